@@ -1,0 +1,29 @@
+// JSON at the door: nlohmann-json behind limits. The library has no depth limit of its own, so the
+// bytes are scanned for depth before it sees them. JSON has no infinity: a failed latency is
+// "+inf".
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace hone::base {
+
+// ordered: reports and records keep the order in which they were written.
+using Json = nlohmann::ordered_json;
+
+struct JsonLimits {
+    size_t bytes_max = 64u << 20;
+    size_t depth_max = 64;
+};
+
+// corrupt (not JSON), exhausted (over a limit). Never throws.
+Result<Json> parse_json(std::string_view text, JsonLimits limits = {});
+
+// Never throws: invalid UTF-8 is replaced. indent < 0 gives one line.
+std::string dump_json(const Json& value, int indent = 2);
+
+}  // namespace hone::base

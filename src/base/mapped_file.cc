@@ -1,0 +1,85 @@
+#include "base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace hone::base {
+namespace {
+
+tl::unexpected<Error> open_error(const std::string& path, int error) {
+    if (error == ENOENT || error == ENOTDIR) {
+        return fail(ErrorCode::not_found, "{}: no such file", path);
+    }
+    return fail(ErrorCode::unavailable, "{}: {}", path, std::strerror(error));
+}
+
+}  // namespace
+
+MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)
+    : path_(std::move(path)), data_(data), size_(size) {}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+MappedFile::~MappedFile() {
+    if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Result<MappedFile> MappedFile::open(const std::string& path) {
+    // O_NONBLOCK: opening a FIFO must not hang before the regular-file test below.
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return open_error(path, errno);
+    struct stat info {};
+    if (fstat(fd, &info) != 0) {
+        const int error = errno;
+        close(fd);
+        return open_error(path, error);
+    }
+    if (!S_ISREG(info.st_mode)) {
+        close(fd);
+        return fail(ErrorCode::invalid_argument, "{}: not a regular file", path);
+    }
+    if (info.st_size == 0) {
+        close(fd);
+        return fail(ErrorCode::corrupt, "{}: the file is empty", path);
+    }
+    const auto size = static_cast<size_t>(info.st_size);
+    void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    const int error = errno;
+    close(fd);
+    if (data == MAP_FAILED) return open_error(path, error);
+    return MappedFile(path, static_cast<const std::byte*>(data), size);
+}
+
+void MappedFile::will_read(size_t offset, size_t size) const {
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t begin = offset / page * page;
+    if (begin >= size_) return;
+    const size_t end = offset + size < size_ ? offset + size : size_;
+    madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_WILLNEED);
+}
+
+void MappedFile::release(size_t offset, size_t size) const {
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t begin = (offset + page - 1) / page * page;
+    const size_t end = (offset + size) / page * page;
+    if (begin >= end || end > size_) return;
+    madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+}
+
+}  // namespace hone::base
