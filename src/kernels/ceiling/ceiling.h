@@ -1,0 +1,37 @@
+// Loops that do nothing but reach a limit of the machine: the roofs of every roofline.
+//
+//   read:    sums `bytes` bytes with load-only vector code (weights are read-only, so this is the
+//   roof
+//            of decode); returns a checksum so that the loop cannot vanish.
+//   f32_fma: independent fused multiply-add chains; int8_dot: independent u8 x s8 dot chains in the
+//   best
+//            form of the ISA (maddubs + madd + add on AVX2, vpdpbusd with VNNI); bf16_dot likewise
+//            or null.
+// Each arithmetic loop returns the number of operations done (1 FMA = 2 FLOP, 1 MAC = 2 OP) for
+// `iterations` rounds. Not timed here: probe does that with its own clock. No allocation.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "machine/isa.h"
+
+namespace hone::kernels {
+
+struct CeilingVariant {
+    const char* name;
+    machine::Isa isa;
+    uint64_t (*read)(const std::byte* data,
+                     size_t bytes) noexcept;  // 64-byte aligned, multiple of 512
+    double (*f32_fma)(size_t iterations, float* sink) noexcept;
+    double (*int8_dot)(size_t iterations, int32_t* sink) noexcept;
+    double (*bf16_dot)(size_t iterations, float* sink) noexcept;  // null where the ISA has none
+};
+
+std::span<const CeilingVariant> ceiling_variants();
+base::Result<const CeilingVariant*> select_ceiling(machine::Isa have, std::string_view name = {});
+
+}  // namespace hone::kernels

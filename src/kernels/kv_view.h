@@ -1,0 +1,55 @@
+// What an attention kernel may know of the KV cache: page pointers, layout, window. Not the pool.
+//
+// A page holds kPageTokens consecutive positions of one sequence, for all layers of a layer group.
+// For one layer and one KV head a page stores, in f16,
+//   K transposed in strips of 16 positions: [kPageTokens / 16][head_dim][16]   (scores vectorize
+//   over keys) V position-major:                       [kPageTokens][head_dim]            (output
+//   vectorizes over dims)
+// Pages start zeroed, so positions not yet written contribute exact zeros under a masked softmax.
+// Pages below the window of a windowed group may be null: a kernel never touches them.
+// Borrowed; valid for one step.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hone::kernels {
+
+inline constexpr size_t kPageTokens = 32;
+inline constexpr size_t kKeyStrip = 16;
+
+// How one layer group lays out a page. Offsets in bytes from the page's start.
+struct KvLayout {
+    uint32_t n_kv_heads = 0;
+    uint32_t head_dim = 0;  // a multiple of 16
+    uint32_t layers = 0;    // layers in the group
+    uint32_t window = 0;    // 0: every earlier position is visible; else only the last `window`
+
+    size_t head_bytes() const {
+        return kPageTokens * head_dim * sizeof(uint16_t);
+    }  // K or V, one head
+    size_t layer_bytes() const { return 2 * n_kv_heads * head_bytes(); }
+    size_t page_bytes() const { return layers * layer_bytes(); }
+    size_t k_offset(uint32_t layer, uint32_t head) const {
+        return layer * layer_bytes() + head * head_bytes();
+    }
+    size_t v_offset(uint32_t layer, uint32_t head) const {
+        return k_offset(layer, head) + n_kv_heads * head_bytes();
+    }
+};
+
+// One sequence in one layer group.
+struct KvView {
+    KvLayout layout;
+    std::byte* const* pages = nullptr;  // [ceil(positions / kPageTokens)]
+    uint32_t layer_in_group = 0;
+
+    std::byte* k(size_t position, uint32_t head) const {
+        return pages[position / kPageTokens] + layout.k_offset(layer_in_group, head);
+    }
+    std::byte* v(size_t position, uint32_t head) const {
+        return pages[position / kPageTokens] + layout.v_offset(layer_in_group, head);
+    }
+};
+
+}  // namespace hone::kernels
