@@ -1,0 +1,145 @@
+#include "cost/node_desc.h"
+
+#include <algorithm>
+
+namespace hone::cost {
+namespace {
+
+// Bytes of one activation row of `n` values in the int8 block format: codes, scale, sums per block.
+double quantized_row_bytes(double n) {
+    return n + n / 32 * 8 + n / 16 * 2;
+}
+
+Work linear_work(const NodeDesc& node, double m) {
+    const double rows = static_cast<double>(node.rows);
+    const double columns = static_cast<double>(node.columns);
+    const bool int8 = node.arithmetic == Arithmetic::int8;
+    const double in = int8 ? quantized_row_bytes(columns) : columns * 4;
+    const double out = node.kind == OpKind::linear_swiglu ? rows / 2 : rows;
+    Work work;
+    work.weight_bytes = static_cast<double>(node.weight_bytes);
+    work.bytes = work.weight_bytes + m * (in + out * 4);
+    work.flops = 2 * m * rows * columns;
+    work.arithmetic = node.arithmetic;
+    return work;
+}
+
+Work attend_work(const NodeDesc& node, const StepShape& step) {
+    double pairs = static_cast<double>(step.attended_pairs);
+    double positions = static_cast<double>(step.positions_read);
+    if (node.window > 0) {
+        pairs = std::min(pairs, static_cast<double>(step.tokens) * node.window);
+        positions = std::min(positions, static_cast<double>(step.tokens + node.window));
+    }
+    const double head = node.head_dim;
+    Work work;
+    // Scores and weighted values: 2 FLOP each per dim; softmax about 5 per pair.
+    work.flops = pairs * node.n_heads * (4 * head + 5);
+    work.bytes = positions * node.n_kv_heads * head * 2 * node.kv_element_bytes +
+                 static_cast<double>(step.tokens) * node.n_heads * head * 8;
+    work.arithmetic = Arithmetic::f32;
+    return work;
+}
+
+}  // namespace
+
+const char* op_kind_name(OpKind kind) {
+    switch (kind) {
+        case OpKind::embedding:
+            return "embedding";
+        case OpKind::rms_norm:
+            return "rms_norm";
+        case OpKind::quantize:
+            return "quantize";
+        case OpKind::rms_norm_quantize:
+            return "rms_norm_quantize";
+        case OpKind::linear:
+            return "linear";
+        case OpKind::linear_swiglu:
+            return "linear_swiglu";
+        case OpKind::swiglu:
+            return "swiglu";
+        case OpKind::add:
+            return "add";
+        case OpKind::concat:
+            return "concat";
+        case OpKind::rope_store:
+            return "rope_store";
+        case OpKind::attend:
+            return "attend";
+        case OpKind::select_rows:
+            return "select_rows";
+        case OpKind::rope_table:
+            return "rope_table";
+        case OpKind::scale:
+            return "scale";
+    }
+    return "unknown";
+}
+
+void StepShape::add_slice(uint64_t first_position, uint64_t n_tokens) {
+    tokens += n_tokens;
+    // Token i of the slice sees first_position + i + 1 positions.
+    attended_pairs += n_tokens * first_position + n_tokens * (n_tokens + 1) / 2;
+    positions_read += first_position + n_tokens;
+}
+
+Work node_work(const NodeDesc& node, const StepShape& step) {
+    const double m = static_cast<double>(node.per_output ? step.outputs : step.tokens);
+    const double n = static_cast<double>(node.rows);
+    Work work;
+    work.arithmetic = Arithmetic::f32;
+    switch (node.kind) {
+        case OpKind::linear:
+        case OpKind::linear_swiglu:
+            return linear_work(node, m);
+        case OpKind::attend:
+            return attend_work(node, step);
+        case OpKind::embedding:
+            work.bytes = m * n * 4 + m * static_cast<double>(node.weight_bytes);
+            work.weight_bytes = m * static_cast<double>(node.weight_bytes);
+            work.flops = m * n;
+            return work;
+        case OpKind::rms_norm:
+            work.bytes = m * n * 8 + n * 4;
+            work.flops = m * n * 4;
+            return work;
+        case OpKind::quantize:
+            work.bytes = m * (n * 4 + quantized_row_bytes(n));
+            work.flops = m * n * 3;
+            return work;
+        case OpKind::rms_norm_quantize:
+            work.bytes = m * (n * 4 + quantized_row_bytes(n)) + n * 4;
+            work.flops = m * n * 7;
+            return work;
+        case OpKind::swiglu:
+            work.bytes = m * n * 12;
+            work.flops = m * n * 12;
+            return work;
+        case OpKind::add:
+            work.bytes = m * n * 12;
+            work.flops = m * n;
+            return work;
+        case OpKind::rope_store:
+            // q, k, v are read, q is written back, k and v go to the cache.
+            work.bytes =
+                m * node.head_dim *
+                (8.0 * node.n_heads + (8.0 + 2.0 * node.kv_element_bytes) * node.n_kv_heads);
+            work.flops = m * node.head_dim * 3.0 * (node.n_heads + node.n_kv_heads);
+            return work;
+        case OpKind::concat:
+        case OpKind::select_rows:
+            work.bytes = m * n * 8;
+            work.arithmetic = Arithmetic::none;
+            return work;
+        case OpKind::rope_table:
+        case OpKind::scale:
+            // Does not depend on the step: rows x columns values of constant arithmetic.
+            work.bytes = n * static_cast<double>(node.columns) * 4;
+            work.flops = n * static_cast<double>(node.columns) * 20;
+            return work;
+    }
+    return work;
+}
+
+}  // namespace hone::cost

@@ -1,0 +1,75 @@
+// The neutral description of one plan node: enough to count what it must do, without the graph.
+//
+// Counting rules (METRICS.md, anchors of the roofline): 1 MAC = 2 FLOP; bytes are compulsory
+// traffic, weights once in their packed size, activations in and out once, KV that is read or
+// written. Extra traffic of a real kernel is its own loss, not part of the work. What cannot be
+// counted is absent.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace hone::cost {
+
+enum class OpKind : uint8_t {
+    embedding,
+    rms_norm,
+    quantize,
+    rms_norm_quantize,
+    linear,         // optional residual in the store
+    linear_swiglu,  // gate and up in one tile, silu(gate) * up, optionally quantized
+    swiglu,
+    add,
+    concat,
+    rope_store,
+    attend,
+    select_rows,
+    rope_table,  // cos and sin of every position; folded to a constant unless that pass is off
+    scale,       // constant arithmetic
+};
+
+const char* op_kind_name(OpKind kind);
+
+// Which arithmetic roof counts for a node.
+enum class Arithmetic : uint8_t { none, f32, int8 };
+
+struct NodeDesc {
+    OpKind kind = OpKind::linear;
+    Arithmetic arithmetic = Arithmetic::f32;
+    uint64_t rows = 0;          // output features of a linear (gate + up together), or row width
+    uint64_t columns = 0;       // input features
+    uint64_t weight_bytes = 0;  // packed, as the kernel reads them
+    std::string format;         // packed format name, "" without weights
+    bool per_output = false;    // counts outputs (logits rows) instead of tokens
+    bool per_thread = false;    // every thread does all of it (no barrier after)
+    uint32_t n_heads = 0;
+    uint32_t n_kv_heads = 0;
+    uint32_t head_dim = 0;
+    uint32_t kv_element_bytes = 2;
+    uint32_t window = 0;
+    int layer = -1;
+};
+
+// What a step asks of every node.
+struct StepShape {
+    uint64_t tokens = 0;
+    uint64_t outputs = 0;
+    // Over all slices: sum over tokens of visible positions (score pairs), without a window.
+    uint64_t attended_pairs = 0;
+    // Over all slices: positions in the cache that the slice reads (once per slice).
+    uint64_t positions_read = 0;
+
+    void add_slice(uint64_t first_position, uint64_t n_tokens);
+};
+
+struct Work {
+    double bytes = 0;
+    double weight_bytes = 0;  // part of bytes
+    double flops = 0;
+    Arithmetic arithmetic = Arithmetic::none;
+};
+
+Work node_work(const NodeDesc& node, const StepShape& step);
+
+}  // namespace hone::cost

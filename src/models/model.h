@@ -1,0 +1,79 @@
+// A loaded model: a model file turned into a vocabulary, a configuration and a graph.
+//
+// Opening reads metadata only; weights stay mapped until an executor packs them. Owns the mapped
+// file. One file per architecture (models/llama.cc) knows names and hyperparameters; nothing else
+// does. Thread rule: const after open.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "formats/gguf.h"
+#include "graph/graph.h"
+#include "graph/weight_source.h"
+#include "tensor/dtype.h"
+#include "text/vocabulary.h"
+
+namespace hone::models {
+
+// Layers that share a window and so a page table. Window 0 = global.
+struct LayerGroup {
+    uint32_t window = 0;
+    std::vector<uint32_t> layers;
+};
+
+struct ModelConfig {
+    std::string architecture;
+    std::string name;
+    uint32_t n_layers = 0;
+    uint32_t n_embd = 0;
+    uint32_t n_heads = 0;
+    uint32_t n_kv_heads = 0;
+    uint32_t head_dim = 0;
+    uint32_t n_ff = 0;
+    uint32_t n_vocab = 0;
+    uint32_t context_max = 0;
+    float rms_epsilon = 1e-5f;
+    float rope_base = 10000.0f;
+    float rope_scale = 1.0f;  // linear position scaling factor, 1 = none
+    uint32_t rope_dims = 0;
+    bool tied_embeddings = false;
+    std::vector<LayerGroup> groups;
+};
+
+class Model final : public graph::WeightSource {
+  public:
+    // unsupported (architecture, tensor type), corrupt (missing or mis-shaped tensors), ...
+    static base::Result<std::unique_ptr<Model>> open(const std::string& path);
+
+    const ModelConfig& config() const { return config_; }
+    uint64_t file_bytes() const { return file_bytes_; }
+    uint64_t parameters() const { return parameters_; }
+    const std::map<std::string, uint64_t>& bytes_by_dtype() const { return bytes_by_dtype_; }
+    const std::string& path() const { return path_; }
+
+    // The vocabulary for text::Tokenizer::create.
+    base::Result<text::VocabularyData> vocabulary() const;
+    // The unoptimized graph: one node per operator of the architecture's formulas, for at most
+    // `context` positions (the size of the rotation table).
+    base::Result<graph::Graph> build_graph(uint32_t context) const;
+
+    base::Result<tensor::TensorView> tensor(const std::string& name) const override;
+    void release(const std::string& name) const override;
+
+  private:
+    Model() = default;
+
+    std::unique_ptr<formats::GgufFile> file_;
+    ModelConfig config_;
+    std::string path_;
+    uint64_t file_bytes_ = 0;
+    uint64_t parameters_ = 0;
+    std::map<std::string, uint64_t> bytes_by_dtype_;
+};
+
+}  // namespace hone::models
