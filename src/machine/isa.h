@@ -28,4 +28,15 @@ base::Result<Isa> parse_isa(std::string_view name);
 // The highest level this CPU and operating system can run.
 Isa detect_isa();
 
+// The registers that decide, so that the decision can be tested without the CPUs.
+struct CpuidWords {
+    uint32_t leaf1_ecx = 0;
+    uint32_t leaf7_ebx = 0;
+    uint32_t leaf7_ecx = 0;
+    uint32_t leaf7_1_eax = 0;
+    uint32_t extended_ecx = 0;  // leaf 0x80000001
+    uint64_t xcr0 = 0;          // 0 where XGETBV is not available
+};
+Isa isa_from_cpuid(const CpuidWords& words);
+
 }  // namespace hone::machine
