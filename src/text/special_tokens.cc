@@ -1,0 +1,246 @@
+#include "text/special_tokens.h"
+
+#include <algorithm>
+#include <array>
+
+namespace hone::text {
+
+namespace {
+
+using base::ErrorCode;
+
+constexpr uint8_t kNormal = 1;
+constexpr uint8_t kUnknown = 2;
+constexpr uint8_t kControl = 4;
+constexpr uint8_t kUserDefined = 8;
+constexpr uint8_t kByte = 16;
+constexpr uint8_t kEnd = 32;
+
+// Texts that end a generation in the model families that use them.
+constexpr std::array<std::string_view, 22> kEndTexts = {
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|flush|>",
+    "<|calls|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    "<\xEF\xBD\x9C"
+    "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
+    "[e~["};
+
+// Fill-in-the-middle texts that also end a generation: padding, repository name, file separator.
+// Of each group the first token found counts.
+constexpr std::array<std::string_view, 5> kFillPadTexts = {"<|fim_pad|>", "<fim-pad>", "<fim_pad>",
+                                                           "<PAD>", "[PAD]"};
+constexpr std::array<std::string_view, 5> kFillRepositoryTexts = {
+    "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"};
+constexpr std::array<std::string_view, 1> kFillSeparatorTexts = {"<|file_sep|>"};
+
+// Fill-in-the-middle texts that are control tokens whatever the file says.
+constexpr std::array<std::string_view, 8> kFillPrefixTexts = {"<|fim_prefix|>",
+                                                              "<fim-prefix>",
+                                                              "<fim_prefix>",
+                                                              "<\xEF\xBD\x9C"
+                                                              "fim\xE2\x96\x81"
+                                                              "begin\xEF\xBD\x9C>",
+                                                              "<PRE>",
+                                                              "\xE2\x96\x81<PRE>",
+                                                              "<|code_prefix|>",
+                                                              "<|prefix|>"};
+constexpr std::array<std::string_view, 8> kFillSuffixTexts = {"<|fim_suffix|>",
+                                                              "<fim-suffix>",
+                                                              "<fim_suffix>",
+                                                              "<\xEF\xBD\x9C"
+                                                              "fim\xE2\x96\x81hole\xEF\xBD\x9C>",
+                                                              "<SUF>",
+                                                              "\xE2\x96\x81<SUF>",
+                                                              "<|code_suffix|>",
+                                                              "<|suffix|>"};
+constexpr std::array<std::string_view, 8> kFillMiddleTexts = {"<|fim_middle|>",
+                                                              "<fim-middle>",
+                                                              "<fim_middle>",
+                                                              "<\xEF\xBD\x9C"
+                                                              "fim\xE2\x96\x81"
+                                                              "end\xEF\xBD\x9C>",
+                                                              "<MID>",
+                                                              "\xE2\x96\x81<MID>",
+                                                              "<|code_middle|>",
+                                                              "<|middle|>"};
+
+// Markers of the harmony format that must stay visible.
+constexpr std::array<std::string_view, 4> kVisibleTexts = {"<|channel|>", "<|message|>",
+                                                           "<|start|>", "<|constrain|>"};
+
+template <size_t n>
+bool contains(const std::array<std::string_view, n>& texts, std::string_view text) {
+    return std::find(texts.begin(), texts.end(), text) != texts.end();
+}
+
+template <size_t n>
+int32_t find_first(const std::vector<std::string>& tokens,
+                   const std::array<std::string_view, n>& texts) {
+    for (size_t id = 0; id < tokens.size(); ++id) {
+        if (contains(texts, tokens[id])) return static_cast<int32_t>(id);
+    }
+    return -1;
+}
+
+uint8_t flags_of_type(int32_t type) {
+    switch (static_cast<TokenType>(type)) {
+        case TokenType::normal:
+            return kNormal;
+        case TokenType::unknown:
+            return kUnknown;
+        case TokenType::control:
+            return kControl;
+        case TokenType::user_defined:
+            return kUserDefined;
+        case TokenType::byte:
+            return kByte;
+        case TokenType::undefined:
+        case TokenType::unused:
+            break;
+    }
+    return 0;
+}
+
+}  // namespace
+
+base::Result<SpecialTokens> SpecialTokens::create(const VocabularyData& data) {
+    SpecialTokens out;
+    out.mark_types(data);
+    out.mark_by_text(data);
+    out.mark_ends(data);
+    out.apply_exceptions(data);
+    for (size_t id = 0; id < out.flags_.size(); ++id) {
+        if ((out.flags_[id] & (kControl | kUserDefined | kUnknown)) != 0) {
+            out.cutting_.push_back(static_cast<int32_t>(id));
+        }
+    }
+    if (out.cutting_.size() > kSpecialCountMax) {
+        return base::fail(ErrorCode::exhausted, "{} special tokens, at most {} are supported",
+                          out.cutting_.size(), kSpecialCountMax);
+    }
+    // The unstable sort on purpose: among texts of one length the order of other engines, which
+    // sort the same list with the same library, decides which of two overlapping tokens wins.
+    std::sort(out.cutting_.begin(), out.cutting_.end(), [&](int32_t a, int32_t b) {
+        return data.tokens[static_cast<size_t>(a)].size() >
+               data.tokens[static_cast<size_t>(b)].size();
+    });
+    return out;
+}
+
+void SpecialTokens::mark_types(const VocabularyData& data) {
+    flags_.assign(data.tokens.size(), kNormal);
+    for (size_t id = 0; id < data.types.size(); ++id) flags_[id] = flags_of_type(data.types[id]);
+}
+
+void SpecialTokens::mark_by_text(const VocabularyData& data) {
+    const auto mark = [&](int32_t id, uint8_t flags) {
+        if (id >= 0) flags_[static_cast<size_t>(id)] |= flags;
+    };
+    mark(find_first(data.tokens, kFillPrefixTexts), kControl);
+    mark(find_first(data.tokens, kFillSuffixTexts), kControl);
+    mark(find_first(data.tokens, kFillMiddleTexts), kControl);
+    mark(find_first(data.tokens, kFillPadTexts), kControl | kEnd);
+    mark(find_first(data.tokens, kFillRepositoryTexts), kControl | kEnd);
+    mark(find_first(data.tokens, kFillSeparatorTexts), kControl | kEnd);
+}
+
+void SpecialTokens::mark_ends(const VocabularyData& data) {
+    for (size_t id = 0; id < data.tokens.size(); ++id) {
+        if (contains(kEndTexts, data.tokens[id])) flags_[id] |= kControl | kEnd;
+    }
+    for (const int32_t id : {data.eos_id, data.eot_id}) {
+        if (id >= 0) flags_[static_cast<size_t>(id)] |= kEnd;
+    }
+}
+
+// Families in which a text of kEndTexts is not an end, known by other tokens they have.
+void SpecialTokens::apply_exceptions(const VocabularyData& data) {
+    const auto find = [&](std::string_view text) -> int32_t {
+        for (size_t id = 0; id < data.tokens.size(); ++id) {
+            if (data.tokens[id] == text) return static_cast<int32_t>(id);
+        }
+        return -1;
+    };
+    for (size_t id = 0; id < data.tokens.size(); ++id) {
+        if (contains(kVisibleTexts, data.tokens[id])) {
+            flags_[id] = static_cast<uint8_t>(kUserDefined | (flags_[id] & kEnd));
+        }
+    }
+    const int32_t end = find("<|end|>");
+    const bool has_call = find("<|call|>") >= 0 || find("<|calls|>") >= 0;
+    const bool has_close = find("<|return|>") >= 0 || find("<|flush|>") >= 0;
+    if (end >= 0 && has_call && has_close) flags_[static_cast<size_t>(end)] = kUserDefined;
+    const int32_t slash_s = find("</s>");
+    const bool plain_slash_s =
+        find("<|tool_response>") >= 0 || is_end_of_generation(find("<|plamo:eos|>"));
+    if (slash_s >= 0 && plain_slash_s) flags_[static_cast<size_t>(slash_s)] = kNormal;
+}
+
+std::vector<Fragment> SpecialTokens::cut(std::string_view text, bool parse_special,
+                                         const std::vector<std::string>& tokens) const {
+    std::vector<Fragment> fragments;
+    if (text.empty()) return fragments;
+    fragments.push_back({text, -1});
+    std::vector<Fragment> next;
+    for (const int32_t id : cutting_) {
+        if (!parse_special && is_control(id)) continue;
+        const std::string_view special = tokens[static_cast<size_t>(id)];
+        next.clear();
+        for (const Fragment& fragment : fragments) {
+            std::string_view rest = fragment.bytes;
+            if (fragment.token >= 0) {
+                next.push_back(fragment);
+                continue;
+            }
+            for (size_t at = rest.find(special); at != std::string_view::npos;
+                 at = rest.find(special)) {
+                if (at > 0) next.push_back({rest.substr(0, at), -1});
+                next.push_back({{}, id});
+                rest.remove_prefix(at + special.size());
+            }
+            if (!rest.empty()) next.push_back({rest, -1});
+        }
+        fragments.swap(next);
+    }
+    return fragments;
+}
+
+bool SpecialTokens::has(int32_t id, uint8_t flag) const {
+    return id >= 0 && static_cast<size_t>(id) < flags_.size() &&
+           (flags_[static_cast<size_t>(id)] & flag) != 0;
+}
+
+bool SpecialTokens::is_control(int32_t id) const {
+    return has(id, kControl | kUnknown);
+}
+bool SpecialTokens::is_verbatim(int32_t id) const {
+    return has(id, kControl | kUnknown | kUserDefined);
+}
+bool SpecialTokens::is_normal(int32_t id) const {
+    return has(id, kNormal);
+}
+bool SpecialTokens::is_byte(int32_t id) const {
+    return has(id, kByte);
+}
+bool SpecialTokens::is_end_of_generation(int32_t id) const {
+    return has(id, kEnd);
+}
+
+}  // namespace hone::text
