@@ -1,0 +1,70 @@
+// The linear family as its formula says it, one value at a time and never optimized: what every
+// other variant is tested against, and what runs where no other variant does.
+//
+// Sums are kept in double, so that a difference to a variant is that variant's rounding alone.
+
+#include "kernels/linear/tile_reader.h"
+#include "kernels/linear/variants.h"
+
+namespace hone::kernels {
+namespace {
+
+// sum over blocks of x.scale * (sum over k of w.scale * code * q) + w.min * x.scaled_sum
+double quantized_sum(const TileReader& weights, const QuantizedRows& x, size_t x_row) {
+    double sum = 0;
+    const size_t groups = 2;  // halves of a block may have scales of their own
+    for (size_t block = 0; block < x.columns / kBlock; ++block) {
+        const int8_t* q = x.row_q(x_row) + block * kBlock;
+        double scaled = 0;
+        for (size_t first = 0; first < kBlock; first += kBlock / groups) {
+            int exact = 0;
+            for (size_t i = first; i < first + kBlock / groups; ++i) {
+                exact += weights.code(block, i) * q[i];
+            }
+            scaled += static_cast<double>(weights.scale(block, first)) * exact;
+        }
+        sum += static_cast<double>(x.row_scale(x_row)[block]) * scaled +
+               static_cast<double>(weights.min(block)) *
+                   static_cast<double>(x.row_scaled_sum(x_row)[block]);
+    }
+    return sum;
+}
+
+double f32_sum(const TileReader& weights, const float* x, size_t columns) {
+    double sum = 0;
+    for (size_t k = 0; k < columns; ++k) {
+        sum += static_cast<double>(weights.value(k)) * static_cast<double>(x[k]);
+    }
+    return sum;
+}
+
+void run(PackFormat format, const LinearArgs& args) {
+    for (size_t r = 0; r < args.n_tiles * kTileRows; ++r) {
+        const std::byte* tile = args.tiles + r / kTileRows * args.tile_bytes;
+        const TileReader weights(format, args.columns, tile, r % kTileRows);
+        for (size_t c = 0; c < args.n_cols; ++c) {
+            const double sum =
+                args.quantized != nullptr
+                    ? quantized_sum(weights, *args.quantized, args.first_row + c)
+                    : f32_sum(weights, args.rows + c * args.rows_stride, args.columns);
+            float& out = args.out[c * args.out_stride + r];
+            out = static_cast<float>(args.accumulate ? static_cast<double>(out) + sum : sum);
+        }
+    }
+}
+
+}  // namespace
+
+#define HONE_DEFINE_QUANTIZED(format, isa)                                    \
+    void linear_quantized_##format##_##isa(const LinearArgs& args) noexcept { \
+        run(PackFormat::format, args);                                        \
+    }
+#define HONE_DEFINE_F32(format, isa)                                    \
+    void linear_f32_##format##_##isa(const LinearArgs& args) noexcept { \
+        run(PackFormat::format, args);                                  \
+    }
+
+HONE_LINEAR_QUANTIZED_FORMATS(HONE_DEFINE_QUANTIZED, reference)
+HONE_LINEAR_F32_FORMATS(HONE_DEFINE_F32, reference)
+
+}  // namespace hone::kernels

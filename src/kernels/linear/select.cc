@@ -1,0 +1,46 @@
+#include <array>
+
+#include "kernels/linear/linear.h"
+#include "kernels/linear/variants.h"
+
+namespace hone::kernels {
+namespace {
+
+using machine::Isa;
+
+#define HONE_QUANTIZED_LINE(format, variant)                                                \
+    LinearVariant{#variant, kIsa_##variant, PackFormat::format, ActivationClass::quantized, \
+                  &linear_quantized_##format##_##variant},
+#define HONE_F32_LINE(format, variant)                                                \
+    LinearVariant{#variant, kIsa_##variant, PackFormat::format, ActivationClass::f32, \
+                  &linear_f32_##format##_##variant},
+
+constexpr Isa kIsa_reference = Isa::portable;
+
+// From the most to the least demanding ISA; within one line of the family that is also the order
+// of speed (LADDER.md).
+constexpr auto kVariants = std::to_array<LinearVariant>({HONE_LINEAR_QUANTIZED_FORMATS(
+    HONE_QUANTIZED_LINE, reference) HONE_LINEAR_F32_FORMATS(HONE_F32_LINE, reference)});
+
+}  // namespace
+
+std::span<const LinearVariant> linear_variants() {
+    return kVariants;
+}
+
+base::Result<const LinearVariant*> select_linear(Isa have, PackFormat format,
+                                                 ActivationClass activation,
+                                                 std::string_view name) {
+    for (const LinearVariant& variant : kVariants) {
+        if (variant.format != format || variant.activation != activation) continue;
+        if (variant.isa > have) continue;
+        if (name.empty() || name == variant.name) return &variant;
+    }
+    return base::fail(base::ErrorCode::unsupported,
+                      "no linear kernel{}{} for {} weights and {} activations runs on {}",
+                      name.empty() ? "" : " ", name, pack_format_name(format),
+                      activation == ActivationClass::quantized ? "int8" : "f32",
+                      machine::isa_name(have));
+}
+
+}  // namespace hone::kernels

@@ -1,0 +1,26 @@
+// The entry points that the ISA files of this family export; select.cc makes the table from them.
+//
+// Not for callers: take a function from linear_variants(), which knows what the CPU can run. Each
+// has the contract of LinearFn (linear.h). Names are linear_<activation>_<format>_<isa>.
+#pragma once
+
+#include "kernels/linear/linear.h"
+
+// Lists the formats once: LINE(format) for each that has a quantized and for each a float variant.
+#define HONE_LINEAR_QUANTIZED_FORMATS(LINE, isa) \
+    LINE(u4, isa) LINE(u4m, isa) LINE(u5, isa) LINE(u6, isa) LINE(s8, isa)
+#define HONE_LINEAR_F32_FORMATS(LINE, isa)   \
+    HONE_LINEAR_QUANTIZED_FORMATS(LINE, isa) \
+    LINE(f32, isa) LINE(f16, isa) LINE(bf16, isa)
+
+#define HONE_DECLARE_QUANTIZED(format, isa) \
+    void linear_quantized_##format##_##isa(const LinearArgs& args) noexcept;
+#define HONE_DECLARE_F32(format, isa) \
+    void linear_f32_##format##_##isa(const LinearArgs& args) noexcept;
+
+namespace hone::kernels {
+
+HONE_LINEAR_QUANTIZED_FORMATS(HONE_DECLARE_QUANTIZED, reference)
+HONE_LINEAR_F32_FORMATS(HONE_DECLARE_F32, reference)
+
+}  // namespace hone::kernels
