@@ -1,0 +1,55 @@
+// Argument structs of the attention kernels (contract: attention/attention.h). Apart from it so
+// that ISA files include C types only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kv_view.h"
+
+namespace hone::kernels {
+
+enum class RopeStyle : uint8_t {
+    none,
+    adjacent,  // pairs (2i, 2i + 1): Llama as stored in GGUF
+    halves,    // pairs (i, i + rope_dims / 2): NeoX
+};
+
+struct RopeStoreArgs {
+    // [n_tokens][qkv_stride]: q heads, then k heads, then v heads; q rotated in place, k and v
+    // kept.
+    float* qkv = nullptr;
+    size_t qkv_stride = 0;
+    uint32_t n_heads = 0;
+    uint32_t n_tokens = 0;  // of one slice: consecutive positions
+    uint32_t first_position = 0;
+    RopeStyle style = RopeStyle::adjacent;
+    uint32_t rope_dims = 0;          // leading dims of a head that rotate; even
+    const float* cos_sin = nullptr;  // [position][rope_dims / 2][2] = cos, sin, from position 0
+    KvView kv;
+    // Work unit of this call: KV heads [kv_head_begin, kv_head_end) with their query groups.
+    uint32_t kv_head_begin = 0;
+    uint32_t kv_head_end = 0;
+};
+
+// Tokens of one work unit of attend, at most.
+inline constexpr uint32_t kAttendTokensMax = 32;
+
+struct AttendArgs {
+    const float* q = nullptr;  // [n_tokens][q_stride], rotated
+    size_t q_stride = 0;
+    uint32_t n_heads = 0;
+    uint32_t n_tokens = 0;
+    uint32_t first_position = 0;
+    float scale = 1.0f;
+    KvView kv;
+    // Work unit: tokens [token_begin, token_end) of the slice x one KV head with its query group.
+    uint32_t token_begin = 0;
+    uint32_t token_end = 0;
+    uint32_t kv_head = 0;
+    float* out = nullptr;  // [n_tokens][out_stride], head-major like q
+    size_t out_stride = 0;
+    std::byte* scratch = nullptr;  // attend_scratch_bytes(), 64-byte aligned, one per thread
+};
+
+}  // namespace hone::kernels

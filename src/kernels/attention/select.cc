@@ -1,0 +1,42 @@
+#include "kernels/attention/attention.h"
+#include "kernels/attention/entries.h"
+
+namespace hone::kernels {
+namespace {
+
+#define HONE_ATTENTION_LINE(name, isa)                                                       \
+    AttentionVariant {                                                                       \
+#name, machine::Isa::isa, attention_##name::rope_and_store, attention_##name::attend \
+    }
+
+constexpr AttentionVariant kVariants[] = {
+    HONE_ATTENTION_LINE(reference, portable),
+};
+
+#undef HONE_ATTENTION_LINE
+
+}  // namespace
+
+size_t attend_scratch_bytes(uint32_t group, uint32_t head_dim) {
+    // See the layout in attention_inl.h: q and output rows, maxima and lane sums of each query, the
+    // probabilities of one query tile, and one page of K and V in f32.
+    const size_t queries = size_t{group} * kAttendTokensMax;
+    const size_t floats = queries * (2 * size_t{head_dim} + 16 + 16) + 16 * kPageTokens +
+                          2 * kPageTokens * size_t{head_dim};
+    return floats * sizeof(float);
+}
+
+std::span<const AttentionVariant> attention_variants() {
+    return kVariants;
+}
+
+base::Result<const AttentionVariant*> select_attention(machine::Isa have, std::string_view name) {
+    for (const AttentionVariant& variant : kVariants) {
+        const bool wanted = name.empty() || name == variant.name;
+        if (wanted && variant.isa <= have) return &variant;
+    }
+    return base::fail(base::ErrorCode::unsupported, "no attention kernel '{}' for {}", name,
+                      machine::isa_name(have));
+}
+
+}  // namespace hone::kernels

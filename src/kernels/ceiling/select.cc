@@ -1,0 +1,38 @@
+#include "kernels/ceiling/ceiling.h"
+#include "kernels/ceiling/entries.h"
+
+namespace hone::kernels {
+namespace {
+
+#define HONE_CEILING_LINE(name, bf16)                                             \
+    CeilingVariant {                                                              \
+#name, machine::Isa::name, ceiling_##name::read, ceiling_##name::f32_fma, \
+            ceiling_##name::int8_dot, bf16                                        \
+    }
+
+constexpr CeilingVariant kVariants[] = {
+    HONE_CEILING_LINE(avx512bf16, ceiling_avx512bf16::bf16_dot),
+    HONE_CEILING_LINE(avx512vnni, nullptr),
+    HONE_CEILING_LINE(avx512, nullptr),
+    HONE_CEILING_LINE(avx2, nullptr),
+    HONE_CEILING_LINE(portable, nullptr),
+};
+
+#undef HONE_CEILING_LINE
+
+}  // namespace
+
+std::span<const CeilingVariant> ceiling_variants() {
+    return kVariants;
+}
+
+base::Result<const CeilingVariant*> select_ceiling(machine::Isa have, std::string_view name) {
+    for (const CeilingVariant& variant : kVariants) {
+        const bool wanted = name.empty() || name == variant.name;
+        if (wanted && variant.isa <= have) return &variant;
+    }
+    return base::fail(base::ErrorCode::unsupported, "no ceiling loops '{}' for {}", name,
+                      machine::isa_name(have));
+}
+
+}  // namespace hone::kernels

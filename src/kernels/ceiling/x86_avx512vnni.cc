@@ -1,0 +1,43 @@
+#include <immintrin.h>
+
+#include "kernels/ceiling/entries.h"
+
+namespace hone::kernels::ceiling_avx512vnni {
+namespace {
+
+using F = __m512;
+using I = __m512i;
+constexpr size_t kVectorBytes = 64;
+constexpr size_t kDotChains = 12;
+constexpr size_t kDotMacs = kVectorBytes;
+
+I load(const void* at) {
+    return _mm512_loadu_si512(static_cast<const I*>(at));
+}
+void store(void* at, I x) {
+    _mm512_storeu_si512(static_cast<I*>(at), x);
+}
+F set_f(float x) {
+    return _mm512_set1_ps(x);
+}
+void store_f(float* at, F x) {
+    _mm512_storeu_ps(at, x);
+}
+I add64(I a, I b) {
+    return _mm512_add_epi64(a, b);
+}
+I add32(I a, I b) {
+    return _mm512_add_epi32(a, b);
+}
+F fma(F a, F x, F y) {
+    return _mm512_fmadd_ps(a, x, y);
+}
+I dot(I acc, I u, I s) {
+    return _mm512_dpbusd_epi32(acc, u, s);
+}
+
+}  // namespace
+
+#include "kernels/ceiling/ceiling_inl.h"
+
+}  // namespace hone::kernels::ceiling_avx512vnni

@@ -1,0 +1,53 @@
+#include <nmmintrin.h>
+
+#include "kernels/ceiling/entries.h"
+
+namespace hone::kernels::ceiling_portable {
+namespace {
+
+using F = __m128;
+using I = __m128i;
+constexpr size_t kVectorBytes = 16;
+constexpr size_t kDotChains = 4;
+constexpr size_t kDotMacs = 8 * kVectorBytes;
+
+I load(const void* at) {
+    return _mm_loadu_si128(static_cast<const I*>(at));
+}
+void store(void* at, I x) {
+    _mm_storeu_si128(static_cast<I*>(at), x);
+}
+F set_f(float x) {
+    return _mm_set1_ps(x);
+}
+void store_f(float* at, F x) {
+    _mm_storeu_ps(at, x);
+}
+I add64(I a, I b) {
+    return _mm_add_epi64(a, b);
+}
+I add32(I a, I b) {
+    return _mm_add_epi32(a, b);
+}
+// Without FMA the same two operations are two instructions.
+F fma(F a, F x, F y) {
+    return _mm_add_ps(_mm_mul_ps(a, x), y);
+}
+
+// Eight products of 4-bit u8 fit a 16-bit lane (8 * 2 * 15 * 127 = 30480), so one widening serves
+// eight multiplies: the best form for weights of up to 4 bits.
+I dot(I acc, I u, I s) {
+    I pairs = _mm_maddubs_epi16(u, s);
+    for (int i = 1; i < 8; ++i) {
+        asm volatile("" : "+x"(u));
+        pairs = _mm_add_epi16(pairs, _mm_maddubs_epi16(u, s));
+    }
+    asm volatile("" : "+x"(pairs));
+    return _mm_add_epi32(acc, _mm_madd_epi16(pairs, s));
+}
+
+}  // namespace
+
+#include "kernels/ceiling/ceiling_inl.h"
+
+}  // namespace hone::kernels::ceiling_portable

@@ -1,0 +1,90 @@
+// The formulas of rows/rows.h, one value after the other. Never optimized: tests compare with it.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/rows/entries.h"
+
+namespace hone::kernels::rows_reference {
+namespace {
+
+float silu(float gate) {
+    return gate / (1.0f + std::exp(-gate));
+}
+
+// One block of 32: values -> q, scale and sums of block `block` of row `row`.
+void quantize_block(const float* x, const QuantizedRows& out, size_t row, size_t block) {
+    float amax = 0.0f;
+    for (size_t i = 0; i < kBlock; ++i) amax = std::max(amax, std::fabs(x[i]));
+    const bool zero = amax <= kQuantizeTiny;
+    const float inverse = zero ? 0.0f : 127.0f / amax;
+    const float scale = zero ? 0.0f : amax / 127.0f;
+    int sums[2] = {0, 0};
+    int8_t* q = out.q + row * out.columns + block * kBlock;
+    for (size_t i = 0; i < kBlock; ++i) {
+        q[i] = static_cast<int8_t>(std::lrintf(x[i] * inverse));
+        sums[i / 16] += q[i];
+    }
+    const size_t at = row * (out.columns / kBlock) + block;
+    out.scale[at] = scale;
+    out.scaled_sum[at] = scale * static_cast<float>(sums[0] + sums[1]);
+    out.sum16[2 * at] = static_cast<int16_t>(sums[0]);
+    out.sum16[2 * at + 1] = static_cast<int16_t>(sums[1]);
+}
+
+float inverse_rms(const float* x, float epsilon, size_t columns) {
+    double sum = 0.0;
+    for (size_t i = 0; i < columns; ++i) sum += static_cast<double>(x[i]) * x[i];
+    return static_cast<float>(1.0 / std::sqrt(sum / static_cast<double>(columns) + epsilon));
+}
+
+}  // namespace
+
+void rms_norm(const float* x, const float* weight, float epsilon, size_t columns,
+              float* y) noexcept {
+    const float factor = inverse_rms(x, epsilon, columns);
+    for (size_t i = 0; i < columns; ++i) y[i] = x[i] * factor * weight[i];
+}
+
+void quantize(const float* x, const QuantizedRows& out, size_t row) noexcept {
+    for (size_t block = 0; block < out.columns / kBlock; ++block) {
+        quantize_block(x + block * kBlock, out, row, block);
+    }
+}
+
+void rms_norm_quantize(const float* x, const float* weight, float epsilon, const QuantizedRows& out,
+                       size_t row) noexcept {
+    const float factor = inverse_rms(x, epsilon, out.columns);
+    float y[kBlock];
+    for (size_t block = 0; block < out.columns / kBlock; ++block) {
+        const size_t begin = block * kBlock;
+        for (size_t i = 0; i < kBlock; ++i) y[i] = x[begin + i] * factor * weight[begin + i];
+        quantize_block(y, out, row, block);
+    }
+}
+
+void swiglu(const float* gate, const float* up, size_t n, float* y) noexcept {
+    for (size_t i = 0; i < n; ++i) y[i] = silu(gate[i]) * up[i];
+}
+
+void swiglu_quantize(const float* gate, const float* up, size_t n, const QuantizedRows& out,
+                     size_t row, size_t column_begin) noexcept {
+    float y[kBlock];
+    for (size_t begin = 0; begin < n; begin += kBlock) {
+        swiglu(gate + begin, up + begin, kBlock, y);
+        quantize_block(y, out, row, (column_begin + begin) / kBlock);
+    }
+}
+
+void add(const float* x, size_t n, float* y) noexcept {
+    for (size_t i = 0; i < n; ++i) y[i] += x[i];
+}
+
+size_t argmax(const float* x, size_t n) noexcept {
+    size_t best = 0;
+    for (size_t i = 1; i < n; ++i) {
+        if (x[i] > x[best]) best = i;
+    }
+    return best;
+}
+
+}  // namespace hone::kernels::rows_reference

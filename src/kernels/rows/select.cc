@@ -1,0 +1,35 @@
+#include "kernels/rows/entries.h"
+#include "kernels/rows/rows.h"
+
+namespace hone::kernels {
+namespace {
+
+#define HONE_ROWS_LINE(name, isa)                                                              \
+    RowsVariant {                                                                              \
+#name, machine::Isa::isa, rows_##name::rms_norm, rows_##name::quantize,                \
+            rows_##name::rms_norm_quantize, rows_##name::swiglu, rows_##name::swiglu_quantize, \
+            rows_##name::add, rows_##name::argmax                                              \
+    }
+
+constexpr RowsVariant kVariants[] = {
+    HONE_ROWS_LINE(reference, portable),
+};
+
+#undef HONE_ROWS_LINE
+
+}  // namespace
+
+std::span<const RowsVariant> rows_variants() {
+    return kVariants;
+}
+
+base::Result<const RowsVariant*> select_rows(machine::Isa have, std::string_view name) {
+    for (const RowsVariant& variant : kVariants) {
+        const bool wanted = name.empty() || name == variant.name;
+        if (wanted && variant.isa <= have) return &variant;
+    }
+    return base::fail(base::ErrorCode::unsupported, "no rows kernel '{}' for {}", name,
+                      machine::isa_name(have));
+}
+
+}  // namespace hone::kernels
