@@ -1,0 +1,91 @@
+#include "probe/profile_cache.h"
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <system_error>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "kernels/ceiling/ceiling.h"
+
+namespace hone::probe {
+namespace {
+
+constexpr size_t kProfileBytesMax = size_t{1} << 20;
+
+// A fingerprint becomes part of a file name, whatever it holds.
+std::string file_name(const std::string& fingerprint) {
+    std::string name = "machine-";
+    for (const char c : fingerprint) {
+        name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+    }
+    return name + ".json";
+}
+
+// A profile measured for a lower level, or by a build with fewer loops, lacks roofs that exist now.
+bool covers(const machine::MachineProfile& profile, machine::Isa isa) {
+    for (const kernels::CeilingVariant& variant : kernels::ceiling_variants()) {
+        if (variant.isa > isa) continue;
+        const auto measured = [&](const machine::PeakPoint& p) { return p.isa == variant.name; };
+        if (std::none_of(profile.peaks.begin(), profile.peaks.end(), measured)) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+std::string ProfileCache::path(const std::string& fingerprint) const {
+    if (directory_.empty()) return "";
+    return directory_ + "/" + file_name(fingerprint);
+}
+
+std::optional<machine::MachineProfile> ProfileCache::load(
+    const machine::MachineFacts& facts) const {
+    const std::string fingerprint = machine::machine_fingerprint(facts);
+    const std::string file = path(fingerprint);
+    if (file.empty()) return std::nullopt;
+    const auto text = base::read_file(file, kProfileBytesMax);
+    if (!text) return std::nullopt;
+    const auto json = base::parse_json(*text, {kProfileBytesMax, 16});
+    if (!json) return std::nullopt;
+    auto profile = machine::profile_from_json(*json);
+    if (!profile || profile->fingerprint != fingerprint || !profile->has_ceilings()) {
+        return std::nullopt;
+    }
+    profile->facts = facts;
+    return std::move(*profile);
+}
+
+base::Status ProfileCache::save(const machine::MachineProfile& profile) const {
+    if (directory_.empty()) return {};
+    std::error_code error;
+    std::filesystem::create_directories(directory_, error);
+    if (error) {
+        return base::fail(base::ErrorCode::unavailable, "{}: {}", directory_, error.message());
+    }
+    return base::write_file(path(profile.fingerprint),
+                            base::dump_json(machine::to_json(profile)) + "\n");
+}
+
+base::Result<CachedCeilings> ceilings_of_machine(const machine::MachineFacts& facts,
+                                                 machine::Isa isa, const base::Clock& clock,
+                                                 const ProfileCache& cache, bool refresh,
+                                                 const CeilingOptions& options,
+                                                 const Conduct& conduct) {
+    CachedCeilings ceilings;
+    if (!refresh) {
+        auto cached = cache.load(facts);
+        if (cached && covers(*cached, isa)) {
+            ceilings.profile = std::move(*cached);
+            ceilings.from_cache = true;
+            return ceilings;
+        }
+    }
+    HONE_TRY(ceilings.profile, measure_ceilings(facts, isa, clock, options, conduct));
+    const base::Status saved = cache.save(ceilings.profile);
+    if (!saved) ceilings.cache_note = saved.error().message;
+    return ceilings;
+}
+
+}  // namespace hone::probe
