@@ -1,0 +1,24 @@
+// The report of `hone bench`: one table per model, and the JSON that scripts read.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "measure/record.h"
+#include "report/style.h"
+
+namespace hone::report {
+
+std::string render_bench(const measure::RunRecord& record, const Style& style);
+// {schema, machine, model, signature, metrics: [{name, unit, median, ci95, n, samples}], cost}
+base::Json bench_json(const measure::RunRecord& record);
+
+// EUR per 1000 tokens, prompt and output apart; absent without a price or a rate.
+struct TokenCost {
+    std::optional<double> prompt_per_1k;
+    std::optional<double> output_per_1k;
+};
+TokenCost token_cost(const measure::RunRecord& record);
+
+}  // namespace hone::report
