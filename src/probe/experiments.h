@@ -1,0 +1,61 @@
+// Experiments: interventions whose outcome confirms or refutes a diagnosis, without hardware
+// counters. Each turns one knob and writes times; what they mean is for diagnosis.
+//
+// Results go into the record in the shapes of cost/experiments.h (the one place that knows them);
+// beside those keys, `values` holds these summaries:
+//   hot_copy       parameters {node_kind, nodes}, values {full_ns, hot_ns, hot_share}: per call,
+//                  all tiles against tiles of at most 128 KiB in a cache; hot_share = the part of
+//                  the time that went away, which memory had cost
+//   thread_sweep   values {points: [{threads, decode_tokens_per_s, prefill_tokens_per_s}]}
+//   batch_sweep    values {points: [{batch, step_ns}], intercept_ns, slope_ns}
+//   null_graph     values {barrier_ns, barriers}: the team walking through as many empty nodes
+//   pass_ablation  parameters {pass}, values {decode_ratio, prefill_ratio, n}: time off / time on
+//   cold_warm      values {cold_ms, warm_ms, bytes}: the model file read with its pages dropped,
+//                  and again
+//   control        values {first_ns, second_ns, ratio}: the same thing twice, interleaved; what
+//                  differs is noise
+// An experiment that does not fit its share of the budget, or could not be done, comes back with
+// valid = false and a note, never as numbers. Thread rule: drives the session from the calling
+// thread; nobody else uses it meanwhile. Memory: sweeps open a second executor beside the
+// session's, so they belong after the memory partition was read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "measure/record.h"
+#include "probe/conduct.h"
+
+namespace hone::runtime {
+class Session;
+}
+
+namespace hone::probe {
+
+// The fields of diagnose::ExperimentRequest, which this room cannot see.
+struct ExperimentOrder {
+    std::string name;
+    std::string subject;                // operator kind (hot_copy), pass (pass_ablation), or ""
+    std::string slice;                  // hot_copy: "prefill" | "decode", "" = both
+    std::vector<std::string> settings;  // sweeps: points to measure, empty = the default ones
+};
+
+// Names that run_experiments knows.
+const std::vector<std::string>& experiment_names();
+
+struct ExperimentOptions {
+    double budget_s = 10;  // for all of them, shared by weight
+    int prompt_tokens = 64;
+    int depth = 64;  // positions in the cache while decode steps are timed
+    uint64_t seed = 1;
+};
+
+// In order. Only `cancelled` is an error; an unknown name is a result with valid = false.
+base::Result<std::vector<measure::ExperimentResult>> run_experiments(
+    runtime::Session& session, const std::vector<ExperimentOrder>& orders,
+    const ExperimentOptions& options, const base::Clock& clock, const Conduct& conduct = {});
+
+}  // namespace hone::probe
