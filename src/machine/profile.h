@@ -88,7 +88,8 @@ struct MachineProfile {
     std::optional<double> overhead_ns(const std::string& what, int threads) const;
 };
 
-// Stable over reboots: CPU model, flags, caches, CPU count, kernel release, Hone's ceiling version.
+// Stable over reboots: CPU model, flags, caches, CPUs online and allowed, CPU quota, kernel
+// release, Hone's ceiling version. 16 hexadecimal digits.
 std::string machine_fingerprint(const MachineFacts& facts);
 
 base::Json to_json(const MachineProfile& profile);
