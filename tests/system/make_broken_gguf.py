@@ -73,9 +73,10 @@ def raw_cases():
     yield "only_magic", CORRUPT, "inside the version", b"GGUF"
     yield "only_version", CORRUPT, "inside the counts", good[:8]
     yield "half_header", CORRUPT, "inside the counts", good[:20]
-    yield "cut_in_key", CORRUPT, "metadata entry 0", good[:40]
-    yield "cut_in_value", CORRUPT, "general.architecture", good[:60]
-    yield "cut_in_tokens", CORRUPT, "tokenizer.ggml.tokens", good[:170]
+    yield "cut_in_counts_of_entries", CORRUPT, "claims 3 metadata entries", good[:40]
+    yield "cut_in_key", CORRUPT, "metadata entry 1: key", good[:92]
+    yield "cut_in_value", CORRUPT, "'llama.block_count'", good[:100]
+    yield "cut_in_tokens", CORRUPT, "tokenizer.ggml.tokens", good[:160]
     yield "cut_in_tensor_info", CORRUPT, "tensor", good[:200]
     yield "cut_before_data", CORRUPT, "a.weight", good[:-66]
     yield "cut_in_data", CORRUPT, "b.weight", good[:-1]
