@@ -1,8 +1,9 @@
-// The loops of one ISA, written once over five names that the ISA file defines before the include,
+// The loops of one ISA, written once over the names that the ISA file defines before the include,
 // in the same namespace:
 //   F, I              float and integer vectors of kVectorBytes bytes
 //   load, store       unaligned, of I;  set_f: broadcast;  store_f
 //   add64, add32      I + I
+//   hide(x)           makes x opaque to the compiler
 //   fma(a, x, y)      a * x + y
 //   dot(acc, u, s)    acc + kDotMacs products of u8 x s8 per call, in the ISA's best form
 // Each chain depends only on itself and there are enough of them to cover the latency of the
@@ -13,10 +14,8 @@
 namespace {
 
 constexpr size_t kChains = 12;
-// Rounds that the loops unroll, so that the counter costs nothing.
-constexpr size_t kChunkBytes = 512;
 
-uint64_t sum_words(I total) {
+uint64_t sum_words(I total) noexcept {
     uint64_t words[kVectorBytes / 8];
     store(words, total);
     uint64_t sum = 0;
@@ -27,14 +26,11 @@ uint64_t sum_words(I total) {
 }  // namespace
 
 uint64_t read(const std::byte* data, size_t bytes) noexcept {
-    constexpr size_t kLoads = kChunkBytes / kVectorBytes;
     const uint64_t zeros[8] = {};
     I sums[8];
     for (I& sum : sums) sum = load(zeros);
-    for (size_t at = 0; at < bytes; at += kChunkBytes) {
-        for (size_t i = 0; i < kLoads; ++i) {
-            sums[i % 8] = add64(sums[i % 8], load(data + at + i * kVectorBytes));
-        }
+    for (size_t at = 0; at < bytes; at += sizeof(sums)) {
+        for (size_t i = 0; i < 8; ++i) sums[i] = add64(sums[i], load(data + at + i * kVectorBytes));
     }
     I total = sums[0];
     for (size_t i = 1; i < 8; ++i) total = add64(total, sums[i]);
@@ -44,8 +40,8 @@ uint64_t read(const std::byte* data, size_t bytes) noexcept {
 double f32_fma(size_t iterations, float* sink) noexcept {
     F x = set_f(0.5f);
     F y = set_f(1.0f);
-    // The empty statements hide the values, so that nothing can be computed ahead.
-    asm volatile("" : "+x"(x), "+x"(y));
+    hide(x);
+    hide(y);
     F sums[kChains];
     for (F& sum : sums) sum = y;
     for (size_t round = 0; round < iterations; ++round) {
@@ -67,7 +63,8 @@ double int8_dot(size_t iterations, int32_t* sink) noexcept {
                               0x0101010101010101u, 0x0101010101010101u};
     I u = load(ones);
     I s = load(ones);
-    asm volatile("" : "+x"(u), "+x"(s));
+    hide(u);
+    hide(s);
     I sums[kDotChains];
     for (I& sum : sums) sum = s;
     for (size_t round = 0; round < iterations; ++round) {

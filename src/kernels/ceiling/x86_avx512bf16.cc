@@ -11,28 +11,33 @@ constexpr size_t kVectorBytes = 64;
 constexpr size_t kDotChains = 12;
 constexpr size_t kDotMacs = kVectorBytes;
 
-I load(const void* at) {
+// The empty statement hides a value, so that nothing can be computed ahead of the loop.
+template <class V>
+void hide(V& x) noexcept {
+    asm volatile("" : "+v"(x));
+}
+I load(const void* at) noexcept {
     return _mm512_loadu_si512(static_cast<const I*>(at));
 }
-void store(void* at, I x) {
+void store(void* at, I x) noexcept {
     _mm512_storeu_si512(static_cast<I*>(at), x);
 }
-F set_f(float x) {
+F set_f(float x) noexcept {
     return _mm512_set1_ps(x);
 }
-void store_f(float* at, F x) {
+void store_f(float* at, F x) noexcept {
     _mm512_storeu_ps(at, x);
 }
-I add64(I a, I b) {
+I add64(I a, I b) noexcept {
     return _mm512_add_epi64(a, b);
 }
-I add32(I a, I b) {
+I add32(I a, I b) noexcept {
     return _mm512_add_epi32(a, b);
 }
-F fma(F a, F x, F y) {
+F fma(F a, F x, F y) noexcept {
     return _mm512_fmadd_ps(a, x, y);
 }
-I dot(I acc, I u, I s) {
+I dot(I acc, I u, I s) noexcept {
     return _mm512_dpbusd_epi32(acc, u, s);
 }
 
@@ -43,7 +48,7 @@ I dot(I acc, I u, I s) {
 double bf16_dot(size_t iterations, float* sink) noexcept {
     // The bits of bf16 1.0 in every half lane.
     I ones = _mm512_set1_epi16(0x3f80);
-    asm volatile("" : "+v"(ones));
+    hide(ones);
     F sums[kChains];
     for (F& sum : sums) sum = _mm512_setzero_ps();
     for (size_t round = 0; round < iterations; ++round) {

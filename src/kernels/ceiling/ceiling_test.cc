@@ -1,0 +1,93 @@
+#include "kernels/ceiling/ceiling.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "base/random.h"
+#include "tensor/buffer.h"
+
+namespace hone::kernels {
+namespace {
+
+// The variants this CPU can run; says which it cannot, because a pass without them proves less.
+std::vector<const CeilingVariant*> runnable() {
+    std::vector<const CeilingVariant*> found;
+    for (const CeilingVariant& variant : ceiling_variants()) {
+        if (variant.isa <= machine::detect_isa()) {
+            found.push_back(&variant);
+        } else {
+            std::printf("NOT RUN on this CPU: ceiling %s\n", variant.name);
+        }
+    }
+    return found;
+}
+
+TEST(Ceiling, ReadSumsEveryWord) {
+    constexpr size_t kBytes = 64 * 512;
+    auto buffer = tensor::Buffer::allocate(kBytes);
+    ASSERT_TRUE(buffer.has_value());
+    base::Random random(7);
+    uint64_t expected = 0;
+    for (size_t at = 0; at < kBytes; at += 8) {
+        const uint64_t word = random.next_u64();
+        std::memcpy(buffer->data() + at, &word, 8);
+    }
+    for (const CeilingVariant* variant : runnable()) {
+        for (const size_t bytes : {size_t{0}, size_t{512}, size_t{1024}, kBytes}) {
+            expected = 0;
+            for (size_t at = 0; at < bytes; at += 8) {
+                uint64_t word;
+                std::memcpy(&word, buffer->data() + at, 8);
+                expected += word;
+            }
+            EXPECT_EQ(variant->read(buffer->data(), bytes), expected) << variant->name << bytes;
+        }
+    }
+}
+
+TEST(Ceiling, ArithmeticCountsGrowWithRoundsAndResultsAreUsed) {
+    for (const CeilingVariant* variant : runnable()) {
+        SCOPED_TRACE(variant->name);
+        float f32 = 0.0f;
+        const double once = variant->f32_fma(1, &f32);
+        EXPECT_GE(once, 2.0 * 8 * 4);
+        // Each chain starts at 1 and goes on as x / 2 + 1: 1.5 after one round, near 2 after many.
+        const float lanes = static_cast<float>(once / 2);
+        EXPECT_FLOAT_EQ(f32, 1.5f * lanes);
+        EXPECT_DOUBLE_EQ(variant->f32_fma(100, &f32), 100 * once);
+        EXPECT_FLOAT_EQ(f32, 2.0f * lanes);
+
+        int32_t first = 0;
+        int32_t second = 0;
+        const double dots = variant->int8_dot(1, &first);
+        EXPECT_DOUBLE_EQ(variant->int8_dot(3, &second), 3 * dots);
+        EXPECT_NE(first, second);
+    }
+}
+
+TEST(Ceiling, Bf16DotsOnlyWhereTheIsaHasThem) {
+    for (const CeilingVariant& variant : ceiling_variants()) {
+        EXPECT_EQ(variant.bf16_dot != nullptr, variant.isa == machine::Isa::avx512bf16);
+    }
+    for (const CeilingVariant* variant : runnable()) {
+        if (variant->bf16_dot == nullptr) continue;
+        float sum = 0.0f;
+        const double operations = variant->bf16_dot(10, &sum);
+        EXPECT_FLOAT_EQ(sum, static_cast<float>(operations / 2));
+    }
+}
+
+TEST(Ceiling, SelectsTheBestAndRefusesWhatCannotRun) {
+    EXPECT_STREQ((*select_ceiling(machine::Isa::avx512bf16))->name, "avx512bf16");
+    EXPECT_STREQ((*select_ceiling(machine::Isa::avx2))->name, "avx2");
+    EXPECT_STREQ((*select_ceiling(machine::Isa::avx512, "portable"))->name, "portable");
+    const auto missing = select_ceiling(machine::Isa::avx2, "avx512");
+    ASSERT_FALSE(missing.has_value());
+    EXPECT_EQ(missing.error().code, base::ErrorCode::unsupported);
+}
+
+}  // namespace
+}  // namespace hone::kernels
