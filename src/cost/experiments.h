@@ -11,7 +11,7 @@
 //   batch_sweep    ""              "1", "2", "4", "8"    decode per step (all sequences together)
 //   pass_ablation  pass name       "on", "off"           prefill / decode per token
 //   isa_sweep      ""              ISA names             prefill / decode per token
-//   variant_sweep  operator kind   variant names         prefill / decode per token
+//   variant_sweep  kernel family   variant names         prefill / decode per token
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,7 @@ enum class WhatIfKind : uint8_t {
     batch,           // setting: sequences               data: batch_sweep or batch*_tokens_per_s
     without_pass,    // subject: pass                    data: pass_ablation
     isa,             // setting: level                   data: isa_sweep
-    variant,         // subject: kind, setting: variant  data: variant_sweep
+    variant,         // subject: family, setting: name   data: variant_sweep
     weight_format,   // setting: packed format           data: operator samples and ceilings
     last_logits,     // head only where logits are read  data: decode samples of the head
     fold_constants,  // constants not computed per step  data: their samples
@@ -36,8 +36,9 @@ struct WhatIf {
 
 struct Simulation {
     Provenance tier = Provenance::none;
-    Ratio prefill;  // time after / time before of the whole slice kind
-    Ratio decode;
+    // Time after / time before of a whole slice kind; absent where nothing was measured of it.
+    std::optional<Ratio> prefill;
+    std::optional<Ratio> decode;
     double before_ns = 0;  // forward time of the run, all slices
     double after_ns = 0;
     int batch = 1;  // sequences that share a step afterwards
@@ -48,6 +49,8 @@ struct SimulationResult {
     Note reason;  // why there is none
 };
 
+// Reasons: no_experiment, no_such_setting, no_slice_data, no_operator_samples, no_ceilings,
+// nothing_to_change.
 SimulationResult simulate(const measure::RunRecord& record, const WhatIf& what_if);
 
 // The output head, when it computes logits for every prompt position and not only for the last:

@@ -7,6 +7,8 @@
 // needs (measure/statistics.h); fewer is "not enough data", never a guess. Warm requests only.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -1,0 +1,339 @@
+#include "cost/predict.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "cost/speed_of_light.h"
+#include "measure/statistics.h"
+
+namespace hone::cost {
+namespace {
+
+using measure::OperatorSample;
+using measure::RunRecord;
+
+// More rows than this per row needed are waste, not rounding.
+constexpr double kWastedRowsMin = 1.5;
+// Mixed steps count as the slice kind that most of their tokens belong to.
+constexpr double kMixedPrefillTokens = 8;
+
+struct SliceTimes {
+    double prefill_ns = 0;
+    double decode_ns = 0;
+    double sum() const { return prefill_ns + decode_ns; }
+};
+
+bool is_prefill(const OperatorSample& sample) {
+    if (sample.slice == "prefill") return true;
+    if (sample.slice == "decode" || sample.calls == 0) return false;
+    return static_cast<double>(sample.tokens) >
+           kMixedPrefillTokens * static_cast<double>(sample.calls);
+}
+
+double& slot(SliceTimes& times, const OperatorSample& sample) {
+    return is_prefill(sample) ? times.prefill_ns : times.decode_ns;
+}
+
+SliceTimes times_of(const RunRecord& record) {
+    SliceTimes times;
+    for (const OperatorSample& sample : record.operators) {
+        slot(times, sample) += sample_wall_ns(sample);
+    }
+    return times;
+}
+
+SimulationResult refuse(Note reason) {
+    return {std::nullopt, std::move(reason)};
+}
+
+SimulationResult finish(const RunRecord& record, Simulation simulation) {
+    const SliceTimes before = times_of(record);
+    simulation.before_ns = before.sum();
+    simulation.after_ns = before.prefill_ns * simulation.prefill.value_or(Ratio{}).value +
+                          before.decode_ns * simulation.decode.value_or(Ratio{}).value;
+    return {simulation, {}};
+}
+
+Ratio exactly(double after, double before) {
+    const double value = before > 0 ? after / before : 1;
+    return {value, value, value, false, 0};
+}
+
+// Node by node: `after` holds the predicted time of every slice kind.
+SimulationResult from_times(const RunRecord& record, const SliceTimes& after, Provenance tier) {
+    const SliceTimes before = times_of(record);
+    Simulation simulation;
+    simulation.tier = tier;
+    simulation.prefill = exactly(after.prefill_ns, before.prefill_ns);
+    simulation.decode = exactly(after.decode_ns, before.decode_ns);
+    simulation.batch = std::max(1, record.context.batch);
+    return finish(record, simulation);
+}
+
+// A factor measured for one operator kind moves only the nodes of that kind.
+std::optional<Ratio> diluted(const RunRecord& record, const std::string& kind, bool prefill,
+                             const std::optional<Ratio>& ratio) {
+    if (kind.empty() || !ratio) return ratio;
+    double inside = 0;
+    double all = 0;
+    for (const OperatorSample& sample : record.operators) {
+        if (is_prefill(sample) != prefill) continue;
+        const auto* node = node_of(record, sample.node);
+        all += sample_wall_ns(sample);
+        if (node != nullptr && node->kind == kind) inside += sample.compute_ns;
+    }
+    if (all <= 0) return std::nullopt;
+    const double share = std::min(1.0, inside / all);
+    Ratio out = *ratio;
+    out.value = 1 + share * (ratio->value - 1);
+    out.low = 1 + share * (ratio->low - 1);
+    out.high = 1 + share * (ratio->high - 1);
+    return out;
+}
+
+struct SweepQuery {
+    const char* name;
+    std::string experiment_subject;
+    std::string baseline;  // "" = as the sweep says
+    std::string setting;
+    std::string kind;  // "" = the factor is that of whole steps
+};
+
+SimulationResult from_sweep(const RunRecord& record, const SweepQuery& query) {
+    const auto sweep = find_sweep(record, query.name, query.experiment_subject);
+    if (!sweep) {
+        return refuse(
+            note("no_experiment").with("experiment", query.name).with("setting", query.setting));
+    }
+    const SweepPoint* before =
+        sweep->point(query.baseline.empty() ? sweep->baseline : query.baseline);
+    const SweepPoint* after = sweep->point(query.setting);
+    if (before == nullptr || after == nullptr) {
+        return refuse(note("no_such_setting")
+                          .with("experiment", query.name)
+                          .with("setting", before == nullptr ? query.baseline : query.setting));
+    }
+    Simulation simulation;
+    simulation.tier = Provenance::measured;
+    simulation.batch = std::max(1, record.context.batch);
+    simulation.prefill =
+        diluted(record, query.kind, true, ratio_of(after->prefill_ns, before->prefill_ns));
+    simulation.decode =
+        diluted(record, query.kind, false, ratio_of(after->decode_ns, before->decode_ns));
+    if (!simulation.prefill && !simulation.decode) {
+        return refuse(note("no_slice_data").with("experiment", query.name));
+    }
+    return finish(record, simulation);
+}
+
+std::optional<int> parse_count(const std::string& text) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 1) return std::nullopt;
+    return value;
+}
+
+// Step times from the throughput of a static batch: B sequences advance one token per step.
+std::vector<double> batch_step_ns(const RunRecord& record, int batch) {
+    std::vector<double> out;
+    const auto* metric = record.metric(fmt::format("batch{}_tokens_per_s", batch));
+    if (metric == nullptr) return out;
+    for (const double rate : metric->samples) {
+        if (rate > 0) out.push_back(batch * 1e9 / rate);
+    }
+    return out;
+}
+
+SimulationResult simulate_batch(const RunRecord& record, const WhatIf& what_if) {
+    const auto batch = parse_count(what_if.setting);
+    const int now = std::max(1, record.context.batch);
+    if (!batch) return refuse(note("no_such_setting").with("experiment", "batch_sweep"));
+    SimulationResult result =
+        from_sweep(record, {"batch_sweep", "", std::to_string(now), what_if.setting, ""});
+    if (result.value) {
+        result.value->batch = *batch;
+        return result;
+    }
+    const auto ratio = ratio_of(batch_step_ns(record, *batch), batch_step_ns(record, now));
+    if (!ratio) return result;
+    Simulation simulation;
+    simulation.tier = Provenance::measured;
+    simulation.decode = ratio;
+    simulation.batch = *batch;
+    return finish(record, simulation);
+}
+
+SimulationResult simulate_pass(const RunRecord& record, const WhatIf& what_if) {
+    const bool off = what_if.setting != "on";
+    return from_sweep(
+        record, {"pass_ablation", what_if.subject, off ? "on" : "off", off ? "off" : "on", ""});
+}
+
+// Packed weight bytes of one call: what is left of its bytes when activations are smallest.
+double weight_bytes_per_call(const RunRecord& record, uint32_t node) {
+    double least = 0;
+    for (const OperatorSample& sample : record.operators) {
+        if (sample.node != node || sample.calls == 0) continue;
+        const double bytes = sample.bytes / static_cast<double>(sample.calls);
+        least = least == 0 ? bytes : std::min(least, bytes);
+    }
+    return least;
+}
+
+// Same utilization at the new bound; a hot copy says how much memory can give back at most.
+double reformatted_ns(const RunRecord& record, const OperatorSample& sample,
+                      const std::string& kind, double bytes_scale, const LightTime& light) {
+    const double weights =
+        weight_bytes_per_call(record, sample.node) * static_cast<double>(sample.calls);
+    const double bytes_after =
+        std::max(0.0, sample.bytes - std::min(weights, sample.bytes) * (1 - bytes_scale));
+    const double memory_after = *light.memory_ns * bytes_after / std::max(1.0, sample.bytes);
+    const double bound_after = std::max(*light.compute_ns, memory_after);
+    double compute = sample.compute_ns * bound_after / *light.bound_ns();
+    const auto hot = find_hot_copy(record, kind, is_prefill(sample) ? "prefill" : "decode");
+    if (hot) {
+        const auto ratio = ratio_of(hot->hot_ns, hot->cold_ns);
+        if (ratio) compute = std::max(compute, sample.compute_ns * std::min(1.0, ratio->value));
+    }
+    return compute + sample.barrier_ns + sample.dispatch_ns;
+}
+
+SimulationResult simulate_format(const RunRecord& record, const WhatIf& what_if) {
+    const auto target = format_bytes_per_weight(what_if.setting);
+    if (!target) return refuse(note("no_such_setting").with("setting", what_if.setting));
+    if (record.operators.empty()) return refuse(note("no_operator_samples"));
+    SliceTimes after;
+    bool changed = false;
+    for (const OperatorSample& sample : record.operators) {
+        const auto* node = node_of(record, sample.node);
+        const double wall = sample_wall_ns(sample);
+        const auto own = node == nullptr
+                             ? std::nullopt
+                             : format_bytes_per_weight(parse_variant(node->variant).format);
+        if (!own || *own <= *target) {
+            slot(after, sample) += wall;
+            continue;
+        }
+        const LightTime light = sample_light(record, sample);
+        if (!light.bound_ns()) return refuse(note("no_ceilings"));
+        slot(after, sample) += *light.bound_ns() > 0 ? reformatted_ns(record, sample, node->kind,
+                                                                      *target / *own, light)
+                                                     : wall;
+        changed = true;
+    }
+    if (!changed) return refuse(note("nothing_to_change").with("setting", what_if.setting));
+    return from_times(record, after, Provenance::interpolated);
+}
+
+SimulationResult simulate_last_logits(const RunRecord& record) {
+    const auto head = find_wasted_head(record);
+    if (!head) return refuse(note("nothing_to_change").with("setting", "last_position_logits"));
+    SliceTimes after = times_of(record);
+    after.prefill_ns = std::max(0.0, after.prefill_ns - head->wasted_ns);
+    return from_times(record, after, Provenance::measured);
+}
+
+bool is_constant_kind(const RunRecord& record, const OperatorSample& sample) {
+    const auto* node = node_of(record, sample.node);
+    return node != nullptr && (node->kind == op_kind_name(OpKind::rope_table) ||
+                               node->kind == op_kind_name(OpKind::scale));
+}
+
+SimulationResult simulate_folding(const RunRecord& record) {
+    SliceTimes after;
+    bool any = false;
+    for (const OperatorSample& sample : record.operators) {
+        const bool constant = is_constant_kind(record, sample);
+        any = any || constant;
+        if (!constant) slot(after, sample) += sample_wall_ns(sample);
+    }
+    if (!any) return refuse(note("nothing_to_change").with("setting", "fold_constants"));
+    return from_times(record, after, Provenance::measured);
+}
+
+}  // namespace
+
+std::optional<double> format_bytes_per_weight(std::string_view format) {
+    // Bytes of a packed tile of 16 rows x 32 columns (kernels/linear/packed_matrix.h).
+    constexpr std::pair<std::string_view, double> kTileBytes[] = {
+        {"u4", 288}, {"u4m", 320},  {"u5", 352},    {"u6", 448},
+        {"s8", 544}, {"f16", 1024}, {"bf16", 1024}, {"f32", 2048}};
+    // A merged linear in two formats counts as their mean.
+    double sum = 0;
+    int parts = 0;
+    for (size_t begin = 0; begin <= format.size();) {
+        const size_t end = std::min(format.find('+', begin), format.size());
+        const std::string_view name = format.substr(begin, end - begin);
+        const auto* found = std::find_if(std::begin(kTileBytes), std::end(kTileBytes),
+                                         [&](const auto& entry) { return entry.first == name; });
+        if (found == std::end(kTileBytes)) return std::nullopt;
+        sum += found->second / (16.0 * 32.0);
+        ++parts;
+        begin = end + 1;
+    }
+    return sum / parts;
+}
+
+std::optional<WastedHead> find_wasted_head(const RunRecord& record) {
+    std::optional<WastedHead> worst;
+    for (const measure::PlanNodeFacts& node : record.nodes) {
+        if (node.kind != op_kind_name(OpKind::linear) || node.layer >= 0) continue;
+        OperatorSample prefill;
+        OperatorSample decode;
+        for (const OperatorSample& sample : record.operators) {
+            if (sample.node != node.index || sample.slice == "mixed") continue;
+            OperatorSample& sum = sample.slice == "prefill" ? prefill : decode;
+            sum.calls += sample.calls;
+            sum.tokens += sample.tokens;
+            sum.flops += sample.flops;
+            sum.compute_ns += sample_wall_ns(sample);
+        }
+        if (prefill.calls == 0 || decode.calls == 0 || decode.tokens == 0 || decode.flops <= 0) {
+            continue;
+        }
+        const double row_flops = decode.flops / static_cast<double>(decode.tokens);
+        const double rows = prefill.flops / static_cast<double>(prefill.calls) / row_flops;
+        const double needed = std::max(1, record.context.batch);
+        if (rows <= kWastedRowsMin * needed) continue;
+        const double enough_ns = decode.compute_ns / static_cast<double>(decode.calls) *
+                                 static_cast<double>(prefill.calls);
+        const double wasted = prefill.compute_ns - enough_ns;
+        if (wasted <= 0 || (worst && worst->wasted_ns >= wasted)) continue;
+        worst = WastedHead{node.index, rows / needed, wasted};
+    }
+    return worst;
+}
+
+double constant_node_ns(const RunRecord& record) {
+    double sum = 0;
+    for (const OperatorSample& sample : record.operators) {
+        if (is_constant_kind(record, sample)) sum += sample_wall_ns(sample);
+    }
+    return sum;
+}
+
+SimulationResult simulate(const RunRecord& record, const WhatIf& what_if) {
+    switch (what_if.kind) {
+        case WhatIfKind::threads:
+            return from_sweep(
+                record, {"thread_sweep", what_if.subject, std::to_string(record.context.threads),
+                         what_if.setting, what_if.subject});
+        case WhatIfKind::batch:
+            return simulate_batch(record, what_if);
+        case WhatIfKind::without_pass:
+            return simulate_pass(record, what_if);
+        case WhatIfKind::isa:
+            return from_sweep(record, {"isa_sweep", "", record.isa, what_if.setting, ""});
+        case WhatIfKind::variant:
+            return from_sweep(record, {"variant_sweep", what_if.subject, "", what_if.setting, ""});
+        case WhatIfKind::weight_format:
+            return simulate_format(record, what_if);
+        case WhatIfKind::last_logits:
+            return simulate_last_logits(record);
+        case WhatIfKind::fold_constants:
+            return simulate_folding(record);
+    }
+    return refuse(note("no_such_setting"));
+}
+
+}  // namespace hone::cost
