@@ -53,16 +53,17 @@ void run(PackFormat format, const LinearArgs& args) {
     }
 }
 
-}  // namespace
+template <PackFormat kFormat>
+void run_quantized(const LinearArgs& args) {
+    run(kFormat, args);
+}
 
-#define HONE_DEFINE_QUANTIZED(format, isa)                                    \
-    void linear_quantized_##format##_##isa(const LinearArgs& args) noexcept { \
-        run(PackFormat::format, args);                                        \
-    }
-#define HONE_DEFINE_F32(format, isa)                                    \
-    void linear_f32_##format##_##isa(const LinearArgs& args) noexcept { \
-        run(PackFormat::format, args);                                  \
-    }
+template <PackFormat kFormat>
+void run_f32(const LinearArgs& args) {
+    run(kFormat, args);
+}
+
+}  // namespace
 
 HONE_LINEAR_QUANTIZED_FORMATS(HONE_DEFINE_QUANTIZED, reference)
 HONE_LINEAR_F32_FORMATS(HONE_DEFINE_F32, reference)

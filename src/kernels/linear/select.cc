@@ -1,5 +1,3 @@
-#include <array>
-
 #include "kernels/linear/linear.h"
 #include "kernels/linear/variants.h"
 
@@ -8,19 +6,26 @@ namespace {
 
 using machine::Isa;
 
-#define HONE_QUANTIZED_LINE(format, variant)                                                \
-    LinearVariant{#variant, kIsa_##variant, PackFormat::format, ActivationClass::quantized, \
-                  &linear_quantized_##format##_##variant},
-#define HONE_F32_LINE(format, variant)                                                \
-    LinearVariant{#variant, kIsa_##variant, PackFormat::format, ActivationClass::f32, \
-                  &linear_f32_##format##_##variant},
+// clang-format off
+#define HONE_QUANTIZED_LINE(format, isa)                                               \
+    {#isa, Isa::isa, PackFormat::format, ActivationClass::quantized, \
+     &linear_quantized_##format##_##isa},
+#define HONE_F32_LINE(format, isa) \
+    {#isa, Isa::isa, PackFormat::format, ActivationClass::f32, &linear_f32_##format##_##isa},
+#define HONE_QUANTIZED_REFERENCE(format, name)                                \
+    {#name, Isa::portable, PackFormat::format, ActivationClass::quantized, \
+     &linear_quantized_##format##_##name},
+#define HONE_F32_REFERENCE(format, name)                                \
+    {#name, Isa::portable, PackFormat::format, ActivationClass::f32, \
+     &linear_f32_##format##_##name},
 
-constexpr Isa kIsa_reference = Isa::portable;
-
-// From the most to the least demanding ISA; within one line of the family that is also the order
-// of speed (LADDER.md).
-constexpr auto kVariants = std::to_array<LinearVariant>({HONE_LINEAR_QUANTIZED_FORMATS(
-    HONE_QUANTIZED_LINE, reference) HONE_LINEAR_F32_FORMATS(HONE_F32_LINE, reference)});
+// From the most to the least demanding ISA, which is also the order of speed (LADDER.md).
+constexpr LinearVariant kVariants[] = {
+    HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_LINE, avx512vnni)
+    HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_REFERENCE, reference)
+    HONE_LINEAR_F32_FORMATS(HONE_F32_REFERENCE, reference)
+};
+// clang-format on
 
 }  // namespace
 

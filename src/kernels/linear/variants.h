@@ -18,8 +18,19 @@
 #define HONE_DECLARE_F32(format, isa) \
     void linear_f32_##format##_##isa(const LinearArgs& args) noexcept;
 
+// The same names defined, over run_quantized<format> and run_f32<format> of the including file.
+#define HONE_DEFINE_QUANTIZED(format, isa)                                    \
+    void linear_quantized_##format##_##isa(const LinearArgs& args) noexcept { \
+        run_quantized<PackFormat::format>(args);                              \
+    }
+#define HONE_DEFINE_F32(format, isa)                                    \
+    void linear_f32_##format##_##isa(const LinearArgs& args) noexcept { \
+        run_f32<PackFormat::format>(args);                              \
+    }
+
 namespace hone::kernels {
 
+HONE_LINEAR_QUANTIZED_FORMATS(HONE_DECLARE_QUANTIZED, avx512vnni)
 HONE_LINEAR_QUANTIZED_FORMATS(HONE_DECLARE_QUANTIZED, reference)
 HONE_LINEAR_F32_FORMATS(HONE_DECLARE_F32, reference)
 

@@ -1,0 +1,139 @@
+// The quantized linear kernels on AVX-512 with VNNI: vpdpbusd multiplies 64 unsigned codes by
+// activations that are broadcast, four at a time, by the memory operand, and sums into int32.
+//
+// Offsets are exact integers: the accumulator starts at -offset * (sum of q), one vpmaddwd of the
+// activations' own sums, so that no floating-point work is left but the scale. s8 weights become
+// unsigned by flipping their top bit (+128).
+
+#include <immintrin.h>
+
+#include "kernels/linear/variants.h"
+
+namespace hone::kernels {
+namespace {
+
+using Ints = __m512i;
+using Floats = __m512;
+constexpr size_t kLanes = 16;
+constexpr size_t kColumnsMax = 8;
+constexpr int kInterleaved = 4;
+
+// A group of columns: pointers at its first activation row.
+struct Group {
+    const int8_t* q;
+    const float* scale;
+    const float* scaled_sum;
+    const int16_t* sum16;
+    size_t columns;
+
+    __attribute__((always_inline)) const int8_t* q_at(size_t c, size_t block) const {
+        return q + c * columns + 32 * block;
+    }
+    __attribute__((always_inline)) size_t at(size_t c, size_t block) const {
+        return c * (columns / 32) + block;
+    }
+};
+
+inline Ints load_ints(const uint8_t* p) {
+    return _mm512_loadu_si512(p);
+}
+inline Ints bytes(char value) {
+    return _mm512_set1_epi8(value);
+}
+inline Ints and_ints(Ints a, Ints b) {
+    return _mm512_and_si512(a, b);
+}
+inline Ints or_ints(Ints a, Ints b) {
+    return _mm512_or_si512(a, b);
+}
+template <int kBits>
+inline Ints shift_left(Ints a) {
+    return _mm512_slli_epi16(a, kBits);
+}
+template <int kBits>
+inline Ints shift_right(Ints a) {
+    return _mm512_srli_epi16(a, kBits);
+}
+inline Floats load_floats(const float* p) {
+    return _mm512_loadu_ps(p);
+}
+inline void store_floats(float* p, Floats a) {
+    _mm512_storeu_ps(p, a);
+}
+inline Floats load_halves(const uint8_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline Floats broadcast(const float* p) {
+    return _mm512_set1_ps(*p);
+}
+inline Floats zero() {
+    return _mm512_setzero_ps();
+}
+inline Floats to_floats(Ints a) {
+    return _mm512_cvtepi32_ps(a);
+}
+inline Floats multiply(Floats a, Floats b) {
+    return _mm512_mul_ps(a, b);
+}
+inline Floats multiply_add(Floats a, Floats b, Floats c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+inline Ints prepare_s8(Ints w) {
+    return _mm512_xor_si512(w, bytes(static_cast<char>(0x80)));
+}
+
+template <PackFormat kFormat>
+constexpr bool kMinCarriesOffset = false;
+template <PackFormat kFormat>
+inline Floats min_of(Floats scale) {
+    return scale;
+}
+
+// Four activations or two sums in every 32-bit lane.
+inline Ints broadcast_32(const void* p) {
+    int value;
+    __builtin_memcpy(&value, p, 4);
+    return _mm512_set1_epi32(value);
+}
+
+constexpr int offset_of(PackFormat format) {
+    return format == PackFormat::u4   ? 8
+           : format == PackFormat::u5 ? 16
+           : format == PackFormat::u6 ? 32
+           : format == PackFormat::s8 ? 128
+                                      : 0;
+}
+
+// The columns take turns, so that a chain of dependent vpdpbusd is never waited for. No sum leaves
+// int32: |u| <= 255, |q| <= 127, 32 terms and the offset's 128 * 32 * 127.
+template <PackFormat kFormat, int kFrom, int kTo, int kCount>
+inline __attribute__((always_inline)) void dot(const Ints (&w)[8], const Group& x, size_t c,
+                                               size_t block, Ints (&out)[kCount]) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kCount; ++i) {
+        out[i] = _mm512_setzero_si512();
+        if constexpr (!kMinCarriesOffset<kFormat> && offset_of(kFormat) != 0) {
+            // The low half of a lane is the sum of columns 0..15, the high half of 16..31.
+            const int low = kFrom == 0 ? -offset_of(kFormat) & 0xffff : 0;
+            const int high = kTo == 8 ? -offset_of(kFormat) * 65536 : 0;
+            out[i] = _mm512_madd_epi16(broadcast_32(x.sum16 + 2 * x.at(c + i, block)),
+                                       _mm512_set1_epi32(high | low));
+        }
+    }
+#pragma GCC unroll 8
+    for (int j = kFrom; j < kTo; ++j) {
+#pragma GCC unroll 8
+        for (int i = 0; i < kCount; ++i) {
+            out[i] = _mm512_dpbusd_epi32(out[i], w[j], broadcast_32(x.q_at(c + i, block) + 4 * j));
+        }
+    }
+}
+
+}  // namespace
+}  // namespace hone::kernels
+
+#include "kernels/linear/quantized.inc"
+
+namespace hone::kernels {
+HONE_LINEAR_QUANTIZED_FORMATS(HONE_DEFINE_QUANTIZED, avx512vnni)
+}  // namespace hone::kernels
