@@ -1,0 +1,123 @@
+#include "measure/step_timer.h"
+
+#include <cpuid.h>
+
+namespace hone::measure {
+namespace {
+
+constexpr int64_t kCalibrationNs = 2'000'000;
+// At 10 ns each more than long enough; ends the loop for a clock that stands still.
+constexpr int kCalibrationReadsMax = 20'000'000;
+constexpr size_t kGapMarks = 6;  // of 24 bytes: more than two cache lines
+
+// CPUID 0x80000007, EDX bit 8: the counter keeps its pace in all power states (Intel SDM 18.17).
+bool has_invariant_tsc() {
+    uint32_t a = 0;
+    uint32_t b = 0;
+    uint32_t c = 0;
+    uint32_t d = 0;
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1u << 8)) != 0;
+}
+
+}  // namespace
+
+TickRate calibrate_ticks(const base::Clock& clock) {
+    if (!has_invariant_tsc()) return {};
+    const int64_t begin_ns = clock.now_ns();
+    const uint64_t begin_ticks = __rdtsc();
+    for (int i = 0; i < kCalibrationReadsMax; ++i) {
+        const int64_t now_ns = clock.now_ns();
+        const uint64_t now_ticks = __rdtsc();
+        // A clock that stands still after a thousand reads is no clock to calibrate against.
+        if (i == 1000 && now_ns == begin_ns) return {};
+        if (now_ns - begin_ns < kCalibrationNs) continue;
+        if (now_ticks <= begin_ticks) return {};
+        return {true, static_cast<double>(now_ns - begin_ns) /
+                          static_cast<double>(now_ticks - begin_ticks)};
+    }
+    return {};
+}
+
+StepTimer::StepTimer(size_t nodes, int threads, const base::Clock& clock, TickRate rate)
+    : nodes_(nodes), threads_(threads), clock_(&clock), rate_(rate), stride_(nodes + kGapMarks) {
+    HONE_CHECK_GE(threads, 1);
+    // No step has begun yet, so nothing may look as if it ran in one.
+    marks_.assign(stride_ * static_cast<size_t>(threads), Marks{INT64_MIN, INT64_MIN, INT64_MIN});
+}
+
+int64_t StepTimer::opening_of(size_t node) const {
+    int64_t opening = at(node, 0).barrier_end;
+    for (int thread = 1; thread < threads_; ++thread) {
+        const Marks& marks = at(node, thread);
+        if (marks.barrier_end >= begin_ticks_ && marks.barrier_end < opening) {
+            opening = marks.barrier_end;
+        }
+    }
+    return opening;
+}
+
+int StepTimer::critical_thread_of(size_t node) const {
+    int critical = 0;
+    for (int thread = 1; thread < threads_; ++thread) {
+        if (at(node, thread).compute_end > at(node, critical).compute_end) critical = thread;
+    }
+    return critical;
+}
+
+// `from` is where the critical thread's time before this node begins.
+void StepTimer::add_node(size_t node, int critical, int64_t from, OperatorSample& row) const {
+    const Marks& marks = at(node, critical);
+    row.dispatch_ns += to_ns(marks.start - from);
+    row.compute_ns += to_ns(marks.compute_end - marks.start);
+    int64_t sum = 0;
+    int count = 0;
+    for (int thread = 0; thread < threads_; ++thread) {
+        const Marks& each = at(node, thread);
+        if (each.start < begin_ticks_) continue;
+        sum += each.compute_end - each.start;
+        ++count;
+    }
+    row.compute_mean_ns += count == 0 ? 0 : to_ns(sum) / count;
+}
+
+void StepTimer::fold(OperatorTable& table, std::string_view slice, uint32_t position,
+                     uint64_t tokens, std::span<const double> bytes,
+                     std::span<const double> flops) const {
+    HONE_CHECK_EQ(table.nodes(), nodes_);
+    HONE_CHECK(bytes.empty() || bytes.size() == nodes_);
+    HONE_CHECK(flops.empty() || flops.size() == nodes_);
+    std::vector<OperatorSample>& rows = table.rows_for(slice, position_bucket(position));
+
+    int64_t from = begin_ticks_;
+    size_t first = 0;
+    while (first < nodes_) {
+        // The segment is [first, last]; its last node has a barrier or is the last that ran.
+        size_t last = nodes_;
+        for (size_t node = first; node < nodes_; ++node) {
+            if (!ran(node)) continue;
+            last = node;
+            if (has_barrier(node)) break;
+        }
+        if (last == nodes_) break;
+        const int critical = critical_thread_of(last);
+        for (size_t node = first; node <= last; ++node) {
+            if (!ran(node)) continue;
+            OperatorSample& row = rows[node];
+            add_node(node, critical, from, row);
+            ++row.calls;
+            row.tokens += tokens;
+            if (!bytes.empty()) row.bytes += bytes[node];
+            if (!flops.empty()) row.flops += flops[node];
+            from = at(node, critical).compute_end;
+        }
+        if (has_barrier(last)) {
+            const int64_t opening = opening_of(last);
+            rows[last].barrier_ns += to_ns(opening - from);
+            from = opening;
+        }
+        first = last + 1;
+    }
+    table.add_step(to_ns(end_ticks_ - begin_ticks_), to_ns(end_ticks_ - from));
+}
+
+}  // namespace hone::measure
