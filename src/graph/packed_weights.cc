@@ -1,0 +1,147 @@
+#include "graph/packed_weights.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/checked.h"
+#include "tensor/codec.h"
+
+namespace hone::graph {
+namespace {
+
+constexpr size_t kAlignment = 64;
+
+// An interleaved pair is packed in groups of two tiles (32 rows) of each part.
+constexpr size_t kInterleaveTiles = 2;
+
+base::Status pack_range(const kernels::PackedMatrix& matrix, const std::vector<WeightPart>& parts,
+                        const std::vector<tensor::TensorView>& views, std::byte* memory,
+                        size_t begin, size_t end) {
+    if (parts.size() == 1) {
+        return kernels::pack_tiles(views[0], begin * kernels::kTileRows, end - begin,
+                                   memory + begin * matrix.tile_bytes);
+    }
+    for (size_t tile = begin; tile < end; ++tile) {
+        const size_t group = tile / (kInterleaveTiles * parts.size());
+        const size_t within = tile % (kInterleaveTiles * parts.size());
+        const size_t part_tile = group * kInterleaveTiles + within % kInterleaveTiles;
+        HONE_TRY_STATUS(kernels::pack_tiles(views[within / kInterleaveTiles],
+                                            part_tile * kernels::kTileRows, 1,
+                                            memory + tile * matrix.tile_bytes));
+    }
+    return {};
+}
+
+}  // namespace
+
+base::Result<PackedWeights> PackedWeights::pack(const Plan& plan, const WeightSource& source,
+                                                machine::ThreadTeam& team) {
+    PackedWeights weights;
+    HONE_TRY_STATUS(weights.lay_out(plan));
+    HONE_TRY_STATUS(weights.pack_matrices(source, team));
+    weights.nodes_.resize(plan.nodes.size());
+    for (size_t n = 0; n < plan.nodes.size(); ++n) {
+        for (const size_t m : weights.matrix_of_[n]) {
+            weights.nodes_[n].push_back(weights.matrices_[m].view);
+        }
+    }
+    HONE_TRY_STATUS(weights.load_vectors(plan, source));
+    return weights;
+}
+
+base::Status PackedWeights::lay_out(const Plan& plan) {
+    size_t total = 0;
+    matrix_of_.resize(plan.nodes.size());
+    for (size_t n = 0; n < plan.nodes.size(); ++n) {
+        for (const PlanSegment& segment : plan.nodes[n].segments) {
+            const auto same =
+                std::find_if(matrices_.begin(), matrices_.end(),
+                             [&](const Matrix& m) { return m.parts == segment.parts; });
+            matrix_of_[n].push_back(static_cast<size_t>(same - matrices_.begin()));
+            if (same != matrices_.end()) continue;
+            Matrix matrix;
+            matrix.parts = segment.parts;
+            matrix.view.format = segment.format;
+            matrix.view.rows = static_cast<uint32_t>(segment.rows);
+            matrix.view.columns = static_cast<uint32_t>(segment.parts[0].columns);
+            matrix.view.tile_bytes =
+                kernels::packed_tile_bytes(segment.format, segment.parts[0].columns);
+            matrix.offset = total;
+            const auto bytes = base::checked_add<size_t>(total, matrix.view.bytes());
+            if (!bytes) return base::fail(base::ErrorCode::exhausted, "weights overflow memory");
+            total = base::round_up(*bytes, kAlignment);
+            matrices_.push_back(std::move(matrix));
+        }
+    }
+    HONE_TRY(memory_, tensor::Buffer::allocate(std::max<size_t>(total, kAlignment)));
+    bytes_ = total;
+    return {};
+}
+
+base::Status PackedWeights::pack_matrices(const WeightSource& source, machine::ThreadTeam& team) {
+    std::vector<base::Status> failures(static_cast<size_t>(team.threads()));
+    for (Matrix& matrix : matrices_) {
+        std::vector<tensor::TensorView> views;
+        for (const WeightPart& part : matrix.parts) {
+            HONE_TRY(const tensor::TensorView view, source.tensor(part.name));
+            views.push_back(view);
+        }
+        std::byte* memory = memory_.data() + matrix.offset;
+        team.run([&](int thread) {
+            const auto range = machine::split_range(static_cast<int64_t>(matrix.view.tiles()), 1,
+                                                    thread, team.threads());
+            failures[static_cast<size_t>(thread)] =
+                pack_range(matrix.view, matrix.parts, views, memory,
+                           static_cast<size_t>(range.begin), static_cast<size_t>(range.end));
+        });
+        for (const base::Status& status : failures) HONE_TRY_STATUS(status);
+        for (const WeightPart& part : matrix.parts) source.release(part.name);
+        matrix.view.data = memory;
+    }
+    return {};
+}
+
+base::Status PackedWeights::load_vectors(const Plan& plan, const WeightSource& source) {
+    vectors_.resize(plan.graph.values.size());
+    for (const PlanNode& planned : plan.nodes) {
+        for (const ValueId id : planned.node.inputs) {
+            const Value& value = plan.graph.values[id];
+            if (value.origin == ValueOrigin::constant) {
+                vectors_[id] = *value.data;
+                bytes_ += value.data->size() * sizeof(float);
+                continue;
+            }
+            if (value.origin != ValueOrigin::weight || !planned.segments.empty()) continue;
+            const WeightPart& part = value.parts[0];
+            HONE_TRY(const tensor::TensorView view, source.tensor(part.name));
+            if (planned.node.kind != OpKind::embedding) {
+                std::vector<float> data(part.columns);
+                tensor::dequantize(part.dtype, view.data, part.columns, data.data());
+                bytes_ += data.size() * sizeof(float);
+                vectors_[id] = std::move(data);
+                continue;
+            }
+            const auto packed =
+                std::find_if(matrices_.begin(), matrices_.end(),
+                             [&](const Matrix& m) { return m.parts == value.parts; });
+            if (packed != matrices_.end()) {
+                embedding_matrix_[id] = static_cast<size_t>(packed - matrices_.begin());
+            } else {
+                embedding_view_[id] = view;
+            }
+        }
+    }
+    return {};
+}
+
+void PackedWeights::embedding_row(ValueId value, size_t row, float* out) const {
+    const auto packed = embedding_matrix_.find(value);
+    if (packed != embedding_matrix_.end()) {
+        kernels::unpack_row(matrices_[packed->second].view, row, out);
+        return;
+    }
+    const tensor::TensorView& view = embedding_view_.at(value);
+    tensor::dequantize(view.dtype, view.row(row), view.columns(), out);
+}
+
+}  // namespace hone::graph

@@ -1,0 +1,60 @@
+// The weights of a Plan as kernels read them: packed matrices, f32 vectors, constants.
+//
+// Packs once, tile ranges split over the team, and releases each stored tensor when it is packed:
+// the packed form replaces the mapped file instead of doubling it. An embedding that no linear
+// shares stays in the file and is dequantized row by row. Owns its memory; const and shared by all
+// threads afterwards.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "graph/plan.h"
+#include "graph/weight_source.h"
+#include "kernels/linear/packed_matrix.h"
+#include "machine/thread_team.h"
+#include "tensor/buffer.h"
+
+namespace hone::graph {
+
+class PackedWeights {
+  public:
+    // exhausted (memory), or the source's errors.
+    static base::Result<PackedWeights> pack(const Plan& plan, const WeightSource& source,
+                                            machine::ThreadTeam& team);
+
+    // One matrix per segment of the node; empty for nodes without segments.
+    const std::vector<kernels::PackedMatrix>& segments(size_t node) const { return nodes_[node]; }
+    // A vector weight (norm) or a constant's data.
+    const float* vector(ValueId value) const { return vectors_[value].data(); }
+    // Row `row` of an embedding weight as f32.
+    void embedding_row(ValueId value, size_t row, float* out) const;
+
+    uint64_t bytes() const { return bytes_; }
+
+  private:
+    base::Status lay_out(const Plan& plan);
+    base::Status pack_matrices(const WeightSource& source, machine::ThreadTeam& team);
+    base::Status load_vectors(const Plan& plan, const WeightSource& source);
+
+    // A distinct packed matrix: nodes that name the same parts share it.
+    struct Matrix {
+        kernels::PackedMatrix view;
+        std::vector<WeightPart> parts;
+        size_t offset = 0;
+    };
+
+    tensor::Buffer memory_;
+    std::vector<Matrix> matrices_;
+    std::vector<std::vector<kernels::PackedMatrix>> nodes_;
+    std::vector<std::vector<size_t>> matrix_of_;  // per node and segment: index into matrices_
+    std::vector<std::vector<float>> vectors_;     // per value; empty where it is none
+    std::map<ValueId, size_t> embedding_matrix_;
+    std::map<ValueId, tensor::TensorView> embedding_view_;
+    uint64_t bytes_ = 0;
+};
+
+}  // namespace hone::graph

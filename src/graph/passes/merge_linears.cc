@@ -1,0 +1,147 @@
+#include <algorithm>
+
+#include "graph/passes.h"
+#include "kernels/linear/packed_matrix.h"
+
+namespace hone::graph {
+namespace {
+
+bool quantized(const WeightPart& part) {
+    return kernels::is_quantized(kernels::pack_format_for(part.dtype));
+}
+
+// The producer of `value` if it is a plain linear read by nobody else; nullptr otherwise.
+const Node* lone_linear(const Graph& graph, const GraphIndex& index, ValueId value) {
+    const Node* node = index.producer_node(graph, value);
+    if (node == nullptr || node->kind != OpKind::linear || node->inputs.size() != 2) return nullptr;
+    return index.used_once(value) ? node : nullptr;
+}
+
+// Puts `node` in the place of node `at` with the same output, and deletes `at` and `merged`.
+void replace_with(Graph& graph, uint32_t at, Node node, std::vector<uint32_t> merged) {
+    node.outputs = graph.nodes[at].outputs;
+    graph.nodes[at] = std::move(node);
+    erase_nodes(graph, std::move(merged));
+}
+
+ValueId merged_weight(Graph& graph, const std::vector<const Node*>& linears, MergeStyle style,
+                      const std::string& name) {
+    Value weight;
+    weight.name = name;
+    weight.type = ElementType::weight;
+    weight.origin = ValueOrigin::weight;
+    weight.merge = style;
+    for (const Node* linear : linears) {
+        const Value& part = graph.values[linear->inputs[1]];
+        weight.parts.insert(weight.parts.end(), part.parts.begin(), part.parts.end());
+    }
+    return graph.add_value(std::move(weight));
+}
+
+// Rows of all but the last part must fill their tiles; one activation class must serve all parts.
+bool can_concatenate(const Graph& graph, const std::vector<const Node*>& linears) {
+    for (size_t i = 0; i < linears.size(); ++i) {
+        const Value& weight = graph.values[linears[i]->inputs[1]];
+        if (weight.parts.size() != 1 || linears[i]->inputs[0] != linears[0]->inputs[0])
+            return false;
+        const WeightPart& first = graph.values[linears[0]->inputs[1]].parts[0];
+        if (quantized(weight.parts[0]) != quantized(first)) return false;
+        if (i + 1 < linears.size() && weight.parts[0].rows % kernels::kTileRows != 0) return false;
+    }
+    return true;
+}
+
+bool try_merge_qkv(Graph& graph, uint32_t n) {
+    if (graph.nodes[n].kind != OpKind::concat) return false;
+    const GraphIndex index(graph);
+    std::vector<const Node*> linears;
+    std::vector<uint32_t> merged;
+    for (const ValueId input : graph.nodes[n].inputs) {
+        const Node* linear = lone_linear(graph, index, input);
+        if (linear == nullptr) return false;
+        linears.push_back(linear);
+        merged.push_back(index.producer[input]);
+    }
+    if (!can_concatenate(graph, linears)) return false;
+    const Node& concat = graph.nodes[n];
+    const ValueId x = linears[0]->inputs[0];
+    const std::string name = concat.name;
+    const ValueId weight = merged_weight(graph, linears, MergeStyle::concatenate, name + ".weight");
+    replace_with(graph, n, {OpKind::linear, name, concat.layer, {x, weight}, {}, {}}, merged);
+    return true;
+}
+
+bool try_merge_gate_up(Graph& graph, uint32_t n) {
+    if (graph.nodes[n].kind != OpKind::swiglu) return false;
+    const GraphIndex index(graph);
+    const Node* gate = lone_linear(graph, index, graph.nodes[n].inputs[0]);
+    const Node* up = lone_linear(graph, index, graph.nodes[n].inputs[1]);
+    if (gate == nullptr || up == nullptr || gate == up || gate->inputs[0] != up->inputs[0]) {
+        return false;
+    }
+    const auto& gate_parts = graph.values[gate->inputs[1]].parts;
+    const auto& up_parts = graph.values[up->inputs[1]].parts;
+    if (gate_parts.size() != 1 || up_parts.size() != 1) return false;
+    if (gate_parts[0].dtype != up_parts[0].dtype || gate_parts[0].rows % 32 != 0) return false;
+    const std::vector<uint32_t> merged = {index.producer[graph.nodes[n].inputs[0]],
+                                          index.producer[graph.nodes[n].inputs[1]]};
+    const Node& swiglu = graph.nodes[n];
+    const ValueId x = gate->inputs[0];
+    const std::string name = swiglu.name;
+    const ValueId weight =
+        merged_weight(graph, {gate, up}, MergeStyle::interleave_32, name + ".weight");
+    replace_with(graph, n, {OpKind::linear_swiglu, name, swiglu.layer, {x, weight}, {}, {}},
+                 merged);
+    return true;
+}
+
+int sweep(Graph& graph, bool (*rewrite)(Graph&, uint32_t)) {
+    int rewrites = 0;
+    for (uint32_t n = 0; n < graph.nodes.size();) {
+        // A rewrite erases nodes before n, so the sweep starts over where it is sure not to skip
+        // any.
+        if (rewrite(graph, n)) {
+            ++rewrites;
+            n = n > 3 ? n - 3 : 0;
+        } else {
+            ++n;
+        }
+    }
+    return rewrites;
+}
+
+}  // namespace
+
+int merge_qkv(Graph& graph) {
+    return sweep(graph, try_merge_qkv);
+}
+int merge_gate_up(Graph& graph) {
+    return sweep(graph, try_merge_gate_up);
+}
+
+int quantize_activations(Graph& graph) {
+    std::vector<Node> nodes;
+    int rewrites = 0;
+    for (Node& node : graph.nodes) {
+        if (node.kind == OpKind::linear || node.kind == OpKind::linear_swiglu) {
+            const auto& parts = graph.values[node.inputs[1]].parts;
+            const Value x = graph.values[node.inputs[0]];
+            if (x.type == ElementType::f32 && std::all_of(parts.begin(), parts.end(), quantized)) {
+                Value value = x;
+                value.origin = ValueOrigin::node;
+                value.type = ElementType::q8;
+                value.name = node.name + ".input";
+                const ValueId id = graph.add_value(value);
+                nodes.push_back(
+                    {OpKind::quantize, value.name, node.layer, {node.inputs[0]}, {id}, {}});
+                node.inputs[0] = id;
+                ++rewrites;
+            }
+        }
+        nodes.push_back(std::move(node));
+    }
+    graph.nodes = std::move(nodes);
+    return rewrites;
+}
+
+}  // namespace hone::graph
