@@ -1,0 +1,51 @@
+// Synthetic models: deterministic random weights in the shape of a real model, as a GGUF file.
+//
+// For tests and benchmarks that need a model of a certain size, type or architecture and do not
+// care what it says. The same SynthSpec gives the same bytes on every x86-64 machine: the noise is
+// made of integers, and nothing depends on the math library. Weights are noise of standard
+// deviation 1 / sqrt(inputs), so that activations keep the size they have in a trained model. Files
+// are streamed, one row at a time in memory. Not a converter and not a quantizer of real models.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "formats/gguf_writer.h"
+#include "tensor/dtype.h"
+
+namespace hone::models {
+
+// The defaults are a model of about 1 million parameters that runs anywhere in no time.
+struct SynthSpec {
+    std::string architecture = "llama";
+    uint32_t n_layers = 4;
+    uint32_t n_embd = 128;
+    uint32_t n_heads = 4;
+    uint32_t n_kv_heads = 2;
+    uint32_t head_dim = 0;  // 0: n_embd / n_heads
+    uint32_t n_ff = 384;
+    uint32_t n_vocab = 1024;
+    uint32_t n_ctx = 2048;
+    // Of the matrices; norms are always F32. Where rows are not whole blocks the type falls back as
+    // in llama-quantize: Q4_K to Q5_0, Q6_K to Q8_0, and those to F16.
+    tensor::DType type = tensor::DType::q8_0;
+    // Of token_embd and output; empty: as `type`.
+    std::optional<tensor::DType> embedding_type = std::nullopt;
+    uint64_t seed = 1;
+    bool tied_embeddings = true;
+    // Positions that a windowed layer sees; 0: all layers are global.
+    uint32_t sliding_window = 0;
+    // n: layers n - 1, 2 n - 1, ... are global, the others windowed; 0: all are windowed.
+    uint32_t sliding_window_pattern = 0;
+};
+
+// Errors: unsupported (architecture), invalid_argument (a shape that no model can have), and those
+// of GgufWriter::write. On error no file is left.
+base::Status write_synth(const SynthSpec& spec, const std::string& path);
+
+// The same before it is written, for tests that want the bytes.
+base::Result<formats::GgufWriter> make_synth(const SynthSpec& spec);
+
+}  // namespace hone::models
