@@ -43,7 +43,8 @@ struct Decision {
     std::vector<cost::Note> evidence;
     Complexity complexity;
     Risk risk;
-    std::vector<std::string> apply;  // arguments to add to the command
+    // Arguments to add to the command; empty: leave out those of the other side.
+    std::vector<std::string> apply;
     std::vector<std::string> undo;
     bool available = true;  // this version can do it
 };
@@ -57,7 +58,7 @@ struct PredictionResult {
 PredictionResult predict_primary(const measure::RunRecord& record, const cost::WhatIf& what_if);
 
 // Best first: gains by size, then what cannot be predicted, then losses.
-std::vector<Decision> decide(const measure::RunRecord& record, const Breakdown& breakdown,
+std::vector<Decision> decide(const measure::RunRecord& record,
                              const std::vector<Attribution>& attributions,
                              const MeasurementGrade& grade);
 

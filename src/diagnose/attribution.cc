@@ -1,0 +1,257 @@
+#include "diagnose/attribution.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cost/predict.h"
+#include "diagnose/operator_class.h"
+#include "measure/statistics.h"
+
+namespace hone::diagnose {
+namespace {
+
+using cost::note;
+using measure::RunRecord;
+
+// Lost time below these is ordinary noise of a quiet machine and stays with the operators.
+constexpr double kStealMin = 0.01;
+constexpr double kRunDelayMin = 0.05;
+constexpr double kDisturbedMax = 0.9;
+// A cold start that a warm one undercuts by this share was waiting for storage.
+constexpr double kColdSaving = 0.3;
+
+struct Shares {
+    const RunRecord& record;
+    const Breakdown& breakdown;
+    double forward = 0;   // of wall, to be split over the operators
+    double steps_ns = 0;  // what the forward share stands for
+    std::vector<Attribution> out;
+};
+
+void push(Shares& shares, std::string subject, Bottleneck bottleneck, double confidence,
+          double share, std::vector<cost::Note> evidence) {
+    if (!(share > 0)) return;
+    Attribution item;
+    item.subject = std::move(subject);
+    item.bottleneck = bottleneck;
+    item.confidence = confidence;
+    item.time_share = share;
+    item.evidence = std::move(evidence);
+    shares.out.push_back(std::move(item));
+}
+
+double stage_share(const Breakdown& breakdown, std::string_view id) {
+    const Stage* stage = breakdown.stage(id);
+    return stage == nullptr ? 0 : stage->share;
+}
+
+// I/O when the same start from a warm page cache is much faster, or pages came from storage.
+void attribute_cold(Shares& shares, const char* subject, const char* experiment, double share,
+                    std::vector<cost::Note> evidence) {
+    if (const auto cold_warm = cost::find_cold_warm(shares.record, experiment)) {
+        const double cold = measure::median(cold_warm->cold_ns).value_or(0);
+        const double warm = measure::median(cold_warm->warm_ns).value_or(0);
+        evidence.push_back(note("cold_warm")
+                               .with("cold_ns", cold)
+                               .with("warm_ns", warm)
+                               .with("read_bytes", static_cast<int64_t>(cold_warm->bytes_read)));
+        const bool io = cold > 0 && (cold - warm) / cold >= kColdSaving;
+        return push(shares, subject, io ? Bottleneck::io : Bottleneck::startup_overhead, 0.9, share,
+                    std::move(evidence));
+    }
+    const uint64_t faults = shares.record.interference.major_faults.value_or(0);
+    if (faults > 0) {
+        evidence.push_back(note("major_faults").with("faults", static_cast<int64_t>(faults)));
+        return push(shares, subject, Bottleneck::io, 0.7, share, std::move(evidence));
+    }
+    push(shares, subject, Bottleneck::startup_overhead, 0.6, share, std::move(evidence));
+}
+
+void attribute_load(Shares& shares) {
+    const Stage* load = shares.breakdown.stage("load");
+    if (load == nullptr || !load->ns) return;
+    std::vector<cost::Note> evidence;
+    if (!load->parts.empty()) {
+        evidence.push_back(note("load_part")
+                               .with("part", load->parts[0].name)
+                               .with("part_ns", load->parts[0].ns)
+                               .with("load_ns", *load->ns));
+    }
+    attribute_cold(shares, "load", "load", load->share, std::move(evidence));
+}
+
+// Stages outside the graph have no roof: their time is stated, not explained.
+void attribute_stages(Shares& shares) {
+    for (const char* id : {"network", "queue", "pre_processing", "post_processing"}) {
+        push(shares, id, Bottleneck::unexplained, 0, stage_share(shares.breakdown, id),
+             {note("stage_without_roof").with("stage", id)});
+    }
+    const Stage* forward = shares.breakdown.stage("forward");
+    double sampling = 0;
+    if (forward != nullptr) {
+        for (const StagePart& part : forward->parts) {
+            if (part.name == "sample" || part.name == "sampling") sampling += part.share;
+        }
+    }
+    push(shares, "sampling", Bottleneck::unexplained, 0, sampling,
+         {note("stage_without_roof").with("stage", "sampling")});
+    shares.forward = std::max(0.0, stage_share(shares.breakdown, "forward") - sampling);
+}
+
+void attribute_first_runs(Shares& shares) {
+    const double wall = shares.breakdown.wall_ns;
+    if (wall <= 0) return;
+    const double excess = std::min(shares.forward, shares.breakdown.cold_excess_ns / wall);
+    if (excess <= 0) return;
+    shares.forward -= excess;
+    attribute_cold(shares, "first_run", "first_run", excess,
+                   {note("cold_excess").with("excess_ns", shares.breakdown.cold_excess_ns)});
+}
+
+double to_wall(const Shares& shares, double ns) {
+    return shares.steps_ns > 0 ? ns / shares.steps_ns * shares.forward : 0;
+}
+
+// Time of work that need not be done, taken out of the operators that do it.
+struct Redundant {
+    std::string kind;
+    double prefill_ns = 0;
+};
+
+Redundant attribute_redundancy(Shares& shares) {
+    Redundant redundant;
+    const auto head = cost::find_wasted_head(shares.record);
+    if (!head) return redundant;
+    const auto* node = cost::node_of(shares.record, head->node);
+    redundant.kind = node->kind;
+    redundant.prefill_ns = head->wasted_ns;
+    push(shares, "prefill/" + node->name, Bottleneck::structural_redundancy, 0.95,
+         to_wall(shares, head->wasted_ns),
+         {note("wasted_logits")
+              .with("node", node->name)
+              .with("rows_x", head->rows_per_call)
+              .with("wasted_ns", head->wasted_ns)});
+    return redundant;
+}
+
+bool is_constant_kind(const std::string& kind) {
+    return kind == cost::op_kind_name(cost::OpKind::rope_table) ||
+           kind == cost::op_kind_name(cost::OpKind::scale);
+}
+
+void attribute_operators(Shares& shares, const Redundant& redundant) {
+    for (const OperatorRow& row : shares.breakdown.operators_by_slice) {
+        const std::string subject = row.slice + "/" + row.kind;
+        if (is_constant_kind(row.kind)) {
+            push(shares, subject, Bottleneck::structural_redundancy, 0.95,
+                 to_wall(shares, row.wall_ns),
+                 {note("constant_recomputed")
+                      .with("kind", row.kind)
+                      .with("calls", static_cast<int64_t>(row.calls))});
+            continue;
+        }
+        double ns = row.wall_ns;
+        if (row.slice == "prefill" && row.kind == redundant.kind) ns -= redundant.prefill_ns;
+        OperatorClass found = classify_operator(shares.record, row);
+        const size_t before = shares.out.size();
+        push(shares, subject, found.bottleneck, found.confidence, to_wall(shares, ns),
+             std::move(found.evidence));
+        if (shares.out.size() == before) continue;
+        shares.out.back().kind = row.kind;
+        shares.out.back().slice = row.slice;
+    }
+}
+
+// What nobody claimed: gaps in requests, and in steps between the operators.
+void attribute_rest(Shares& shares) {
+    double operators_ns = 0;
+    for (const OperatorRow& row : shares.breakdown.operators_by_slice) operators_ns += row.wall_ns;
+    const double steps =
+        shares.steps_ns > 0 ? shares.forward - to_wall(shares, operators_ns) : shares.forward;
+    const double requests = stage_share(shares.breakdown, "unattributed");
+    push(shares, "unattributed", Bottleneck::unexplained, 0, std::max(0.0, steps) + requests,
+         {note("unattributed")
+              .with("steps_share", std::max(0.0, steps))
+              .with("requests_share", requests)});
+}
+
+// A disturbed machine takes its part of everything: all other shares shrink.
+void attribute_interference(Shares& shares) {
+    const auto& disturbance = shares.record.interference;
+    const double steal = disturbance.steal_share.value_or(0);
+    const double delay =
+        disturbance.run_delay_share.value_or(0) / std::max(1, shares.record.context.threads);
+    double lost = 0;
+    std::vector<cost::Note> evidence;
+    if (steal > kStealMin) {
+        lost += steal;
+        evidence.push_back(note("steal").with("steal_share", steal));
+    }
+    if (delay > kRunDelayMin) {
+        lost += delay;
+        evidence.push_back(note("run_delay").with("delay_share", delay));
+    }
+    if (evidence.empty() || shares.out.empty()) return;
+    lost = std::min(lost, kDisturbedMax);
+    if (disturbance.ceiling_drift) {
+        evidence.push_back(note("drift").with("drift_share", *disturbance.ceiling_drift));
+    }
+    for (Attribution& item : shares.out) item.time_share *= 1 - lost;
+    push(shares, "machine", Bottleneck::interference, 0.9, lost, std::move(evidence));
+}
+
+}  // namespace
+
+const char* bottleneck_name(Bottleneck bottleneck) {
+    switch (bottleneck) {
+        case Bottleneck::compute_bound:
+            return "compute_bound";
+        case Bottleneck::memory_bandwidth:
+            return "memory_bandwidth";
+        case Bottleneck::io:
+            return "io";
+        case Bottleneck::startup_overhead:
+            return "startup_overhead";
+        case Bottleneck::structural_redundancy:
+            return "structural_redundancy";
+        case Bottleneck::kernel_inefficiency:
+            return "kernel_inefficiency";
+        case Bottleneck::interference:
+            return "interference";
+        case Bottleneck::unexplained:
+            return "unexplained";
+    }
+    return "unexplained";
+}
+
+std::vector<Attribution> attribute(const RunRecord& record, const Breakdown& breakdown,
+                                   const MeasurementGrade& grade) {
+    Shares shares{record, breakdown, 0, breakdown.steps_ns, {}};
+    attribute_load(shares);
+    attribute_stages(shares);
+    attribute_first_runs(shares);
+    const Redundant redundant = attribute_redundancy(shares);
+    attribute_operators(shares, redundant);
+    attribute_rest(shares);
+    attribute_interference(shares);
+    for (Attribution& item : shares.out) {
+        // That the machine was disturbed is surer, not less sure, in a disturbed measurement.
+        if (item.bottleneck != Bottleneck::interference) {
+            item.confidence *= grade.confidence_factor();
+        }
+    }
+    std::stable_sort(
+        shares.out.begin(), shares.out.end(),
+        [](const Attribution& a, const Attribution& b) { return a.time_share > b.time_share; });
+    return std::move(shares.out);
+}
+
+std::vector<double> shares_by_class(const std::vector<Attribution>& attributions) {
+    std::vector<double> shares(kBottleneckCount, 0.0);
+    for (const Attribution& item : attributions) {
+        shares[static_cast<size_t>(item.bottleneck)] += item.time_share;
+    }
+    return shares;
+}
+
+}  // namespace hone::diagnose
