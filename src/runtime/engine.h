@@ -24,51 +24,45 @@
 #include "models/model.h"
 #include "runtime/kv_pool.h"
 #include "runtime/sampler.h"
+#include "runtime/step_plan.h"
+#include "runtime/step_runner.h"
 
 namespace hone::runtime {
 
 struct EngineLimits {
     uint32_t context = 0;  // positions per sequence, 0 = min(model's, 4096)
     uint32_t sequences_max = 1;
-    uint32_t step_tokens_max = 256;  // token budget of one step
+    uint32_t step_tokens_max = 256;  // token budget of one step, >= sequences_max
     uint64_t kv_bytes_max = 0;       // 0 = sequences_max full contexts
 };
+inline constexpr uint32_t kContextDefault = 4096;
+inline constexpr uint32_t kSequencesMax = 1024;
+inline constexpr size_t kStopTokensMax = 256;
 
-// What happens when a sequence reaches the context limit.
+// What happens when a sequence reaches the context limit: when all `context` positions are
+// computed, the token sampled from the last of them is its last one. So a prompt of P <= context
+// tokens gives at most context - P + 1 tokens.
 enum class FullContext : uint8_t {
     stop,  // ends with FinishReason::context
 };
 
 struct SequenceRequest {
-    std::vector<int32_t> prompt;  // at least one token
-    uint32_t output_tokens_max = 128;
-    SamplingOptions sampling;
-    std::vector<int32_t> stop_tokens;  // end of generation; empty = never (benchmarks)
+    std::vector<int32_t> prompt = {};  // at least one token
+    uint32_t output_tokens_max = 128;  // at least 1
+    SamplingOptions sampling = {};
+    std::vector<int32_t> stop_tokens = {};  // end of generation; empty = never (benchmarks)
 };
 
-enum class FinishReason : uint8_t { none, stop_token, length, context, cancelled };
+// Where several hold for the same token, the first of this list is given.
+enum class FinishReason : uint8_t {
+    none,
+    stop_token,  // its token is the stop token
+    length,      // output_tokens_max
+    context,     // see FullContext
+    cancelled,
+    invalid_logits,  // no logit above -inf: nothing to sample, its token is kNoToken
+};
 const char* finish_reason_name(FinishReason reason);
-
-using SequenceId = uint64_t;
-
-// One slice of a step: `n_tokens` tokens of a sequence from `first_position`.
-struct PlannedSlice {
-    SequenceId sequence = 0;
-    uint32_t slot = 0;
-    uint32_t first_position = 0;
-    uint32_t n_tokens = 0;
-    bool wants_logits = false;  // the slice closes the gap: sample after it
-};
-
-// Plain data; printable; nothing has happened yet.
-struct StepPlan {
-    std::vector<PlannedSlice> slices;
-    uint32_t tokens = 0;
-    bool empty() const { return slices.empty(); }
-    // "prefill" (no slice samples from a single token), "decode" (all do), "mixed".
-    const char* kind() const;
-};
-std::string to_string(const StepPlan& plan);
 
 struct StepResult {
     std::span<const float> logits;  // [slices that want logits][vocab], valid until the next run
@@ -83,24 +77,39 @@ struct TokenEvent {
 
 class Engine {
   public:
-    // exhausted when pages, slots and workspace do not fit the limits.
+    // invalid_argument: a limit out of range or above the model's; exhausted: pages, slots and
+    // workspace do not fit the limits. The executor is borrowed.
     static base::Result<std::unique_ptr<Engine>> create(const models::ModelConfig& config,
                                                         graph::Executor& executor,
                                                         EngineLimits limits);
+    // The same for anything that runs steps; both are borrowed.
+    static base::Result<std::unique_ptr<Engine>> create(const models::ModelConfig& config,
+                                                        StepRunner& runner,
+                                                        const kernels::RowsVariant& rows,
+                                                        EngineLimits limits);
     ~Engine();
 
-    // invalid_argument (empty, token out of range), exhausted (no slot, prompt over the context).
+    // invalid_argument (empty, token or option out of range), exhausted (no slot, no pages, prompt
+    // over the context). Pages for min(prompt + output_tokens_max - 1, context) positions are
+    // reserved (the last token is never computed), so an admitted sequence always finishes.
     base::Result<SequenceId> add(SequenceRequest request);
-    // Ends it now and frees its pages; not_found if it is gone.
+    // Ends it now, without an event, and frees its pages; not_found if it is gone.
     base::Status cancel(SequenceId id);
 
     StepPlan schedule() const;
+    // The same into a plan whose memory is used again.
+    void schedule_into(StepPlan& plan) const;
+    // Computes the plan's slices; hands out pages but moves no sequence, so it may be repeated. The
+    // plan must be of the present state: only add() may come between schedule() and run().
     StepResult run(const StepPlan& plan, measure::StepTimer* timer = nullptr);
-    // Advances `computed`, samples where the plan wanted logits, frees finished sequences.
+    // Advances `computed`, samples where the plan wanted logits, frees finished sequences. `events`
+    // is cleared first. A sequence cancelled since run() is passed over.
     void apply(const StepPlan& plan, const StepResult& result, std::vector<TokenEvent>& events);
 
     bool idle() const;
     uint32_t sequences_running() const;
+    // Prompt and output tokens so far; nullptr when the sequence is gone.
+    const std::vector<int32_t>* tokens(SequenceId id) const;
     cost::StepShape shape_of(const StepPlan& plan) const;
     const EngineLimits& limits() const;
     KvPoolFacts kv_facts() const;

@@ -1,0 +1,61 @@
+#include "runtime/scheduler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace hone::runtime {
+
+namespace {
+
+bool is_decode(const PlannedSlice& slice) {
+    return slice.wants_logits && slice.n_tokens == 1;
+}
+
+void append(const SequenceView& sequence, uint32_t n_tokens, StepPlan& plan) {
+    plan.slices.push_back({.sequence = sequence.id,
+                           .slot = sequence.slot,
+                           .first_position = sequence.computed,
+                           .n_tokens = n_tokens,
+                           .wants_logits = sequence.computed + n_tokens == sequence.total});
+    plan.tokens += n_tokens;
+}
+
+}  // namespace
+
+void schedule(std::span<const SequenceView> sequences, uint32_t tokens_max, StepPlan& plan) {
+    HONE_CHECK_LE(sequences.size(), tokens_max);
+    plan.slices.clear();
+    plan.tokens = 0;
+    for (const SequenceView& sequence : sequences) {
+        HONE_CHECK_LT(sequence.computed, sequence.total);
+        HONE_CHECK_LE(sequence.total, sequence.positions_reserved);
+        if (sequence.total - sequence.computed == 1) append(sequence, 1, plan);
+    }
+    for (const SequenceView& sequence : sequences) {
+        const uint32_t gap = sequence.total - sequence.computed;
+        const uint32_t left = tokens_max - plan.tokens;
+        if (left == 0) break;
+        if (gap > 1) append(sequence, std::min(gap, left), plan);
+    }
+}
+
+const char* StepPlan::kind() const {
+    if (slices.empty()) return "empty";
+    const auto decodes = std::count_if(slices.begin(), slices.end(), is_decode);
+    if (decodes == 0) return "prefill";
+    return static_cast<size_t>(decodes) == slices.size() ? "decode" : "mixed";
+}
+
+std::string to_string(const StepPlan& plan) {
+    std::string text = fmt::format("{}, {} tokens:", plan.kind(), plan.tokens);
+    for (const PlannedSlice& slice : plan.slices) {
+        text += fmt::format(" #{}@{}+{}{}", slice.sequence, slice.first_position, slice.n_tokens,
+                            slice.wants_logits ? "*" : "");
+    }
+    return text;
+}
+
+}  // namespace hone::runtime
