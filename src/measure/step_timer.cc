@@ -8,6 +8,7 @@ namespace {
 constexpr int64_t kCalibrationNs = 2'000'000;
 // At 10 ns each more than long enough; ends the loop for a clock that stands still.
 constexpr int kCalibrationReadsMax = 20'000'000;
+constexpr int kReadingTries = 16;
 constexpr size_t kGapMarks = 6;  // of 24 bytes: more than two cache lines
 
 // CPUID 0x80000007, EDX bit 8: the counter keeps its pace in all power states (Intel SDM 18.17).
@@ -19,21 +20,43 @@ bool has_invariant_tsc() {
     return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1u << 8)) != 0;
 }
 
+struct Reading {
+    int64_t ns = 0;
+    int64_t ticks = 0;
+};
+
+// The clock and the counter at nearly the same moment: of several tries the one in which the least
+// time passed around the clock's read, since a thread may lose its CPU in between.
+Reading read_both(const base::Clock& clock) {
+    Reading best;
+    int64_t best_gap = INT64_MAX;
+    for (int i = 0; i < kReadingTries; ++i) {
+        const auto before = static_cast<int64_t>(__rdtsc());
+        const int64_t ns = clock.now_ns();
+        const auto after = static_cast<int64_t>(__rdtsc());
+        if (after - before >= best_gap) continue;
+        best_gap = after - before;
+        best = {ns, before + (after - before) / 2};
+    }
+    return best;
+}
+
 }  // namespace
 
 TickRate calibrate_ticks(const base::Clock& clock) {
     if (!has_invariant_tsc()) return {};
-    const int64_t begin_ns = clock.now_ns();
-    const uint64_t begin_ticks = __rdtsc();
+    const Reading begin = read_both(clock);
+    bool moves = false;
     for (int i = 0; i < kCalibrationReadsMax; ++i) {
         const int64_t now_ns = clock.now_ns();
-        const uint64_t now_ticks = __rdtsc();
-        // A clock that stands still after a thousand reads is no clock to calibrate against.
-        if (i == 1000 && now_ns == begin_ns) return {};
-        if (now_ns - begin_ns < kCalibrationNs) continue;
-        if (now_ticks <= begin_ticks) return {};
-        return {true, static_cast<double>(now_ns - begin_ns) /
-                          static_cast<double>(now_ticks - begin_ticks)};
+        moves = moves || now_ns != begin.ns;
+        // A clock that stands still for a thousand reads is no clock to calibrate against.
+        if (i == 1000 && !moves) return {};
+        if (now_ns - begin.ns < kCalibrationNs) continue;
+        const Reading end = read_both(clock);
+        if (end.ticks <= begin.ticks || end.ns <= begin.ns) return {};
+        return {true, static_cast<double>(end.ns - begin.ns) /
+                          static_cast<double>(end.ticks - begin.ticks)};
     }
     return {};
 }
