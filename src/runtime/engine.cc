@@ -71,6 +71,8 @@ const char* finish_reason_name(FinishReason reason) {
             return "length";
         case FinishReason::context:
             return "context";
+        case FinishReason::stop_string:
+            return "stop_string";
         case FinishReason::cancelled:
             return "cancelled";
         case FinishReason::invalid_logits:

@@ -56,10 +56,11 @@ struct SequenceRequest {
 // Where several hold for the same token, the first of this list is given.
 enum class FinishReason : uint8_t {
     none,
-    stop_token,  // its token is the stop token
-    length,      // output_tokens_max
-    context,     // see FullContext
-    cancelled,
+    stop_token,      // its token is the stop token
+    length,          // output_tokens_max
+    context,         // see FullContext
+    stop_string,     // never by the engine: see runtime/generation.h
+    cancelled,       // likewise: a cancelled sequence has no event
     invalid_logits,  // no logit above -inf: nothing to sample, its token is kNoToken
 };
 const char* finish_reason_name(FinishReason reason);

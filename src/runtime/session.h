@@ -1,0 +1,95 @@
+// Session: a model file made ready to run: model, tokenizer, executor and engine, opened in this
+// order with the time of every stage.
+//
+//   open        file and metadata            vocabulary  tokenizer
+//   graph       unoptimized graph            plan        passes, variants, memory
+//   threads     the team                     pack        weights into tiles, workspace
+//   kv          pages and slots              warm_up     first steps: memory is touched, caches
+//   fill
+//
+// Not a server and not a cache of models. Owns everything; the parts live as long as the session
+// and may be used by its one thread. Errors come from the stage that failed, with the file's name.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "graph/executor.h"
+#include "machine/isa.h"
+#include "machine/thread_team.h"
+#include "models/model.h"
+#include "runtime/engine.h"
+#include "text/tokenizer.h"
+
+namespace hone::runtime {
+
+struct LoadOptions {
+    int threads = 0;  // 0 = default_threads()
+    bool pin_threads = false;
+    std::optional<machine::Isa> isa = std::nullopt;  // nothing = the highest; above that: an error
+    std::vector<std::string> disabled_passes = {};
+    // FAMILY=NAME: families linear, rows, attention.
+    std::vector<std::pair<std::string, std::string>> variants = {};
+    EngineLimits limits = {};
+    bool warm_up = true;
+};
+
+// CPUs that affinity and the cgroup's quota leave to this process.
+int default_threads();
+
+// An executor with the team it runs on.
+struct ExecutorParts {
+    std::unique_ptr<machine::ThreadTeam> team;
+    std::unique_ptr<graph::Executor> executor;
+    std::map<std::string, double> stage_ms;  // graph, plan, threads, pack
+};
+
+class Session {
+  public:
+    // Errors of Model::open, Tokenizer::create, prepare, Executor::create, Engine::create;
+    // unsupported when the CPU lacks options.isa; invalid_argument for limits.
+    static base::Result<std::unique_ptr<Session>> open(const std::string& path,
+                                                       const LoadOptions& options,
+                                                       const base::Clock& clock);
+
+    const models::Model& model() const { return *model_; }
+    const models::ModelConfig& config() const { return model_->config(); }
+    const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+    graph::Executor& executor() { return *parts_.executor; }
+    const graph::Plan& plan() const { return parts_.executor->plan(); }
+    Engine& engine() { return *engine_; }
+    // With every default filled in: threads, isa, limits.
+    const LoadOptions& options() const { return options_; }
+    // By stage, in ms, and their sum.
+    const std::map<std::string, double>& load_stage_ms() const { return load_stage_ms_; }
+    double load_ms() const;
+
+    // A second executor of the same model beside the session's, for comparisons: other threads,
+    // passes or variants (limits.context, step_tokens_max and sequences_max count too). Weights are
+    // packed again: it needs their memory again.
+    base::Result<ExecutorParts> make_executor(LoadOptions options) const;
+
+  private:
+    explicit Session(const base::Clock& clock) : clock_(&clock) {}
+
+    const base::Clock* clock_;
+    LoadOptions options_;
+    std::unique_ptr<models::Model> model_;
+    std::optional<text::Tokenizer> tokenizer_;
+    ExecutorParts parts_;
+    std::unique_ptr<Engine> engine_;  // last: it uses all of the above
+    std::map<std::string, double> load_stage_ms_;
+};
+
+base::Result<std::unique_ptr<Session>> open_session(const std::string& path,
+                                                    const LoadOptions& options,
+                                                    const base::Clock& clock);
+
+}  // namespace hone::runtime
