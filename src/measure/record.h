@@ -77,18 +77,19 @@ struct PlanNodeFacts {
 };
 
 // Aggregate over all calls of one node within one slice kind and position bucket.
-// Times are sums over calls. wall = compute + imbalance + barrier (+ what the executor spends
-// between nodes, which is the run's dispatch_ns); compute is the slowest thread's kernel time.
+// Times are sums over calls; over all rows, compute + barrier + dispatch is the wall time of the
+// steps but for an unattributed remainder (the identity is in measure/step_timer.h). Imbalance is
+// compute - compute_mean. "Slowest" is the thread that ends the node's segment last.
 struct OperatorSample {
     uint32_t node = 0;             // PlanNodeFacts::index
     std::string slice;             // "prefill" | "decode" | "mixed"
     uint32_t position_bucket = 0;  // first position of the bucket: 0, 256, 512, 1024, 2048, ...
     uint64_t calls = 0;
     uint64_t tokens = 0;
-    double compute_ns = 0;       // max over threads, summed over calls
-    double compute_mean_ns = 0;  // mean over threads, summed over calls
-    double barrier_ns = 0;       // from the slowest thread's compute end to the barrier's end
-    double dispatch_ns = 0;      // from the previous barrier's end to this node's first start
+    double compute_ns = 0;       // kernel time of the slowest thread
+    double compute_mean_ns = 0;  // kernel time, mean over threads
+    double barrier_ns = 0;       // from the slowest thread's compute end to the barrier's opening
+    double dispatch_ns = 0;      // from the previous opening to the slowest thread's start
     double bytes = 0;            // must-move bytes, summed over calls
     double flops = 0;            // must-do FLOPs (1 MAC = 2), summed over calls
 };
@@ -159,9 +160,14 @@ struct RunRecord {
 };
 
 base::Json to_json(const RunRecord& record);
-// corrupt on missing or mistyped fields, unsupported on a newer major schema.
+// corrupt on missing or mistyped fields ("$.operators[3].calls: expected ..."), unsupported on a
+// newer schema.
 base::Result<RunRecord> record_from_json(const base::Json& json);
+// Also exhausted on text over the limits of size, depth and keys of one object.
+base::Result<RunRecord> parse_record(std::string_view text);
+// Also not_found and unavailable; errors begin with the path.
 base::Result<RunRecord> read_record(const std::string& path);
+// exhausted over kRecordBytesMax; the file is whole or not there.
 base::Status write_record(const RunRecord& record, const std::string& path);
 
 }  // namespace hone::measure
