@@ -12,6 +12,9 @@ namespace {
     }
 
 constexpr RowsVariant kVariants[] = {
+    HONE_ROWS_LINE(avx512, avx512),
+    HONE_ROWS_LINE(avx2, avx2),
+    HONE_ROWS_LINE(portable, portable),
     HONE_ROWS_LINE(reference, portable),
 };
 

@@ -1,0 +1,220 @@
+// The rows kernels of one ISA, written once over Highway's static target. An ISA file defines
+// HONE_ROWS_TARGET (its namespace) and includes this; nothing else may. All but the entry points is
+// local to the file.
+//
+// Loops take whole vectors, then the rest value by value: no load ever leaves the row, so rows need
+// no padding.
+#include <hwy/highway.h>
+
+#include "kernels/rows/entries.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace hone::kernels::HONE_ROWS_TARGET {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using DI = hn::RebindToSigned<D>;
+using V = hn::Vec<D>;
+
+constexpr D d;
+constexpr DI di;
+constexpr size_t kLanes = HWY_LANES(float);
+constexpr size_t kVectors = kBlock / kLanes;  // of one block
+
+// e^x. With n = round(x / ln 2) and r = x - n ln 2 in [-0.347, 0.347], e^x = 2^n e^r; e^r is its
+// Taylor polynomial of degree 7, whose remainder 0.347^8 / 8! is 5e-9 relative. ln 2 is split in
+// two so that n * kLn2High is exact (Cody and Waite 1980). Below -87.3 (2^-126) the result is 0,
+// above 88.37 it stays at 2^127.5. Relative error < 2e-7, held by a test.
+HWY_INLINE V exp(V x) {
+    constexpr float kLog2E = 1.44269504f;
+    constexpr float kLn2High = 0.693359375f;
+    constexpr float kLn2Low = -2.12194440e-4f;
+    const auto vanishes = hn::Lt(x, hn::Set(d, -87.3f));
+    x = hn::Min(hn::Max(x, hn::Set(d, -87.3f)), hn::Set(d, 88.37f));
+    const auto n = hn::NearestInt(hn::Mul(x, hn::Set(d, kLog2E)));
+    const V whole = hn::ConvertTo(d, n);
+    V r = hn::NegMulAdd(whole, hn::Set(d, kLn2High), x);
+    r = hn::NegMulAdd(whole, hn::Set(d, kLn2Low), r);
+    V p = hn::Set(d, 1.0f / 5040);
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 720));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 120));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 24));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 6));
+    p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+    const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
+    return hn::IfThenZeroElse(vanishes, hn::Mul(p, power));
+}
+
+HWY_INLINE V silu_times(V gate, V up) {
+    const V denominator = hn::Add(hn::Set(d, 1.0f), exp(hn::Neg(gate)));
+    return hn::Mul(hn::Div(gate, denominator), up);
+}
+
+// Loads n < kLanes values, zeros behind them.
+HWY_INLINE V load_some(const float* x, size_t n) {
+    float lanes[kLanes] = {};
+    for (size_t i = 0; i < n; ++i) lanes[i] = x[i];
+    return hn::LoadU(d, lanes);
+}
+
+HWY_INLINE void store_some(V v, float* y, size_t n) {
+    float lanes[kLanes];
+    hn::StoreU(v, d, lanes);
+    for (size_t i = 0; i < n; ++i) y[i] = lanes[i];
+}
+
+HWY_INLINE float inverse_rms(const float* x, float epsilon, size_t columns) {
+    V sums[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    size_t i = 0;
+    for (; i + 4 * kLanes <= columns; i += 4 * kLanes) {
+        for (size_t j = 0; j < 4; ++j) {
+            const V v = hn::LoadU(d, x + i + j * kLanes);
+            sums[j] = hn::MulAdd(v, v, sums[j]);
+        }
+    }
+    for (; i < columns; i += kLanes) {
+        const V v = i + kLanes <= columns ? hn::LoadU(d, x + i) : load_some(x + i, columns - i);
+        sums[0] = hn::MulAdd(v, v, sums[0]);
+    }
+    const V sum = hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]));
+    const float mean = hn::GetLane(hn::SumOfLanes(d, sum)) / static_cast<float>(columns);
+    const V root = hn::Sqrt(hn::Set(d, mean + epsilon));
+    return hn::GetLane(hn::Div(hn::Set(d, 1.0f), root));
+}
+
+HWY_INLINE V normalize(const float* x, const float* weight, V factor) {
+    return hn::Mul(hn::Mul(hn::LoadU(d, x), factor), hn::LoadU(d, weight));
+}
+
+// Quantizes the 32 values of one block. Maximum, division, product and rounding are each exact or
+// correctly rounded, so every ISA gives the same q.
+HWY_INLINE void quantize_block(const V (&x)[kVectors], const QuantizedRows& out, size_t row,
+                               size_t block) {
+    V largest = hn::Abs(x[0]);
+    for (size_t i = 1; i < kVectors; ++i) largest = hn::Max(largest, hn::Abs(x[i]));
+    const float amax = hn::GetLane(hn::MaxOfLanes(d, largest));
+    const bool zero = amax <= kQuantizeTiny;
+    const V inverse = hn::Set(d, zero ? 0.0f : 127.0f / amax);
+    const float scale = zero ? 0.0f : amax / 127.0f;
+
+    const hn::Rebind<int8_t, D> dq;
+    int8_t* q = out.q + row * out.columns + block * kBlock;
+    auto low = hn::Zero(di);
+    auto high = hn::Zero(di);
+    for (size_t i = 0; i < kVectors; ++i) {
+        const auto n = hn::NearestInt(hn::Mul(x[i], inverse));
+        hn::StoreU(hn::DemoteTo(dq, n), dq, q + i * kLanes);
+        if (i < kVectors / 2) {
+            low = hn::Add(low, n);
+        } else {
+            high = hn::Add(high, n);
+        }
+    }
+    const int32_t sum_low = hn::GetLane(hn::SumOfLanes(di, low));
+    const int32_t sum_high = hn::GetLane(hn::SumOfLanes(di, high));
+    const size_t at = row * (out.columns / kBlock) + block;
+    out.scale[at] = scale;
+    out.scaled_sum[at] = scale * static_cast<float>(sum_low + sum_high);
+    out.sum16[2 * at] = static_cast<int16_t>(sum_low);
+    out.sum16[2 * at + 1] = static_cast<int16_t>(sum_high);
+}
+
+}  // namespace
+
+void rms_norm(const float* x, const float* weight, float epsilon, size_t columns,
+              float* y) noexcept {
+    const V factor = hn::Set(d, inverse_rms(x, epsilon, columns));
+    size_t i = 0;
+    for (; i + kLanes <= columns; i += kLanes) {
+        hn::StoreU(normalize(x + i, weight + i, factor), d, y + i);
+    }
+    if (i == columns) return;
+    const V scaled = hn::Mul(load_some(x + i, columns - i), factor);
+    store_some(hn::Mul(scaled, load_some(weight + i, columns - i)), y + i, columns - i);
+}
+
+void quantize(const float* x, const QuantizedRows& out, size_t row) noexcept {
+    for (size_t block = 0; block < out.columns / kBlock; ++block) {
+        V values[kVectors];
+        for (size_t i = 0; i < kVectors; ++i) {
+            values[i] = hn::LoadU(d, x + block * kBlock + i * kLanes);
+        }
+        quantize_block(values, out, row, block);
+    }
+}
+
+void rms_norm_quantize(const float* x, const float* weight, float epsilon, const QuantizedRows& out,
+                       size_t row) noexcept {
+    const V factor = hn::Set(d, inverse_rms(x, epsilon, out.columns));
+    for (size_t block = 0; block < out.columns / kBlock; ++block) {
+        V values[kVectors];
+        for (size_t i = 0; i < kVectors; ++i) {
+            const size_t at = block * kBlock + i * kLanes;
+            values[i] = normalize(x + at, weight + at, factor);
+        }
+        quantize_block(values, out, row, block);
+    }
+}
+
+void swiglu(const float* gate, const float* up, size_t n, float* y) noexcept {
+    size_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+        hn::StoreU(silu_times(hn::LoadU(d, gate + i), hn::LoadU(d, up + i)), d, y + i);
+    }
+    if (i == n) return;
+    const V rest = silu_times(load_some(gate + i, n - i), load_some(up + i, n - i));
+    store_some(rest, y + i, n - i);
+}
+
+void swiglu_quantize(const float* gate, const float* up, size_t n, const QuantizedRows& out,
+                     size_t row, size_t column_begin) noexcept {
+    for (size_t begin = 0; begin < n; begin += kBlock) {
+        V values[kVectors];
+        for (size_t i = 0; i < kVectors; ++i) {
+            const size_t at = begin + i * kLanes;
+            values[i] = silu_times(hn::LoadU(d, gate + at), hn::LoadU(d, up + at));
+        }
+        quantize_block(values, out, row, (column_begin + begin) / kBlock);
+    }
+}
+
+void add(const float* x, size_t n, float* y) noexcept {
+    size_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+        hn::StoreU(hn::Add(hn::LoadU(d, y + i), hn::LoadU(d, x + i)), d, y + i);
+    }
+    for (; i < n; ++i) y[i] += x[i];
+}
+
+size_t argmax(const float* x, size_t n) noexcept {
+    // Finds the largest value first, then the first place that has it: two light passes, no index
+    // vectors.
+    float largest = x[0];
+    size_t i = 0;
+    if (n >= kLanes) {
+        V tops[4];
+        for (V& top : tops) top = hn::LoadU(d, x);
+        for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+            for (size_t j = 0; j < 4; ++j) {
+                tops[j] = hn::Max(tops[j], hn::LoadU(d, x + i + j * kLanes));
+            }
+        }
+        for (; i + kLanes <= n; i += kLanes) tops[0] = hn::Max(tops[0], hn::LoadU(d, x + i));
+        const V top = hn::Max(hn::Max(tops[0], tops[1]), hn::Max(tops[2], tops[3]));
+        largest = hn::GetLane(hn::MaxOfLanes(d, top));
+    }
+    for (; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
+
+    const V wanted = hn::Set(d, largest);
+    size_t at = 0;
+    while (at + kLanes <= n && hn::AllFalse(d, hn::Eq(hn::LoadU(d, x + at), wanted))) at += kLanes;
+    while (at < n && x[at] != largest) ++at;
+    return at < n ? at : 0;
+}
+
+}  // namespace hone::kernels::HONE_ROWS_TARGET
+HWY_AFTER_NAMESPACE();
