@@ -106,6 +106,7 @@ base::Status PackedWeights::load_vectors(const Plan& plan, const WeightSource& s
     for (const PlanNode& planned : plan.nodes) {
         for (const ValueId id : planned.node.inputs) {
             const Value& value = plan.graph.values[id];
+            if (!vectors_[id].empty()) continue;  // another node reads it too
             if (value.origin == ValueOrigin::constant) {
                 vectors_[id] = *value.data;
                 bytes_ += value.data->size() * sizeof(float);

@@ -17,13 +17,6 @@ const Node* lone_linear(const Graph& graph, const GraphIndex& index, ValueId val
     return index.used_once(value) ? node : nullptr;
 }
 
-// Puts `node` in the place of node `at` with the same output, and deletes `at` and `merged`.
-void replace_with(Graph& graph, uint32_t at, Node node, std::vector<uint32_t> merged) {
-    node.outputs = graph.nodes[at].outputs;
-    graph.nodes[at] = std::move(node);
-    erase_nodes(graph, std::move(merged));
-}
-
 ValueId merged_weight(Graph& graph, const std::vector<const Node*>& linears, MergeStyle style,
                       const std::string& name) {
     Value weight;
@@ -51,29 +44,29 @@ bool can_concatenate(const Graph& graph, const std::vector<const Node*>& linears
     return true;
 }
 
-bool try_merge_qkv(Graph& graph, uint32_t n) {
+// Rewrites node n in place; what it replaces goes to `merged`.
+bool try_merge_qkv(Graph& graph, const GraphIndex& index, uint32_t n,
+                   std::vector<uint32_t>& merged) {
     if (graph.nodes[n].kind != OpKind::concat) return false;
-    const GraphIndex index(graph);
     std::vector<const Node*> linears;
-    std::vector<uint32_t> merged;
     for (const ValueId input : graph.nodes[n].inputs) {
         const Node* linear = lone_linear(graph, index, input);
         if (linear == nullptr) return false;
         linears.push_back(linear);
-        merged.push_back(index.producer[input]);
     }
     if (!can_concatenate(graph, linears)) return false;
-    const Node& concat = graph.nodes[n];
+    Node& concat = graph.nodes[n];
+    for (const ValueId input : concat.inputs) merged.push_back(index.producer[input]);
     const ValueId x = linears[0]->inputs[0];
     const std::string name = concat.name;
     const ValueId weight = merged_weight(graph, linears, MergeStyle::concatenate, name + ".weight");
-    replace_with(graph, n, {OpKind::linear, name, concat.layer, {x, weight}, {}, {}}, merged);
+    concat = Node{OpKind::linear, name, concat.layer, {x, weight}, concat.outputs, {}};
     return true;
 }
 
-bool try_merge_gate_up(Graph& graph, uint32_t n) {
+bool try_merge_gate_up(Graph& graph, const GraphIndex& index, uint32_t n,
+                       std::vector<uint32_t>& merged) {
     if (graph.nodes[n].kind != OpKind::swiglu) return false;
-    const GraphIndex index(graph);
     const Node* gate = lone_linear(graph, index, graph.nodes[n].inputs[0]);
     const Node* up = lone_linear(graph, index, graph.nodes[n].inputs[1]);
     if (gate == nullptr || up == nullptr || gate == up || gate->inputs[0] != up->inputs[0]) {
@@ -83,30 +76,29 @@ bool try_merge_gate_up(Graph& graph, uint32_t n) {
     const auto& up_parts = graph.values[up->inputs[1]].parts;
     if (gate_parts.size() != 1 || up_parts.size() != 1) return false;
     if (gate_parts[0].dtype != up_parts[0].dtype || gate_parts[0].rows % 32 != 0) return false;
-    const std::vector<uint32_t> merged = {index.producer[graph.nodes[n].inputs[0]],
-                                          index.producer[graph.nodes[n].inputs[1]]};
-    const Node& swiglu = graph.nodes[n];
+    Node& swiglu = graph.nodes[n];
+    for (const ValueId input : swiglu.inputs) merged.push_back(index.producer[input]);
     const ValueId x = gate->inputs[0];
     const std::string name = swiglu.name;
     const ValueId weight =
         merged_weight(graph, {gate, up}, MergeStyle::interleave_32, name + ".weight");
-    replace_with(graph, n, {OpKind::linear_swiglu, name, swiglu.layer, {x, weight}, {}, {}},
-                 merged);
+    swiglu = Node{OpKind::linear_swiglu, name, swiglu.layer, {x, weight}, swiglu.outputs, {}};
     return true;
 }
 
-int sweep(Graph& graph, bool (*rewrite)(Graph&, uint32_t)) {
+using Rewrite = bool (*)(Graph&, const GraphIndex&, uint32_t, std::vector<uint32_t>&);
+
+// One index serves the whole sweep: a rewrite keeps its output value and its place in the list, and
+// the linears that it replaces have no other reader, so nothing that another rewrite asks for
+// changes.
+int sweep(Graph& graph, Rewrite rewrite) {
+    const GraphIndex index(graph);
+    std::vector<uint32_t> merged;
     int rewrites = 0;
-    for (uint32_t n = 0; n < graph.nodes.size();) {
-        // A rewrite erases nodes before n, so the sweep starts over where it is sure not to skip
-        // any.
-        if (rewrite(graph, n)) {
-            ++rewrites;
-            n = n > 3 ? n - 3 : 0;
-        } else {
-            ++n;
-        }
+    for (uint32_t n = 0; n < graph.nodes.size(); ++n) {
+        if (rewrite(graph, index, n, merged)) ++rewrites;
     }
+    erase_nodes(graph, std::move(merged));
     return rewrites;
 }
 
