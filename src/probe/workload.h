@@ -35,6 +35,9 @@ struct RunSetting {
     std::string command;
     std::string slo;
     std::optional<double> price_per_hour;
+    // Each of the two readings of the read bandwidth around the run, 0 = none: then the drift is
+    // unknown and shares are of the roofs as cached.
+    double reading_s = 0.15;
 };
 
 struct BenchOptions {

@@ -1,0 +1,78 @@
+// Runs real requests: text in, text out, with the time of every stage.
+//
+// A round is some requests that start together and run side by side in one engine; each is sampled
+// greedily for a fixed number of tokens (no stop tokens, so that every run does the same work).
+// Stages are on each request's own time line, from the start of the round to its last text:
+//
+//   queue       waiting: for others to be tokenized, or for a first slice in a step
+//   tokenize    its own text
+//   prefill     steps that work on it, before its first token
+//   decode      steps that work on it, after its first token
+//   sample      choosing tokens, of all sequences of the step
+//   detokenize  making text of them
+//
+// so the stages of a request sum to its total, less what is spent between stages (scheduling, the
+// folding of stamps), which stays unclaimed. Side by side, a step counts in full for every request
+// in it: each user waits for all of it. Not a load generator: nothing arrives while a round runs.
+// Thread rule: one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "graph/executor.h"
+#include "measure/record.h"
+#include "models/model.h"
+#include "probe/conduct.h"
+#include "probe/step_recorder.h"
+#include "runtime/engine.h"
+#include "text/tokenizer.h"
+
+namespace hone::probe {
+
+class RequestRunner {
+  public:
+    // `positions` of each sequence. Everything is borrowed for the runner's life. Errors: those of
+    // Engine::create.
+    static base::Result<std::unique_ptr<RequestRunner>> create(const models::ModelConfig& config,
+                                                               graph::Executor& executor,
+                                                               const text::Tokenizer& tokenizer,
+                                                               const base::Clock& clock,
+                                                               uint32_t sequences,
+                                                               uint32_t positions);
+
+    // One request per prompt, at most `sequences`. `recorder` may be null: then nothing is timed
+    // inside the steps. Errors: those of Engine::add; cancelled, which leaves the engine empty.
+    base::Result<std::vector<measure::RequestSample>> run_round(
+        std::span<const std::string> prompts, int output_tokens, StepRecorder* recorder,
+        const Conduct& conduct);
+
+    runtime::KvPoolFacts kv_facts() const { return engine_->kv_facts(); }
+
+  private:
+    struct Flight;
+    struct StepTimes;
+
+    RequestRunner(std::unique_ptr<runtime::Engine> engine, const text::Tokenizer& tokenizer,
+                  const base::Clock& clock)
+        : engine_(std::move(engine)), tokenizer_(tokenizer), clock_(clock) {}
+
+    base::Status admit(std::span<const std::string> prompts, int output_tokens,
+                       std::vector<Flight>& flights);
+    void step(std::vector<Flight>& flights, StepRecorder* recorder);
+    void deliver(std::vector<Flight>& flights, const StepTimes& times);
+    void abandon(const std::vector<Flight>& flights);
+
+    std::unique_ptr<runtime::Engine> engine_;
+    const text::Tokenizer& tokenizer_;
+    const base::Clock& clock_;
+    runtime::StepPlan plan_;
+    std::vector<runtime::TokenEvent> events_;
+};
+
+}  // namespace hone::probe

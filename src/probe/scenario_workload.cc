@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "measure/statistics.h"
+#include "probe/request_runner.h"
+#include "probe/run_frame.h"
+#include "probe/stepper.h"
+#include "probe/synthetic_prompt.h"
+#include "probe/timing_overhead.h"
+#include "probe/workload.h"
+
+namespace hone::probe {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+
+constexpr int kTokensMax = 1 << 20;
+constexpr int kRequestsMax = 100'000;
+constexpr int kPairsMax = 10'000;
+constexpr int kRoundsMin = 2;
+
+base::Status check_options(const ScenarioOptions& options, const runtime::Session& session) {
+    if (options.prompt_tokens < 1 || options.prompt_tokens > kTokensMax ||
+        options.output_tokens < 1 || options.output_tokens > kTokensMax || options.requests < 1 ||
+        options.requests > kRequestsMax || options.overhead_pairs < 0 ||
+        options.overhead_pairs > kPairsMax) {
+        return fail(ErrorCode::invalid_argument,
+                    "{} requests of {} tokens in and {} out: out of range", options.requests,
+                    options.prompt_tokens, options.output_tokens);
+    }
+    const auto positions = static_cast<uint32_t>(options.prompt_tokens + options.output_tokens);
+    if (positions > session.options().limits.context) {
+        return fail(ErrorCode::invalid_argument,
+                    "scenario '{}' needs {} positions; the context has {}", options.name, positions,
+                    session.options().limits.context);
+    }
+    const uint32_t together = session.plan().options.outputs_max;
+    if (options.batch < 1 || static_cast<uint32_t>(options.batch) > together) {
+        return fail(ErrorCode::invalid_argument,
+                    "scenario '{}' runs {} sequences; the model was opened for {}", options.name,
+                    options.batch, together);
+    }
+    return {};
+}
+
+class ScenarioRun {
+  public:
+    ScenarioRun(runtime::Session& session, const ScenarioOptions& options,
+                const RunSetting& setting, const Conduct& conduct)
+        : session_(session),
+          options_(options),
+          setting_(setting),
+          conduct_(conduct),
+          frame_(session, setting),
+          recorder_(session.plan(), session.options().threads, setting.clock) {}
+
+    base::Result<measure::RunRecord> run();
+
+  private:
+    void fill_context();
+    std::vector<std::string> make_round();
+    base::Status run_round(const char* phase, StepRecorder* recorder);
+    base::Status run_warm_rounds();
+    base::Status measure_overhead();
+
+    runtime::Session& session_;
+    const ScenarioOptions& options_;
+    const RunSetting& setting_;
+    const Conduct& conduct_;
+    RunFrame frame_;
+    StepRecorder recorder_;
+    std::unique_ptr<RequestRunner> runner_;
+    uint64_t prompts_made_ = 0;
+    int warm_requests_ = 0;
+};
+
+void ScenarioRun::fill_context() {
+    measure::RunContext& context = frame_.record().context;
+    context.scenario = options_.name;
+    context.primary_metric = options_.primary_metric;
+    context.prompt_tokens = options_.prompt_tokens;
+    context.output_tokens = options_.output_tokens;
+    context.batch = options_.batch;
+    context.seed = options_.seed;
+}
+
+// Every request has a text of its own: equal prefixes would be a workload of another kind.
+std::vector<std::string> ScenarioRun::make_round() {
+    std::vector<std::string> prompts;
+    for (int i = 0; i < options_.batch; ++i) {
+        prompts.push_back(make_prompt(session_.tokenizer(), options_.prompt_tokens,
+                                      options_.seed + 1 + prompts_made_++)
+                              .text);
+    }
+    return prompts;
+}
+
+base::Status ScenarioRun::run_round(const char* phase, StepRecorder* recorder) {
+    const std::vector<std::string> prompts = make_round();
+    HONE_TRY(auto samples, runner_->run_round(prompts, options_.output_tokens, recorder, conduct_));
+    for (measure::RequestSample& sample : samples) {
+        sample.phase = phase;
+        frame_.record().requests.push_back(std::move(sample));
+    }
+    frame_.sample_memory();
+    return {};
+}
+
+base::Status ScenarioRun::run_warm_rounds() {
+    const int64_t begin_ns = setting_.clock.now_ns();
+    double longest_s = 0;
+    for (int round = 0; warm_requests_ < options_.requests; ++round) {
+        const int64_t start_ns = setting_.clock.now_ns();
+        const double spent_s = static_cast<double>(start_ns - begin_ns) * 1e-9;
+        if (round >= kRoundsMin && spent_s + longest_s > options_.budget_s) break;
+        conduct_.report("requests", std::min(1.0, static_cast<double>(warm_requests_) /
+                                                      static_cast<double>(options_.requests)));
+        HONE_TRY_STATUS(run_round("warm", &recorder_));
+        warm_requests_ += options_.batch;
+        frame_.record().context.repeats += 1;
+        longest_s =
+            std::max(longest_s, static_cast<double>(setting_.clock.now_ns() - start_ns) * 1e-9);
+    }
+    return {};
+}
+
+base::Status ScenarioRun::measure_overhead() {
+    const auto context = static_cast<int>(session_.options().limits.context);
+    const int depth = std::min(options_.prompt_tokens, context / 2);
+    const int pairs = std::min(options_.overhead_pairs, (context - depth) / 2);
+    if (pairs < 1) return {};
+    const auto positions = static_cast<uint32_t>(depth + 2 * pairs);
+    HONE_TRY(Stepper stepper,
+             Stepper::create(session_.config(), session_.executor(), 1, positions));
+    HONE_TRY(frame_.record().timing_overhead_share,
+             timing_overhead_share(stepper, setting_.clock, depth, pairs, conduct_));
+    return {};
+}
+
+base::Result<measure::RunRecord> ScenarioRun::run() {
+    fill_context();
+    const auto positions = static_cast<uint32_t>(options_.prompt_tokens + options_.output_tokens);
+    HONE_TRY(runner_, RequestRunner::create(session_.config(), session_.executor(),
+                                            session_.tokenizer(), setting_.clock,
+                                            static_cast<uint32_t>(options_.batch), positions));
+    conduct_.report("first request", 0);
+    HONE_TRY_STATUS(run_round("cold", nullptr));
+    HONE_TRY_STATUS(run_warm_rounds());
+    recorder_.store(frame_.record());
+    HONE_TRY_STATUS(measure_overhead());
+    frame_.finish(runner_->kv_facts());
+    conduct_.report("done", 1);
+    return std::move(frame_.record());
+}
+
+}  // namespace
+
+base::Result<measure::RunRecord> run_scenario(runtime::Session& session,
+                                              const ScenarioOptions& options,
+                                              const RunSetting& setting, const Conduct& conduct) {
+    HONE_TRY_STATUS(check_options(options, session));
+    HONE_TRY_STATUS(conduct.check());
+    ScenarioRun run(session, options, setting, conduct);
+    return run.run();
+}
+
+}  // namespace hone::probe

@@ -1,0 +1,129 @@
+#include "probe/stepper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace hone::probe {
+namespace {
+
+std::vector<kernels::KvLayout> layouts_of(const models::ModelConfig& config) {
+    std::vector<kernels::KvLayout> layouts;
+    for (const models::LayerGroup& group : config.groups) {
+        kernels::KvLayout layout;
+        layout.n_kv_heads = config.n_kv_heads;
+        layout.head_dim = config.head_dim;
+        layout.layers = static_cast<uint32_t>(group.layers.size());
+        layout.window = group.window;
+        layouts.push_back(layout);
+    }
+    return layouts;
+}
+
+}  // namespace
+
+base::Result<Stepper> Stepper::create(const models::ModelConfig& config, graph::Executor& executor,
+                                      uint32_t sequences, uint32_t positions) {
+    HONE_CHECK_GE(sequences, 1u);
+    HONE_CHECK_LE(sequences, std::min(executor.outputs_max(), executor.tokens_max()));
+    runtime::KvPoolOptions options;
+    options.groups = layouts_of(config);
+    options.context = positions;
+    options.slots = sequences;
+    options.step_tokens_max = executor.tokens_max();
+    HONE_TRY(runtime::KvPool pool, runtime::KvPool::create(std::move(options)));
+    Stepper stepper(executor, std::move(pool), sequences, positions);
+    return stepper;
+}
+
+Stepper::Stepper(graph::Executor& executor, runtime::KvPool pool, uint32_t sequences,
+                 uint32_t positions_max)
+    : executor_(&executor),
+      pool_(std::move(pool)),
+      positions_max_(positions_max),
+      positions_(sequences, 0) {
+    for (uint32_t slot = 0; slot < sequences; ++slot) pool_.reserve(slot, positions_max);
+    tokens_.reserve(executor.tokens_max());
+    slices_.reserve(sequences);
+    output_rows_.reserve(sequences);
+}
+
+void Stepper::clear() {
+    for (uint32_t slot = 0; slot < sequences(); ++slot) {
+        pool_.release(slot);
+        pool_.reserve(slot, positions_max_);
+        positions_[slot] = 0;
+    }
+}
+
+void Stepper::begin_step() {
+    tokens_.clear();
+    slices_.clear();
+    output_rows_.clear();
+    shape_ = {};
+}
+
+void Stepper::add_slice(uint32_t sequence, std::span<const int32_t> tokens, bool wants_logits) {
+    const uint32_t first = positions_[sequence];
+    const uint32_t count = static_cast<uint32_t>(tokens.size());
+    HONE_CHECK_LE(first + count, positions_max_);
+    pool_.back(sequence, first + count);
+    graph::StepSlice slice;
+    slice.first_token = static_cast<uint32_t>(tokens_.size());
+    slice.n_tokens = count;
+    slice.first_position = first;
+    slice.pages = pool_.tables(sequence);
+    slices_.push_back(slice);
+    tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+    if (wants_logits) output_rows_.push_back(static_cast<uint32_t>(tokens_.size() - 1));
+    shape_.add_slice(first, count);
+    positions_[sequence] = first + count;
+}
+
+void Stepper::run_step(measure::StepTimer* timer) {
+    shape_.outputs = output_rows_.size();
+    input_.tokens = tokens_;
+    input_.slices = slices_;
+    input_.output_rows = output_rows_;
+    executor_->run(input_, timer);
+}
+
+void Stepper::append(uint32_t sequence, std::span<const int32_t> tokens, bool wants_logits,
+                     measure::StepTimer* timer) {
+    HONE_CHECK_LT(sequence, sequences());
+    HONE_CHECK_LE(tokens.size(), size_t{executor_->tokens_max()});
+    begin_step();
+    add_slice(sequence, tokens, wants_logits);
+    run_step(timer);
+    pool_.advance(sequence, positions_[sequence]);
+}
+
+void Stepper::prefill(uint32_t sequence, std::span<const int32_t> tokens,
+                      measure::StepTimer* timer) {
+    while (!tokens.empty()) {
+        const size_t count = std::min<size_t>(tokens.size(), executor_->tokens_max());
+        append(sequence, tokens.first(count), count == tokens.size(), timer);
+        tokens = tokens.subspan(count);
+    }
+}
+
+void Stepper::decode(std::span<const int32_t> tokens, measure::StepTimer* timer) {
+    HONE_CHECK_LE(tokens.size(), size_t{sequences()});
+    begin_step();
+    for (uint32_t sequence = 0; sequence < tokens.size(); ++sequence) {
+        add_slice(sequence, tokens.subspan(sequence, 1), true);
+    }
+    run_step(timer);
+    for (uint32_t sequence = 0; sequence < tokens.size(); ++sequence) {
+        pool_.advance(sequence, positions_[sequence]);
+    }
+}
+
+std::vector<int32_t> random_tokens(base::Random& random, uint32_t vocab, size_t count) {
+    std::vector<int32_t> tokens(count);
+    for (int32_t& token : tokens) token = static_cast<int32_t>(random.next_below(vocab));
+    return tokens;
+}
+
+}  // namespace hone::probe
