@@ -1,7 +1,6 @@
 # Everything Hone links comes from distribution packages; scripts/packages lists them by name.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(tl-expected REQUIRED)

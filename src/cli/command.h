@@ -1,0 +1,46 @@
+// What every subcommand gets, and how it registers itself. One file per subcommand: it declares its
+// options on a CLI11 subcommand and runs with what they became. Errors travel as Result to main,
+// which prints one line and exits with the code of base::exit_code.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "cli/terminal.h"
+#include "machine/isa.h"
+
+namespace hone::cli {
+
+struct CommandContext {
+    const base::Clock& clock;
+    const Terminal& terminal;
+    // Set by Ctrl-C; long work looks at it.
+    const std::atomic<bool>& cancelled;
+    // Nanoseconds on `clock` when the process began.
+    int64_t process_start_ns = 0;
+    std::string arguments;  // as given, model paths cut to base names
+};
+
+using Action = std::function<base::Status(const CommandContext&)>;
+
+// Each returns the action to run when its subcommand was chosen.
+Action add_inspect(CLI::App& app);
+Action add_run(CLI::App& app);
+Action add_bench(CLI::App& app);
+Action add_explain(CLI::App& app);
+Action add_machine(CLI::App& app);
+Action add_synth(CLI::App& app);
+Action add_tokenize(CLI::App& app);
+Action add_completions(CLI::App& app);
+
+// Version, compiler, build type: one line for --version and for records.
+std::string build_text();
+
+// Writes to stdout; unavailable when it cannot be written (a full disk, a closed pipe).
+base::Status print(const std::string& text);
+
+}  // namespace hone::cli

@@ -1,0 +1,123 @@
+#include <memory>
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/session_options.h"
+#include "diagnose/diagnosis.h"
+#include "diagnose/scenario.h"
+#include "diagnose/slo.h"
+#include "measure/record.h"
+#include "probe/experiments.h"
+#include "probe/workload.h"
+#include "report/explain_report.h"
+
+namespace hone::cli {
+namespace {
+
+struct Options {
+    std::string model;
+    SessionOptions session;
+    std::string scenario = "realtime";
+    std::string slo;
+    std::optional<double> price;
+    std::string record;
+    std::string from;
+    double budget_s = 30;
+    bool long_run = false;
+    bool json = false;
+};
+
+constexpr uint32_t kPositionsSlack = 64;
+// Of the time budget: requests first, experiments with what is left.
+constexpr double kRequestsShare = 0.55;
+
+base::Result<measure::RunRecord> measure_model(const Options& options,
+                                               const diagnose::Scenario& scenario,
+                                               const CommandContext& context) {
+    const int64_t before_ns = context.clock.now_ns();
+    HONE_TRY(const auto machine, load_profile(context, false));
+    // Looking up (or first measuring) the ceilings is not part of the model's cold start.
+    const int64_t profile_ns = context.clock.now_ns() - before_ns;
+    runtime::EngineLimits limits;
+    limits.sequences_max = static_cast<uint32_t>(scenario.batch);
+    limits.context =
+        static_cast<uint32_t>(scenario.prompt_tokens + scenario.output_tokens) + kPositionsSlack;
+    HONE_TRY(const auto load, load_options(options.session, limits));
+    HONE_TRY(const auto session, runtime::open_session(options.model, load, context.clock));
+    probe::RunSetting setting{context.clock,     machine,     {},           build_text(),
+                              context.arguments, options.slo, options.price};
+    setting.cold_start_ms =
+        static_cast<double>(context.clock.now_ns() - context.process_start_ns - profile_ns) * 1e-6;
+
+    Progress progress(context.terminal.stderr_tty, context.clock);
+    probe::Conduct conduct;
+    conduct.cancel = &context.cancelled;
+    conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
+    probe::ScenarioOptions run;
+    run.name = scenario.id;
+    run.primary_metric = diagnose::metric_at(scenario.primary_metric, scenario.primary_percentile);
+    run.prompt_tokens = scenario.prompt_tokens;
+    run.output_tokens = scenario.output_tokens;
+    run.batch = scenario.batch;
+    run.requests = options.long_run ? scenario.requests_long : scenario.requests;
+    // --long means: as long as it takes to get the samples.
+    run.budget_s = options.long_run ? 3600 : options.budget_s * kRequestsShare;
+    HONE_TRY(auto record, probe::run_scenario(*session, run, setting, conduct));
+
+    std::vector<probe::ExperimentOrder> orders;
+    for (const auto& request : diagnose::plan_experiments(record).requests) {
+        orders.push_back({request.name, request.subject, request.slice, request.settings});
+    }
+    probe::ExperimentOptions experiments;
+    experiments.budget_s = options.budget_s * (1 - kRequestsShare);
+    experiments.prompt_tokens = scenario.prompt_tokens;
+    experiments.depth = scenario.prompt_tokens;
+    HONE_TRY(auto results,
+             probe::run_experiments(*session, orders, experiments, context.clock, conduct));
+    for (auto& result : results) record.experiments.push_back(std::move(result));
+    return record;
+}
+
+base::Status run(const Options& options, const CommandContext& context) {
+    HONE_TRY(const diagnose::Scenario* scenario, diagnose::find_scenario(options.scenario));
+    HONE_TRY_STATUS(diagnose::parse_slo(options.slo));
+    if (options.model.empty() == options.from.empty()) {
+        return base::fail(base::ErrorCode::invalid_argument,
+                          "explain takes either a model file or --from RECORD");
+    }
+    measure::RunRecord record;
+    if (!options.from.empty()) {
+        HONE_TRY(record, measure::read_record(options.from));
+    } else {
+        HONE_TRY(record, measure_model(options, *scenario, context));
+    }
+    if (!options.record.empty()) HONE_TRY_STATUS(measure::write_record(record, options.record));
+    const diagnose::Diagnosis diagnosis = diagnose::diagnose(record);
+    if (options.json) return print(base::dump_json(report::explain_json(diagnosis, record)) + "\n");
+    return print(report::render_explain(diagnosis, record, context.terminal.style));
+}
+
+}  // namespace
+
+Action add_explain(CLI::App& app) {
+    auto* command = app.add_subcommand("explain", "Say where the time goes, why, and what to do");
+    auto options = std::make_shared<Options>();
+    command->add_option("model", options->model, "Model file");
+    add_session_options(*command, options->session);
+    command->add_option("--scenario", options->scenario, "realtime, batch or generative")
+        ->capture_default_str();
+    command->add_option("--slo", options->slo, "Limits, e.g. 'ttft_p95<200ms,itl_p95<40ms'");
+    command->add_option("--price", options->price, "Price of this machine, EUR per hour")
+        ->check(CLI::PositiveNumber);
+    command->add_option("--budget", options->budget_s, "Seconds to measure for")
+        ->check(CLI::Range(1.0, 3600.0))
+        ->capture_default_str();
+    command->add_flag("--long", options->long_run, "Enough requests for P99");
+    command->add_option("--record", options->record, "Write the run record to this file");
+    command->add_option("--from", options->from, "Explain a stored run record instead");
+    command->add_flag("--json", options->json, "Print JSON");
+    return [options](const CommandContext& context) { return run(*options, context); };
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/session_options.h"
+#include "cost/node_desc.h"
+#include "cost/speed_of_light.h"
+#include "report/inspect_report.h"
+
+namespace hone::cli {
+namespace {
+
+struct Options {
+    std::vector<std::string> models;
+    SessionOptions session;
+    uint32_t context = 2048;
+    bool json = false;
+};
+
+// Prompt length that "at prefill" means in this report.
+constexpr uint64_t kPrefillTokens = 512;
+
+struct StepCost {
+    double flops = 0;
+    double bytes = 0;
+};
+
+StepCost step_cost(const graph::Plan& plan, const cost::StepShape& step) {
+    StepCost total;
+    for (const graph::PlanNode& node : plan.nodes) {
+        const cost::Work work = cost::node_work(node.desc, step);
+        total.flops += work.flops;
+        total.bytes += work.bytes;
+    }
+    return total;
+}
+
+void fill_costs(const graph::Plan& plan, const machine::MachineProfile& machine,
+                const std::string& isa, int threads, uint32_t context, report::InspectRow& row) {
+    const uint64_t prompt = std::min<uint64_t>(kPrefillTokens, context);
+    cost::StepShape prefill;
+    prefill.add_slice(0, prompt);
+    prefill.outputs = 1;
+    cost::StepShape decode;
+    decode.add_slice(0, 1);
+    decode.outputs = 1;
+    const StepCost at_prefill = step_cost(plan, prefill);
+    const StepCost at_decode = step_cost(plan, decode);
+    const double tokens = static_cast<double>(prompt);
+    row.prefill_flops_per_token = at_prefill.flops / tokens;
+    row.prefill_bytes_per_token = at_prefill.bytes / tokens;
+    row.decode_flops_per_token = at_decode.flops;
+    row.decode_bytes_per_token = at_decode.bytes;
+    std::vector<cost::NodeDesc> nodes;
+    for (const graph::PlanNode& node : plan.nodes) nodes.push_back(node.desc);
+    const uint64_t set = row.weights_bytes.value_or(0);
+    if (const auto ns = cost::light_step_ns(nodes, prefill, machine, threads, set, isa)) {
+        row.prefill_light_tokens_per_s = tokens / *ns * 1e9;
+    }
+    if (const auto ns = cost::light_step_ns(nodes, decode, machine, threads, set, isa)) {
+        row.decode_light_tokens_per_s = 1e9 / *ns;
+    }
+}
+
+base::Result<report::InspectRow> inspect(const std::string& path, const Options& options,
+                                         const machine::MachineProfile& machine,
+                                         const CommandContext& context) {
+    report::InspectRow row;
+    HONE_TRY(const auto model, models::Model::open(path));
+    runtime::EngineLimits limits;
+    limits.context = std::min(options.context, model->config().context_max);
+    HONE_TRY(const auto load, load_options(options.session, limits));
+    HONE_TRY(const auto session, runtime::open_session(path, load, context.clock));
+    const models::ModelConfig& config = session->config();
+    const size_t slash = path.rfind('/');
+    row.file = slash == std::string::npos ? path : path.substr(slash + 1);
+    row.name = config.name;
+    row.architecture = config.architecture;
+    row.parameters = session->model().parameters();
+    row.file_bytes = session->model().file_bytes();
+    row.bytes_by_dtype = session->model().bytes_by_dtype();
+    row.context_max = config.context_max;
+    row.layers = config.n_layers;
+    row.context = limits.context;
+    const graph::ExecutorMemory memory = session->executor().memory();
+    row.weights_bytes = memory.weights_bytes;
+    row.workspace_bytes = memory.workspace_bytes;
+    const runtime::KvPoolFacts kv = session->engine().kv_facts();
+    row.kv_bytes = kv.bytes_total;
+    row.kv_bytes_per_token = kv.bytes_per_token;
+    row.load_ms = session->load_ms();
+    const auto isa = session->options().isa.value_or(machine::detect_isa());
+    fill_costs(session->plan(), machine, machine::isa_name(isa), session->options().threads,
+               limits.context, row);
+    return row;
+}
+
+base::Status run(const Options& options, const CommandContext& context) {
+    HONE_TRY(const auto machine, load_profile(context, false));
+    std::vector<report::InspectRow> rows;
+    for (const std::string& path : options.models) {
+        HONE_TRY(auto row, inspect(path, options, machine, context));
+        rows.push_back(std::move(row));
+        if (context.cancelled) {
+            return base::fail(base::ErrorCode::cancelled, "stopped on request");
+        }
+    }
+    if (options.json) return print(base::dump_json(report::inspect_json(rows)) + "\n");
+    return print(report::render_inspect(rows, context.terminal.style));
+}
+
+}  // namespace
+
+Action add_inspect(CLI::App& app) {
+    auto* command = app.add_subcommand(
+        "inspect", "Size, memory split, cost per token and speed of light of models");
+    auto options = std::make_shared<Options>();
+    command->add_option("models", options->models, "Model files")->required();
+    add_session_options(*command, options->session);
+    command->add_option("--context", options->context, "Positions the memory split is for")
+        ->check(CLI::Range(1, 1 << 24))
+        ->capture_default_str();
+    command->add_flag("--json", options->json, "Print JSON");
+    return [options](const CommandContext& context) { return run(*options, context); };
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,34 @@
+// Options that every command with a model shares, and what they become.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/command.h"
+#include "machine/profile.h"
+#include "runtime/session.h"
+
+namespace hone::cli {
+
+struct SessionOptions {
+    int threads = 0;
+    bool pin = false;
+    std::string isa;
+    std::vector<std::string> without;
+    std::vector<std::string> variants;  // FAMILY=NAME
+    uint32_t step_tokens = 256;
+};
+
+void add_session_options(CLI::App& command, SessionOptions& options);
+
+// invalid_argument, or unsupported when this CPU lacks the ISA.
+base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
+                                                runtime::EngineLimits limits);
+
+// Facts and ceilings of this machine, from the cache or measured (with progress on a terminal).
+base::Result<machine::MachineProfile> load_profile(const CommandContext& context, bool refresh);
+
+}  // namespace hone::cli

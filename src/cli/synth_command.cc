@@ -1,0 +1,63 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/command.h"
+#include "models/synth.h"
+
+namespace hone::cli {
+namespace {
+
+struct Options {
+    models::SynthSpec spec;
+    std::string type = "Q8_0";
+    std::string embedding_type;
+    std::string output;
+    bool untied = false;
+};
+
+base::Result<tensor::DType> parse_type(const std::string& name) {
+    const auto type = tensor::parse_dtype(name);
+    if (!type) {
+        return base::fail(base::ErrorCode::invalid_argument, "unknown type '{}'", name);
+    }
+    return *type;
+}
+
+base::Status run(Options& options, const CommandContext&) {
+    HONE_TRY(options.spec.type, parse_type(options.type));
+    if (!options.embedding_type.empty()) {
+        HONE_TRY(options.spec.embedding_type, parse_type(options.embedding_type));
+    }
+    options.spec.tied_embeddings = !options.untied;
+    return models::write_synth(options.spec, options.output);
+}
+
+}  // namespace
+
+Action add_synth(CLI::App& app) {
+    auto* command = app.add_subcommand("synth", "Write a deterministic random model file");
+    auto options = std::make_shared<Options>();
+    models::SynthSpec& spec = options->spec;
+    command->add_option("architecture", spec.architecture, "Architecture: llama")->required();
+    command->add_option("-o,--output", options->output, "File to write")->required();
+    command->add_option("--type", options->type, "Type of the matrices")->capture_default_str();
+    command->add_option("--embedding-type", options->embedding_type,
+                        "Type of token_embd and output (default: as --type)");
+    command->add_option("--layers", spec.n_layers, "Layers")->capture_default_str();
+    command->add_option("--embd", spec.n_embd, "Embedding width")->capture_default_str();
+    command->add_option("--heads", spec.n_heads, "Attention heads")->capture_default_str();
+    command->add_option("--kv-heads", spec.n_kv_heads, "KV heads")->capture_default_str();
+    command->add_option("--head-dim", spec.head_dim, "Head width (0: embd / heads)");
+    command->add_option("--ff", spec.n_ff, "Feed-forward width")->capture_default_str();
+    command->add_option("--vocab", spec.n_vocab, "Vocabulary size")->capture_default_str();
+    command->add_option("--context", spec.n_ctx, "Context length")->capture_default_str();
+    command->add_option("--seed", spec.seed, "Seed of the weights")->capture_default_str();
+    command->add_option("--window", spec.sliding_window, "Sliding window (0: none)");
+    command->add_option("--window-pattern", spec.sliding_window_pattern,
+                        "Every N-th layer is global (0: none is)");
+    command->add_flag("--untied", options->untied, "Give the head a matrix of its own");
+    return [options](const CommandContext& context) { return run(*options, context); };
+}
+
+}  // namespace hone::cli

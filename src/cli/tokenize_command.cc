@@ -1,0 +1,38 @@
+#include <cstdio>
+#include <memory>
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/input.h"
+#include "models/model.h"
+#include "text/tokenizer.h"
+
+namespace hone::cli {
+namespace {
+
+struct Options {
+    std::string model;
+    bool special = false;
+};
+
+base::Status run(const Options& options, const CommandContext&) {
+    HONE_TRY(const auto model, models::Model::open(options.model));
+    HONE_TRY(auto vocabulary, model->vocabulary());
+    HONE_TRY(const auto tokenizer, text::Tokenizer::create(std::move(vocabulary)));
+    HONE_TRY(const std::string input, read_standard_input(text::Tokenizer::kTextBytesMax));
+    text::EncodeOptions encode;
+    encode.parse_special = options.special;
+    return print(base::dump_json(base::Json(tokenizer.encode(input, encode)), -1) + "\n");
+}
+
+}  // namespace
+
+Action add_tokenize(CLI::App& app) {
+    auto* command = app.add_subcommand("tokenize", "Token ids of standard input, as a JSON array");
+    auto options = std::make_shared<Options>();
+    command->add_option("model", options->model, "Model file")->required();
+    command->add_flag("--special", options->special, "Texts of special tokens become those tokens");
+    return [options](const CommandContext& context) { return run(*options, context); };
+}
+
+}  // namespace hone::cli
