@@ -20,8 +20,13 @@ base::Result<bool> apply_test(TemplateContext& context, std::string_view name, c
 // object.name(arguments)
 base::Result<Value> call_method(TemplateContext& context, const Value& object,
                                 std::string_view name, const TemplateArguments& arguments);
-// json.dumps with ensure_ascii off; indent < 0 gives one line.
-base::Result<std::string> to_json(TemplateContext& context, const Value& value, int64_t indent);
+
+// The arguments of json.dumps; indent < 0 gives one line.
+struct JsonStyle {
+    int64_t indent = -1;
+    bool ascii = false;  // write other characters as \uXXXX
+};
+base::Result<std::string> to_json(TemplateContext& context, const Value& value, JsonStyle style);
 // Python's strftime for the C locale.
 base::Result<std::string> format_time(TemplateContext& context, const std::tm& time,
                                       std::string_view format);

@@ -74,7 +74,9 @@ ValueResult filter_tojson(TemplateContext& context, const Value& value,
                           const Arguments& arguments) {
     // Chat templates are rendered with a tojson of the signature (ensure_ascii, indent, ...).
     HONE_TRY(const int64_t indent, integer_argument(context, arguments.find(1, "indent"), -1));
-    HONE_TRY(std::string text, to_json(context, value, indent));
+    const Value* ascii = arguments.find(0, "ensure_ascii");
+    HONE_TRY(std::string text,
+             to_json(context, value, {indent, ascii != nullptr && ascii->truthy()}));
     return context.string(std::move(text));
 }
 
@@ -154,7 +156,8 @@ template <bool attribute, bool keep>
 ValueResult filter_choose(TemplateContext& context, const Value& value,
                           const Arguments& arguments) {
     if (attribute && arguments.positional.empty()) return context.error("expected an attribute");
-    HONE_TRY(const ValueList items, context.iterate(value));
+    // A falsy value, such as tools that are none, counts as empty here, as in Jinja.
+    HONE_TRY(const ValueList items, context.iterate(value.truthy() ? value : Value()));
     ValueList out;
     for (const Value& item : items) {
         Value subject = item;
@@ -168,7 +171,7 @@ ValueResult filter_choose(TemplateContext& context, const Value& value,
 }
 
 ValueResult filter_map(TemplateContext& context, const Value& value, const Arguments& arguments) {
-    HONE_TRY(const ValueList items, context.iterate(value));
+    HONE_TRY(const ValueList items, context.iterate(value.truthy() ? value : Value()));
     Arguments rest;
     std::string name;
     const Value* attribute = arguments.find(SIZE_MAX, "attribute");
@@ -261,6 +264,20 @@ ValueResult filter_dictsort(TemplateContext& context, const Value& value, const 
     return filter_sort(context, entries, {{}, {{"attribute", Value::integer(0)}}});
 }
 
+// min and max: the first of the best.
+template <int sign>
+ValueResult filter_extreme(TemplateContext& context, const Value& value, const Arguments&) {
+    HONE_TRY(const ValueList items, context.iterate(value));
+    Value best;
+    for (const Value& item : items) {
+        HONE_TRY_STATUS(context.spend_bytes(item.weight()));
+        const int order = best.is(Kind::undefined) ? sign : compare_values(item, best);
+        if (order == 2) return context.error("cannot compare values of different types");
+        if (order == sign) best = item;
+    }
+    return best;
+}
+
 ValueResult filter_int(TemplateContext& context, const Value& value, const Arguments& arguments) {
     HONE_TRY(const int64_t otherwise, integer_argument(context, arguments.find(0, "default"), 0));
     if (value.is(Kind::integer) || value.is(Kind::boolean)) {
@@ -344,7 +361,7 @@ struct Filter {
     ValueResult (*apply)(TemplateContext&, const Value&, const Arguments&);
 };
 
-constexpr std::array<Filter, 31> kFilters = {{
+constexpr std::array<Filter, 33> kFilters = {{
     {"trim", filter_trim},
     {"length", filter_length},
     {"count", filter_length},
@@ -373,6 +390,8 @@ constexpr std::array<Filter, 31> kFilters = {{
     {"int", filter_int},
     {"float", filter_float},
     {"abs", filter_abs},
+    {"min", filter_extreme<-1>},
+    {"max", filter_extreme<1>},
     {"string", filter_string},
     {"safe", filter_string},
     {"indent", filter_indent},

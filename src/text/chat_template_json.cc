@@ -11,7 +11,8 @@ using Kind = Value::Kind;
 
 class JsonWriter {
   public:
-    JsonWriter(TemplateContext& context, int64_t indent) : context_(context), indent_(indent) {}
+    JsonWriter(TemplateContext& context, JsonStyle style)
+        : context_(context), indent_(style.indent), ascii_(style.ascii) {}
 
     // Recursion is bounded by the nesting of values.
     base::Status write(const Value& value, size_t level) {
@@ -34,7 +35,7 @@ class JsonWriter {
                 return {};
             case Kind::string:
                 HONE_TRY_STATUS(context_.spend_bytes(value.weight()));
-                append_json_string(out_, value.as_string());
+                append_json_string(out_, value.as_string(), ascii_);
                 return {};
             case Kind::list:
                 return write_list(value.as_list(), level);
@@ -93,9 +94,9 @@ class JsonWriter {
                 HONE_TRY_STATUS(write(key, level + 1));
             } else {
                 // JSON knows only text keys: 1 becomes "1", true "true", none "null".
-                JsonWriter inner(context_, -1);
+                JsonWriter inner(context_, {-1, ascii_});
                 HONE_TRY_STATUS(inner.write(key, 0));
-                append_json_string(out_, inner.take());
+                append_json_string(out_, inner.take(), ascii_);
             }
             out_ += ": ";
             HONE_TRY_STATUS(write(value, level + 1));
@@ -107,13 +108,14 @@ class JsonWriter {
 
     TemplateContext& context_;
     int64_t indent_;
+    bool ascii_;
     std::string out_;
 };
 
 }  // namespace
 
-base::Result<std::string> to_json(TemplateContext& context, const Value& value, int64_t indent) {
-    JsonWriter writer(context, indent);
+base::Result<std::string> to_json(TemplateContext& context, const Value& value, JsonStyle style) {
+    JsonWriter writer(context, style);
     HONE_TRY_STATUS(writer.write(value, 0));
     return writer.take();
 }

@@ -111,6 +111,38 @@ ValueResult call_is_digit(const std::string& text) {
     return Value::boolean(digits && !text.empty());
 }
 
+// str.format with {}, {0} and {name}; no format specifications.
+ValueResult call_format(TemplateContext& context, const std::string& text,
+                        const Arguments& arguments) {
+    std::string out;
+    size_t automatic = 0;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const bool brace = text[i] == '{' || text[i] == '}';
+        if (!brace || (i + 1 < text.size() && text[i + 1] == text[i])) {
+            out.push_back(text[i]);
+            i += brace ? 1 : 0;
+            continue;
+        }
+        const size_t close = text.find('}', i);
+        if (text[i] == '}' || close == std::string::npos) return context.error("bad format text");
+        const std::string field = text.substr(i + 1, close - i - 1);
+        const bool number = field.find_first_not_of("0123456789") == std::string::npos;
+        if (number && field.size() > 4) return context.error("bad format text");
+        const size_t index = !number         ? SIZE_MAX
+                             : field.empty() ? automatic++
+                                             : static_cast<size_t>(std::stoul(field));
+        const Value* argument = arguments.find(index, field);
+        if (argument == nullptr) return context.error("format lacks an argument");
+        HONE_TRY(const std::string part, context.text_of(*argument));
+        out += part;
+        if (out.size() > context.limits().output_bytes_max) {
+            return context.exhausted("a formatted text is too large");
+        }
+        i = close;
+    }
+    return context.string(std::move(out));
+}
+
 ValueResult call_string_method(TemplateContext& context, const Value& object, std::string_view name,
                                const Arguments& arguments) {
     const std::string& text = object.as_string();
@@ -132,6 +164,7 @@ ValueResult call_string_method(TemplateContext& context, const Value& object, st
     if (name == "find") return call_find(context, text, arguments);
     if (name == "count") return call_count(context, text, arguments);
     if (name == "isdigit") return call_is_digit(text);
+    if (name == "format") return call_format(context, text, arguments);
     if (name == "join")
         return apply_filter(context, "join",
                             arguments.positional.empty() ? Value() : arguments.positional[0],

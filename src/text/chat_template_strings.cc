@@ -205,20 +205,26 @@ std::optional<std::string> replace_text(std::string_view text, std::string_view 
     return out;
 }
 
-void append_json_string(std::string& out, std::string_view text) {
+void append_json_string(std::string& out, std::string_view text, bool ascii) {
     constexpr std::string_view kControls = "\b\t\n\f\r\"\\";
     constexpr std::string_view kLetters = "btnfr\"\\";
     out.push_back('"');
-    for (const char c : text) {
-        const size_t escape = kControls.find(c);
+    while (!text.empty()) {
+        const DecodedCodePoint next = decode_lenient(text);
+        const uint32_t c = next.code_point;
+        const size_t escape = c < 0x80 ? kControls.find(static_cast<char>(c)) : std::string::npos;
         if (escape != std::string_view::npos) {
             out.push_back('\\');
             out.push_back(kLetters[escape]);
-        } else if (static_cast<unsigned char>(c) < 0x20) {
-            out += fmt::format("\\u{:04x}", static_cast<int>(c));
+        } else if (ascii && c >= 0x10000) {
+            out += fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + ((c - 0x10000) >> 10),
+                               0xDC00 + ((c - 0x10000) & 0x3FF));
+        } else if (c < 0x20 || (ascii && c >= 0x80)) {
+            out += fmt::format("\\u{:04x}", c);
         } else {
-            out.push_back(c);
+            out.append(text.substr(0, next.size_bytes));
         }
+        text.remove_prefix(next.size_bytes);
     }
     out.push_back('"');
 }

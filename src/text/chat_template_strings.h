@@ -41,7 +41,8 @@ std::vector<std::string> split_lines(std::string_view text);
 std::optional<std::string> replace_text(std::string_view text, std::string_view from,
                                         std::string_view to, int64_t count_max, size_t bytes_max);
 
-// JSON string with quotes; only control characters, quotes and backslashes are escaped.
-void append_json_string(std::string& out, std::string_view text);
+// JSON string with quotes. Escapes control characters, quotes and backslashes; with `ascii` also
+// all beyond ASCII, as UTF-16 units.
+void append_json_string(std::string& out, std::string_view text, bool ascii = false);
 
 }  // namespace hone::text
