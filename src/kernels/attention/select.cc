@@ -10,6 +10,9 @@ namespace {
     }
 
 constexpr AttentionVariant kVariants[] = {
+    HONE_ATTENTION_LINE(avx512, avx512),
+    HONE_ATTENTION_LINE(avx2, avx2),
+    HONE_ATTENTION_LINE(portable, portable),
     HONE_ATTENTION_LINE(reference, portable),
 };
 

@@ -1,0 +1,397 @@
+// The attention kernels of one ISA, written once over Highway's static target. An ISA file defines
+// HONE_ATTENTION_TARGET (its namespace), includes <hwy/highway.h> and kernels/attention/entries.h,
+// defines in an anonymous namespace
+//   kTileRows   queries that one tile keeps in registers together
+//   kTileUnits  units of 16 values (keys or dims) beside them
+//   to_halves   f32 -> f16, round to nearest even, saturating
+// and then includes this; nothing else may.
+//
+// Both products of attention are one loop: C[rows][16 u] = A[rows][depth] B[depth][16 u], with
+// A broadcast value by value and B loaded as vectors. Scores: A = q, B = a page of K (depth =
+// dims, units = the two strips of 16 keys). Output: A = probabilities, B = the page's V (depth =
+// keys, units = dims). With many queries the page is converted to f32 once; with few (decode)
+// the loop converts while it loads. The order of operations of one query is the same in every tile
+// shape, so results do not depend on the shape.
+HWY_BEFORE_NAMESPACE();
+namespace hone::kernels::HONE_ATTENTION_TARGET {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using DI = hn::RebindToSigned<D>;
+using DH = hn::Rebind<hwy::float16_t, D>;
+using V = hn::Vec<D>;
+using Half = hwy::float16_t;
+
+constexpr D d;
+constexpr DI di;
+constexpr size_t kLanes = HWY_LANES(float);
+constexpr size_t kUnit = 16;
+constexpr size_t kUnitVectors = kUnit / kLanes;
+constexpr size_t kStrips = kPageTokens / kKeyStrip;
+constexpr size_t kPageVectors = kPageTokens / kLanes;
+constexpr float kLog2E = 1.44269504f;
+constexpr float kNegativeInfinity = -__builtin_inff();
+
+HWY_INLINE V load_f32(const float* x) {
+    return hn::LoadU(d, x);
+}
+HWY_INLINE V load_f32(const Half* x) {
+    return hn::PromoteTo(d, hn::LoadU(DH(), x));
+}
+
+// 2^x for x <= 0; exactly 1 at 0 and exactly 0 below -126 (so also at minus infinity). With
+// n = round(x), 2^x = 2^n 2^r, r in [-0.5, 0.5]; the polynomial interpolates (2^r - 1) / r at the
+// Chebyshev nodes of degree 5: 1e-8 relative before rounding.
+HWY_INLINE V exp2(V x) {
+    const auto vanishes = hn::Lt(x, hn::Set(d, -126.0f));
+    x = hn::Max(x, hn::Set(d, -126.0f));
+    const auto n = hn::NearestInt(x);
+    const V r = hn::Sub(x, hn::ConvertTo(d, n));
+    V p = hn::Set(d, 0.000154531634f);
+    p = hn::MulAdd(p, r, hn::Set(d, 0.00133908633f));
+    p = hn::MulAdd(p, r, hn::Set(d, 0.00961808302f));
+    p = hn::MulAdd(p, r, hn::Set(d, 0.0555035695f));
+    p = hn::MulAdd(p, r, hn::Set(d, 0.240226507f));
+    p = hn::MulAdd(p, r, hn::Set(d, 0.693147182f));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+    const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
+    return hn::IfThenZeroElse(vanishes, hn::Mul(p, power));
+}
+
+// C[i][u] = shrink[i] * C[i][u] + sum over k of A[i][k] * B[k][u], or without the first term where
+// shrink is null. b_step: from one k to the next; b_unit: from one unit of 16 to the next.
+template <size_t kRows, size_t kUnits, class T>
+HWY_INLINE void multiply(const float* a, size_t a_stride, size_t depth, const T* b, size_t b_step,
+                         size_t b_unit, const float* shrink, float* c, size_t c_stride) {
+    constexpr size_t kVectors = kUnits * kUnitVectors;
+    V sums[kRows][kVectors];
+    HWY_UNROLL(8)
+    for (size_t i = 0; i < kRows; ++i) {
+        HWY_UNROLL(8)
+        for (size_t v = 0; v < kVectors; ++v) {
+            sums[i][v] = shrink == nullptr ? hn::Zero(d)
+                                           : hn::Mul(hn::LoadU(d, c + i * c_stride + v * kLanes),
+                                                     hn::Set(d, shrink[i]));
+        }
+    }
+    for (size_t k = 0; k < depth; ++k) {
+        V right[kVectors];
+        HWY_UNROLL(8)
+        for (size_t v = 0; v < kVectors; ++v) {
+            right[v] = load_f32(b + v / kUnitVectors * b_unit + v % kUnitVectors * kLanes);
+        }
+        HWY_UNROLL(8)
+        for (size_t i = 0; i < kRows; ++i) {
+            const V left = hn::Set(d, a[i * a_stride + k]);
+            HWY_UNROLL(8)
+            for (size_t v = 0; v < kVectors; ++v) {
+                sums[i][v] = hn::MulAdd(left, right[v], sums[i][v]);
+            }
+        }
+        b += b_step;
+    }
+    HWY_UNROLL(8)
+    for (size_t i = 0; i < kRows; ++i) {
+        HWY_UNROLL(8)
+        for (size_t v = 0; v < kVectors; ++v) {
+            hn::StoreU(sums[i][v], d, c + i * c_stride + v * kLanes);
+        }
+    }
+}
+
+// One work unit: its queries as rows (token-major, then the heads of the group) and their state in
+// scratch. Sizes as attend_scratch_bytes has them.
+struct Work {
+    size_t dim;
+    size_t n_queries;
+    float* q;            // [n_queries][dim], times scale * log2(e): scores are exponents of 2
+    float* out;          // [n_queries][dim], unnormalized
+    float* lane_sums;    // [n_queries][16], probabilities summed by key mod 16
+    float* largest;      // [n_queries]
+    uint32_t* begin;     // [n_queries], first visible position
+    uint32_t* end;       // [n_queries], behind the last visible position
+    float* probability;  // [kTileRows][kPageTokens]
+    float* k_page;       // [kStrips][dim][16]
+    float* v_page;       // [kPageTokens][dim]
+};
+
+HWY_INLINE size_t round_up(size_t n) {
+    return (n + 15) / 16 * 16;
+}
+
+HWY_INLINE Work lay_out(const AttendArgs& args, size_t group) {
+    Work w;
+    w.dim = args.kv.layout.head_dim;
+    w.n_queries = (args.token_end - args.token_begin) * group;
+    float* at = reinterpret_cast<float*>(args.scratch);
+    const auto take = [&at](size_t n) {
+        float* const taken = at;
+        at += round_up(n);
+        return taken;
+    };
+    w.probability = take(kTileRows * kPageTokens);
+    w.k_page = take(kPageTokens * w.dim);
+    w.v_page = take(kPageTokens * w.dim);
+    w.q = take(w.n_queries * w.dim);
+    w.out = take(w.n_queries * w.dim);
+    w.lane_sums = take(w.n_queries * kUnit);
+    w.largest = take(w.n_queries);
+    w.begin = reinterpret_cast<uint32_t*>(take(w.n_queries));
+    w.end = reinterpret_cast<uint32_t*>(take(w.n_queries));
+    return w;
+}
+
+HWY_INLINE void start(const AttendArgs& args, size_t group, const Work& w) {
+    const V factor = hn::Set(d, args.scale * kLog2E);
+    const uint32_t window = args.kv.layout.window;
+    size_t row = 0;
+    for (uint32_t token = args.token_begin; token < args.token_end; ++token) {
+        const uint32_t end = args.first_position + token + 1;
+        const float* q = args.q + token * args.q_stride + args.kv_head * group * w.dim;
+        for (size_t g = 0; g < group; ++g, ++row, q += w.dim) {
+            for (size_t i = 0; i < w.dim; i += kLanes) {
+                hn::StoreU(hn::Mul(hn::LoadU(d, q + i), factor), d, w.q + row * w.dim + i);
+                hn::StoreU(hn::Zero(d), d, w.out + row * w.dim + i);
+            }
+            for (size_t i = 0; i < kUnit; ++i) w.lane_sums[row * kUnit + i] = 0.0f;
+            w.largest[row] = kNegativeInfinity;
+            w.begin[row] = window != 0 && end > window ? end - window : 0;
+            w.end[row] = end;
+        }
+    }
+}
+
+// Hides the keys outside [begin, end) of the page that starts at position `first`.
+HWY_INLINE void mask(V (&scores)[kPageVectors], int32_t first, int32_t begin, int32_t end) {
+    const auto low = hn::Set(di, begin - first);
+    const auto high = hn::Set(di, end - first - 1);
+    for (size_t v = 0; v < kPageVectors; ++v) {
+        const auto slot = hn::Iota(di, static_cast<int32_t>(v * kLanes));
+        const auto hidden = hn::Or(hn::Lt(slot, low), hn::Gt(slot, high));
+        scores[v] =
+            hn::IfThenElse(hn::RebindMask(d, hidden), hn::Set(d, kNegativeInfinity), scores[v]);
+    }
+}
+
+// Turns the page's scores of one query into probabilities relative to the largest score so far,
+// and returns the factor by which everything summed before shrinks.
+HWY_INLINE float soften(const Work& w, size_t row, size_t first, float* scores) {
+    V s[kPageVectors];
+    for (size_t v = 0; v < kPageVectors; ++v) s[v] = hn::LoadU(d, scores + v * kLanes);
+    if (w.begin[row] > first || w.end[row] < first + kPageTokens) {
+        mask(s, static_cast<int32_t>(first), static_cast<int32_t>(w.begin[row]),
+             static_cast<int32_t>(w.end[row]));
+    }
+    V top = s[0];
+    for (size_t v = 1; v < kPageVectors; ++v) top = hn::Max(top, s[v]);
+    const V before = hn::Set(d, w.largest[row]);
+    const V largest = hn::Max(before, hn::MaxOfLanes(d, top));
+    // While nothing was visible yet, 0 stands in for minus infinity, whose difference is no number.
+    const V base = hn::IfThenZeroElse(hn::Eq(largest, hn::Set(d, kNegativeInfinity)), largest);
+    const V shrink = exp2(hn::Sub(before, base));
+
+    V sums[kUnitVectors];
+    float* lane_sums = w.lane_sums + row * kUnit;
+    for (size_t v = 0; v < kUnitVectors; ++v) {
+        sums[v] = hn::Mul(hn::LoadU(d, lane_sums + v * kLanes), shrink);
+    }
+    for (size_t v = 0; v < kPageVectors; ++v) {
+        const V p = exp2(hn::Sub(s[v], base));
+        hn::StoreU(p, d, scores + v * kLanes);
+        sums[v % kUnitVectors] = hn::Add(sums[v % kUnitVectors], p);
+    }
+    for (size_t v = 0; v < kUnitVectors; ++v) hn::StoreU(sums[v], d, lane_sums + v * kLanes);
+    w.largest[row] = hn::GetLane(largest);
+    return hn::GetLane(shrink);
+}
+
+// Queries [row, row + kRows) over the page that starts at position `first`.
+template <size_t kRows, class T>
+HWY_NOINLINE void tile(const Work& w, size_t row, size_t first, const T* k, const T* v) {
+    // A page that no query of the tile sees changes nothing: all its probabilities would be 0 and
+    // all factors 1.
+    if (first >= w.end[row + kRows - 1] || first + kPageTokens <= w.begin[row]) return;
+    const size_t dim = w.dim;
+    const float* q = w.q + row * dim;
+    for (size_t strip = 0; strip < kStrips; strip += kTileUnits) {
+        multiply<kRows, kTileUnits>(q, dim, dim, k + strip * dim * kKeyStrip, kKeyStrip,
+                                    dim * kKeyStrip, nullptr, w.probability + strip * kKeyStrip,
+                                    kPageTokens);
+    }
+    float shrink[kRows];
+    for (size_t i = 0; i < kRows; ++i) {
+        shrink[i] = soften(w, row + i, first, w.probability + i * kPageTokens);
+    }
+    float* out = w.out + row * dim;
+    size_t at = 0;
+    for (; at + kTileUnits * kUnit <= dim; at += kTileUnits * kUnit) {
+        multiply<kRows, kTileUnits>(w.probability, kPageTokens, kPageTokens, v + at, dim, kUnit,
+                                    shrink, out + at, dim);
+    }
+    for (; at < dim; at += kUnit) {
+        multiply<kRows, 1>(w.probability, kPageTokens, kPageTokens, v + at, dim, kUnit, shrink,
+                           out + at, dim);
+    }
+}
+
+// The rest of a page's queries that do not fill a tile.
+template <size_t kRows, class T>
+HWY_INLINE void partial_tile(const Work& w, size_t row, size_t first, const T* k, const T* v) {
+    if (w.n_queries - row == kRows) {
+        tile<kRows>(w, row, first, k, v);
+    } else if constexpr (kRows > 1) {
+        partial_tile<kRows - 1>(w, row, first, k, v);
+    }
+}
+
+template <class T>
+HWY_INLINE void all_tiles(const Work& w, size_t first, const T* k, const T* v) {
+    size_t row = 0;
+    for (; row + kTileRows <= w.n_queries; row += kTileRows) {
+        tile<kTileRows>(w, row, first, k, v);
+    }
+    if (row < w.n_queries) partial_tile<kTileRows>(w, row, first, k, v);
+}
+
+HWY_INLINE void widen(const Half* from, size_t n, float* to) {
+    for (size_t i = 0; i < n; i += kLanes) hn::StoreU(load_f32(from + i), d, to + i);
+}
+
+HWY_INLINE void finish(const AttendArgs& args, size_t group, const Work& w) {
+    size_t row = 0;
+    for (uint32_t token = args.token_begin; token < args.token_end; ++token) {
+        float* out = args.out + token * args.out_stride + args.kv_head * group * w.dim;
+        for (size_t g = 0; g < group; ++g, ++row, out += w.dim) {
+            V sum = hn::LoadU(d, w.lane_sums + row * kUnit);
+            for (size_t v = 1; v < kUnitVectors; ++v) {
+                sum = hn::Add(sum, hn::LoadU(d, w.lane_sums + row * kUnit + v * kLanes));
+            }
+            const V inverse = hn::Div(hn::Set(d, 1.0f), hn::SumOfLanes(d, sum));
+            for (size_t i = 0; i < w.dim; i += kLanes) {
+                hn::StoreU(hn::Mul(hn::LoadU(d, w.out + row * w.dim + i), inverse), d, out + i);
+            }
+        }
+    }
+}
+
+// Where a page keeps one head's K, and V behind all K of the layer (kernels/kv_view.h); computed
+// here because that header's functions are shared with other ISAs.
+struct HeadOffsets {
+    size_t k;
+    size_t v;
+};
+
+HWY_INLINE HeadOffsets head_offsets(const KvView& kv, size_t head) {
+    const size_t head_bytes = kPageTokens * kv.layout.head_dim * sizeof(uint16_t);
+    const size_t layer_bytes = 2 * kv.layout.n_kv_heads * head_bytes;
+    const size_t k = kv.layer_in_group * layer_bytes + head * head_bytes;
+    return {k, k + kv.layout.n_kv_heads * head_bytes};
+}
+
+// Rotates the leading dims of one head; cos_sin is that position's row.
+HWY_INLINE void rotate(const RopeStoreArgs& args, const float* cos_sin, const float* x, float* y) {
+    const size_t pairs = args.rope_dims / 2;
+    size_t i = 0;
+    if (args.style == RopeStyle::adjacent) {
+        for (; i + kLanes <= 2 * pairs; i += kLanes) {
+            const V v = hn::LoadU(d, x + i);
+            const V table = hn::LoadU(d, cos_sin + i);
+            const V turned = hn::Mul(hn::Reverse2(d, v), hn::DupOdd(table));
+            const V cosine = hn::DupEven(table);
+            hn::StoreU(hn::OddEven(hn::MulAdd(v, cosine, turned), hn::MulSub(v, cosine, turned)), d,
+                       y + i);
+        }
+        for (i /= 2; i < pairs; ++i) {
+            const float a = x[2 * i];
+            const float b = x[2 * i + 1];
+            y[2 * i] = a * cos_sin[2 * i] - b * cos_sin[2 * i + 1];
+            y[2 * i + 1] = a * cos_sin[2 * i + 1] + b * cos_sin[2 * i];
+        }
+    } else if (args.style == RopeStyle::halves) {
+        for (; i + kLanes <= pairs; i += kLanes) {
+            V cosine;
+            V sine;
+            hn::LoadInterleaved2(d, cos_sin + 2 * i, cosine, sine);
+            const V a = hn::LoadU(d, x + i);
+            const V b = hn::LoadU(d, x + pairs + i);
+            hn::StoreU(hn::MulSub(a, cosine, hn::Mul(b, sine)), d, y + i);
+            hn::StoreU(hn::MulAdd(a, sine, hn::Mul(b, cosine)), d, y + pairs + i);
+        }
+        for (; i < pairs; ++i) {
+            const float a = x[i];
+            const float b = x[pairs + i];
+            y[i] = a * cos_sin[2 * i] - b * cos_sin[2 * i + 1];
+            y[pairs + i] = a * cos_sin[2 * i + 1] + b * cos_sin[2 * i];
+        }
+    }
+}
+
+constexpr size_t kHeadDimMax = 256;
+
+// Writes one position of one KV head: K across the strips, V as a row.
+HWY_INLINE void store(const RopeStoreArgs& args, const float* cos_sin, size_t position,
+                      std::byte* k_page, std::byte* v_page, const float* k, const float* v) {
+    const size_t dim = args.kv.layout.head_dim;
+    const size_t slot = position % kPageTokens;
+    float rotated[kHeadDimMax];
+    for (size_t i = 0; i < dim; i += kLanes) hn::StoreU(hn::LoadU(d, k + i), d, rotated + i);
+    rotate(args, cos_sin, k, rotated);
+    uint16_t halves[kHeadDimMax];
+    to_halves(rotated, dim, halves);
+    uint16_t* keys =
+        reinterpret_cast<uint16_t*>(k_page) + slot / kKeyStrip * dim * kKeyStrip + slot % kKeyStrip;
+    for (size_t i = 0; i < dim; ++i) keys[i * kKeyStrip] = halves[i];
+    to_halves(v, dim, reinterpret_cast<uint16_t*>(v_page) + slot * dim);
+}
+
+}  // namespace
+
+void rope_and_store(const RopeStoreArgs& args) noexcept {
+    const size_t dim = args.kv.layout.head_dim;
+    const size_t n_kv_heads = args.kv.layout.n_kv_heads;
+    const size_t group = args.n_heads / n_kv_heads;
+    for (size_t head = args.kv_head_begin; head < args.kv_head_end; ++head) {
+        const HeadOffsets offsets = head_offsets(args.kv, head);
+        for (size_t token = 0; token < args.n_tokens; ++token) {
+            const size_t position = args.first_position + token;
+            const float* cos_sin = args.cos_sin + position * args.rope_dims;
+            float* row = args.qkv + token * args.qkv_stride;
+            for (size_t g = 0; g < group; ++g) {
+                float* q = row + (head * group + g) * dim;
+                rotate(args, cos_sin, q, q);
+            }
+            const float* k = row + (args.n_heads + head) * dim;
+            std::byte* page = args.kv.pages[position / kPageTokens];
+            store(args, cos_sin, position, page + offsets.k, page + offsets.v, k,
+                  k + n_kv_heads * dim);
+        }
+    }
+}
+
+void attend(const AttendArgs& args) noexcept {
+    if (args.token_begin >= args.token_end) return;
+    const size_t group = args.n_heads / args.kv.layout.n_kv_heads;
+    const Work w = lay_out(args, group);
+    start(args, group, w);
+    const HeadOffsets offsets = head_offsets(args.kv, args.kv_head);
+    const size_t page_values = kPageTokens * w.dim;
+    const size_t end = w.end[w.n_queries - 1];
+    for (size_t page = w.begin[0] / kPageTokens; page * kPageTokens < end; ++page) {
+        const std::byte* base = args.kv.pages[page];
+        const Half* k = reinterpret_cast<const Half*>(base + offsets.k);
+        const Half* v = reinterpret_cast<const Half*>(base + offsets.v);
+        if (w.n_queries <= kTileRows) {
+            all_tiles(w, page * kPageTokens, k, v);
+        } else {
+            widen(k, page_values, w.k_page);
+            widen(v, page_values, w.v_page);
+            all_tiles(w, page * kPageTokens, w.k_page, w.v_page);
+        }
+    }
+    finish(args, group, w);
+}
+
+}  // namespace hone::kernels::HONE_ATTENTION_TARGET
+HWY_AFTER_NAMESPACE();

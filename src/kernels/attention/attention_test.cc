@@ -1,0 +1,364 @@
+#include "kernels/attention/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "tensor/buffer.h"
+#include "tensor/half.h"
+
+namespace hone::kernels {
+namespace {
+
+struct Shape {
+    uint32_t n_kv_heads = 1;
+    uint32_t group = 1;
+    uint32_t dim = 64;
+    uint32_t window = 0;
+    RopeStyle style = RopeStyle::adjacent;
+    uint32_t rope_dims = 64;
+};
+
+constexpr uint32_t kLayers = 2;
+constexpr uint32_t kLayer = 1;  // the one under test; the other must stay zero
+
+// One sequence: activations of every position, tables, and the pages of one run.
+class Sequence {
+  public:
+    Sequence(const Shape& shape, uint32_t positions, uint64_t seed)
+        : shape_(shape), positions_(positions) {
+        base::Random random(seed);
+        const uint32_t n_heads = shape.n_kv_heads * shape.group;
+        stride_ = (n_heads + 2 * shape.n_kv_heads) * shape.dim + 5;
+        original_.resize(positions * stride_);
+        for (float& x : original_) x = static_cast<float>(random.next_normal());
+        table_.resize(size_t{positions} * shape.rope_dims);
+        for (size_t i = 0; i + 1 < table_.size(); i += 2) {
+            const size_t position = i / shape.rope_dims;
+            const double exponent = static_cast<double>(i % shape.rope_dims) / shape.rope_dims;
+            const double angle = static_cast<double>(position) * std::pow(10000.0, -exponent);
+            table_[i] = static_cast<float>(std::cos(angle));
+            table_[i + 1] = static_cast<float>(std::sin(angle));
+        }
+        reset();
+    }
+
+    // Fresh, zeroed pages and unrotated activations.
+    void reset() {
+        const size_t n_pages = (positions_ + kPageTokens - 1) / kPageTokens;
+        const KvLayout layout = this->layout();
+        memory_ = *tensor::Buffer::allocate(n_pages * layout.page_bytes());
+        pages_.clear();
+        // Pages in reverse order, so that nothing relies on their neighbourhood.
+        for (size_t i = n_pages; i-- > 0;) {
+            pages_.push_back(memory_.data() + i * layout.page_bytes());
+        }
+        qkv_ = original_;
+        out_.assign(size_t{positions_} * shape_.n_kv_heads * shape_.group * shape_.dim, -77.0f);
+    }
+
+    KvLayout layout() const { return {shape_.n_kv_heads, shape_.dim, kLayers, shape_.window}; }
+    KvView view() const { return {layout(), pages_.data(), kLayer}; }
+
+    void store(const AttentionVariant& kernel, uint32_t begin, uint32_t end) {
+        RopeStoreArgs args;
+        args.qkv = qkv_.data() + begin * stride_;
+        args.qkv_stride = stride_;
+        args.n_heads = shape_.n_kv_heads * shape_.group;
+        args.n_tokens = end - begin;
+        args.first_position = begin;
+        args.style = shape_.style;
+        args.rope_dims = shape_.rope_dims;
+        args.cos_sin = table_.data();
+        args.kv = view();
+        // Two work units, as two threads would take them.
+        args.kv_head_end = shape_.n_kv_heads / 2;
+        kernel.rope_and_store(args);
+        args.kv_head_begin = args.kv_head_end;
+        args.kv_head_end = shape_.n_kv_heads;
+        kernel.rope_and_store(args);
+    }
+
+    void attend(const AttentionVariant& kernel, uint32_t begin, uint32_t end, uint32_t unit) {
+        const size_t scratch_bytes = attend_scratch_bytes(shape_.group, shape_.dim);
+        auto scratch = *tensor::Buffer::allocate(scratch_bytes + 64);
+        std::memset(scratch.data(), 0xff, scratch.size());  // NaN in every lane
+        AttendArgs args;
+        args.q = qkv_.data() + begin * stride_;
+        args.q_stride = stride_;
+        args.n_heads = shape_.n_kv_heads * shape_.group;
+        args.n_tokens = end - begin;
+        args.first_position = begin;
+        args.scale = scale();
+        args.kv = view();
+        args.out_stride = size_t{args.n_heads} * shape_.dim;
+        args.out = out_.data() + begin * args.out_stride;
+        args.scratch = scratch.data();
+        for (uint32_t at = 0; at < args.n_tokens; at += unit) {
+            args.token_begin = at;
+            args.token_end = std::min(args.n_tokens, at + unit);
+            for (uint32_t head = 0; head < shape_.n_kv_heads; ++head) {
+                args.kv_head = head;
+                kernel.attend(args);
+            }
+        }
+        const std::byte* behind = scratch.data() + scratch_bytes;
+        EXPECT_TRUE(std::all_of(behind, behind + 64, [](std::byte b) {
+            return b == std::byte{0xff};
+        })) << "wrote behind its scratch";
+    }
+
+    // The whole sequence in slices of at most `slice` tokens and work units of `unit` tokens.
+    void run(const AttentionVariant& kernel, uint32_t slice, uint32_t unit) {
+        reset();
+        for (uint32_t begin = 0; begin < positions_; begin += slice) {
+            const uint32_t end = std::min(positions_, begin + slice);
+            store(kernel, begin, end);
+            release_below_window(begin);
+            attend(kernel, begin, end, unit);
+        }
+    }
+
+    float scale() const { return 1.0f / std::sqrt(static_cast<float>(shape_.dim)); }
+    const std::vector<float>& out() const { return out_; }
+    std::vector<float>& qkv() { return qkv_; }
+    std::vector<float>& original() { return original_; }
+    size_t stride() const { return stride_; }
+    std::span<const std::byte> pages() const { return memory_.span(); }
+
+  private:
+    // A kernel must not touch pages no token from `begin` on can see.
+    void release_below_window(uint32_t begin) {
+        if (shape_.window == 0) return;
+        for (size_t page = 0; page < pages_.size(); ++page) {
+            if ((page + 1) * kPageTokens + shape_.window <= begin + 1) pages_[page] = nullptr;
+        }
+    }
+
+    Shape shape_;
+    uint32_t positions_;
+    size_t stride_ = 0;
+    std::vector<float> original_;
+    std::vector<float> qkv_;
+    std::vector<float> table_;
+    std::vector<float> out_;
+    tensor::Buffer memory_;
+    std::vector<std::byte*> pages_;
+};
+
+// A head of the original activations, rotated in double precision and, for K and V, rounded to f16.
+std::vector<double> exact_head(Sequence& s, const Shape& shape, uint32_t position, uint32_t head,
+                               bool rotate, bool round) {
+    const float* x = s.original().data() + position * s.stride() + head * shape.dim;
+    std::vector<double> y(x, x + shape.dim);
+    const uint32_t pairs = rotate && shape.style != RopeStyle::none ? shape.rope_dims / 2 : 0;
+    for (uint32_t i = 0; i < pairs; ++i) {
+        const double angle = position * std::pow(10000.0, -2.0 * i / shape.rope_dims);
+        const bool adjacent = shape.style == RopeStyle::adjacent;
+        const uint32_t a = adjacent ? 2 * i : i;
+        const uint32_t b = adjacent ? 2 * i + 1 : i + pairs;
+        y[a] = x[a] * std::cos(angle) - x[b] * std::sin(angle);
+        y[b] = x[a] * std::sin(angle) + x[b] * std::cos(angle);
+    }
+    if (round) {
+        for (double& v : y) v = tensor::f16_to_f32(tensor::f32_to_f16(static_cast<float>(v)));
+    }
+    return y;
+}
+
+// Softmax attention of one (position, head) without any blocking, in double precision.
+std::vector<double> exact_attention(Sequence& s, const Shape& shape, uint32_t position,
+                                    uint32_t head) {
+    const uint32_t n_heads = shape.n_kv_heads * shape.group;
+    const uint32_t kv_head = head / shape.group;
+    const auto q = exact_head(s, shape, position, head, true, false);
+    const uint32_t first =
+        shape.window != 0 && position + 1 > shape.window ? position + 1 - shape.window : 0;
+    std::vector<double> score;
+    for (uint32_t j = first; j <= position; ++j) {
+        const auto k = exact_head(s, shape, j, n_heads + kv_head, true, true);
+        double dot = 0.0;
+        for (uint32_t d = 0; d < shape.dim; ++d) dot += q[d] * k[d];
+        score.push_back(dot * s.scale());
+    }
+    const double largest = *std::max_element(score.begin(), score.end());
+    double sum = 0.0;
+    for (double& x : score) sum += x = std::exp(x - largest);
+    std::vector<double> out(shape.dim, 0.0);
+    for (uint32_t j = first; j <= position; ++j) {
+        const auto v = exact_head(s, shape, j, n_heads + shape.n_kv_heads + kv_head, false, true);
+        for (uint32_t d = 0; d < shape.dim; ++d) out[d] += score[j - first] / sum * v[d];
+    }
+    return out;
+}
+
+class Attention : public testing::TestWithParam<const AttentionVariant*> {
+  protected:
+    const AttentionVariant& kernel_ = *GetParam();
+
+    void expect_exact(Sequence& s, const Shape& shape, const std::vector<uint32_t>& positions) {
+        const uint32_t n_heads = shape.n_kv_heads * shape.group;
+        for (const uint32_t position : positions) {
+            for (uint32_t head = 0; head < n_heads; ++head) {
+                const auto exact = exact_attention(s, shape, position, head);
+                const float* out = s.out().data() + (size_t{position} * n_heads + head) * shape.dim;
+                for (uint32_t d = 0; d < shape.dim; ++d) {
+                    // K and V may round to the neighbouring half where the rotation differs.
+                    ASSERT_NEAR(out[d], exact[d], 4e-4) << position << " head " << head << " " << d;
+                }
+            }
+        }
+    }
+};
+
+TEST_P(Attention, FollowsTheExactFormula) {
+    const Shape shapes[] = {
+        {1, 1, 16, 0, RopeStyle::adjacent, 16},  {2, 3, 64, 0, RopeStyle::adjacent, 64},
+        {1, 4, 32, 0, RopeStyle::halves, 32},    {1, 8, 80, 0, RopeStyle::halves, 20},
+        {1, 7, 128, 0, RopeStyle::adjacent, 32}, {1, 1, 256, 0, RopeStyle::none, 256},
+        {3, 1, 96, 0, RopeStyle::halves, 96},    {2, 2, 48, 20, RopeStyle::adjacent, 6},
+        {1, 3, 64, 33, RopeStyle::halves, 64},   {1, 4, 16, 1, RopeStyle::none, 16},
+    };
+    for (const Shape& shape : shapes) {
+        SCOPED_TRACE(testing::Message() << "dim " << shape.dim << " group " << shape.group
+                                        << " window " << shape.window);
+        Sequence s(shape, 70, shape.dim + shape.group);
+        s.run(kernel_, 70, kAttendTokensMax);
+        expect_exact(s, shape, {0, 1, 15, 16, 31, 32, 47, 63, 64, 69});
+    }
+}
+
+TEST_P(Attention, SlicesAndTilesGiveTheSameBits) {
+    const Shape shapes[] = {{1, 1, 64, 0},  {2, 3, 64, 0}, {1, 4, 32, 0, RopeStyle::adjacent, 32},
+                            {1, 8, 64, 0},  {1, 7, 80, 0}, {1, 3, 64, 25},
+                            {1, 5, 64, 40}, {1, 2, 128, 3}};
+    for (const Shape& shape : shapes) {
+        SCOPED_TRACE(testing::Message() << "dim " << shape.dim << " group " << shape.group
+                                        << " window " << shape.window);
+        Sequence s(shape, 100, 9);
+        s.run(kernel_, 100, kAttendTokensMax);
+        const auto whole = s.out();
+        const struct {
+            uint32_t slice;
+            uint32_t unit;
+        } splits[] = {{1, 1}, {100, 1}, {100, 7}, {33, 32}, {17, 5}, {64, 31}, {3, 2}};
+        for (const auto& split : splits) {
+            s.run(kernel_, split.slice, split.unit);
+            ASSERT_EQ(std::memcmp(whole.data(), s.out().data(), whole.size() * 4), 0)
+                << "slice " << split.slice << " unit " << split.unit;
+        }
+    }
+}
+
+TEST_P(Attention, StoresKeysInStripsAndValuesInRows) {
+    const auto& reference = **select_attention(machine::Isa::portable, "reference");
+    for (const auto style : {RopeStyle::none, RopeStyle::adjacent, RopeStyle::halves}) {
+        const Shape shape{2, 2, 80, 0, style, style == RopeStyle::halves ? 40u : 80u};
+        Sequence s(shape, 45, 3);
+        // Every kind of half: subnormal, ties, beyond the range.
+        base::Random random(5);
+        for (float& x : s.original()) {
+            x *= std::pow(2.0f, static_cast<float>(random.next_below(40)) - 22.0f);
+        }
+        s.original()[5] = 1e9f;
+        s.reset();
+        s.store(reference, 0, 45);
+        const std::vector<std::byte> expected(s.pages().begin(), s.pages().end());
+        const auto rotated = s.qkv();
+        s.reset();
+        s.store(kernel_, 0, 20);
+        s.store(kernel_, 20, 45);
+        size_t differing = 0;
+        for (size_t i = 0; i < expected.size(); i += 2) {
+            uint16_t a;
+            uint16_t b;
+            std::memcpy(&a, expected.data() + i, 2);
+            std::memcpy(&b, s.pages().data() + i, 2);
+            const float x = tensor::f16_to_f32(a);
+            const float y = tensor::f16_to_f32(b);
+            ASSERT_TRUE(std::isfinite(y));
+            // The rotation may differ in the last place of f32, so a tie may fall to either side;
+            // a difference of two terms loses relative, not absolute accuracy.
+            ASSERT_NEAR(x, y, 1e-3f * std::fabs(x) + 0.01f) << i;
+            differing += a != b;
+        }
+        EXPECT_LE(differing, style == RopeStyle::none ? 0 : expected.size() / 200);
+        for (size_t i = 0; i < rotated.size(); ++i) {
+            const float bound = 1e-5f * (std::fabs(rotated[i]) + 100.0f * 300.0f);
+            ASSERT_NEAR(rotated[i], s.qkv()[i], bound) << i;
+        }
+    }
+}
+
+TEST_P(Attention, LaterPositionsAndOldPagesDoNotReachAToken) {
+    const Shape shape{1, 3, 64, 0};
+    Sequence s(shape, 64, 11);
+    s.run(kernel_, 64, 32);
+    const auto expected = s.out();
+    s.reset();
+    s.store(kernel_, 0, 40);
+    s.attend(kernel_, 0, 40, 8);
+    // Tokens from 40 on are wild; the pages hold their leftovers when token 39 is run again.
+    for (size_t i = 40 * s.stride(); i < s.qkv().size(); ++i) s.qkv()[i] = 1e8f;
+    s.store(kernel_, 40, 64);
+    std::vector<float> before(s.out().begin(), s.out().begin() + 40 * 3 * 64);
+    ASSERT_EQ(std::memcmp(before.data(), expected.data(), before.size() * 4), 0);
+    s.attend(kernel_, 39, 40, 1);
+    ASSERT_EQ(std::memcmp(s.out().data(), expected.data(), before.size() * 4), 0);
+}
+
+TEST_P(Attention, OverflowingValuesStayFinite) {
+    const Shape shape{1, 1, 32, 0, RopeStyle::none, 32};
+    Sequence s(shape, 34, 12);
+    for (uint32_t i = 0; i < 32; ++i) s.original()[33 * s.stride() + 64 + i] = 1e30f;
+    s.run(kernel_, 34, 32);
+    for (size_t i = 0; i < s.out().size(); ++i) ASSERT_TRUE(std::isfinite(s.out()[i])) << i;
+}
+
+TEST_P(Attention, ALargeScoreTakesAll) {
+    const Shape shape{1, 1, 16, 0, RopeStyle::none, 16};
+    Sequence s(shape, 80, 13);
+    for (uint32_t d = 0; d < 16; ++d) {
+        s.original()[79 * s.stride() + d] = 200.0f;
+        s.original()[5 * s.stride() + 16 + d] = 50.0f;
+    }
+    s.run(kernel_, 80, 32);
+    for (uint32_t d = 0; d < 16; ++d) {
+        const float v = s.original()[5 * s.stride() + 32 + d];
+        ASSERT_EQ(s.out()[79 * 16 + d], tensor::f16_to_f32(tensor::f32_to_f16(v))) << d;
+    }
+}
+
+std::vector<const AttentionVariant*> runnable() {
+    std::vector<const AttentionVariant*> found;
+    for (const AttentionVariant& variant : attention_variants()) {
+        if (variant.isa <= machine::detect_isa()) {
+            found.push_back(&variant);
+        } else {
+            std::printf("NOT RUN on this CPU: attention %s\n", variant.name);
+        }
+    }
+    return found;
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, Attention, testing::ValuesIn(runnable()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+TEST(AttentionSelect, TakesTheBestAndRefusesWhatCannotRun) {
+    EXPECT_STREQ((*select_attention(machine::Isa::avx512vnni))->name, "avx512");
+    EXPECT_STREQ((*select_attention(machine::Isa::avx2))->name, "avx2");
+    EXPECT_STREQ((*select_attention(machine::Isa::portable))->name, "portable");
+    EXPECT_STREQ((*select_attention(machine::Isa::avx2, "reference"))->name, "reference");
+    const auto missing = select_attention(machine::Isa::avx2, "avx512");
+    ASSERT_FALSE(missing.has_value());
+    EXPECT_EQ(missing.error().code, base::ErrorCode::unsupported);
+}
+
+}  // namespace
+}  // namespace hone::kernels
