@@ -25,8 +25,15 @@ std::vector<kernels::KvLayout> layouts_of(const models::ModelConfig& config) {
     return layouts;
 }
 
-base::Status check_limits(const models::ModelConfig& config, const StepRunner& runner,
-                          EngineLimits& limits) {
+// Positions that the request can come to compute: its last token is sampled but never computed.
+uint32_t positions_at_most(const SequenceRequest& request, uint32_t context) {
+    const uint64_t positions = uint64_t{request.prompt.size()} + request.output_tokens_max - 1;
+    return static_cast<uint32_t>(std::min<uint64_t>(positions, context));
+}
+
+}  // namespace
+
+base::Status resolve_limits(const models::ModelConfig& config, EngineLimits& limits) {
     if (limits.context == 0) limits.context = std::min(config.context_max, kContextDefault);
     if (limits.context == 0 || limits.context > config.context_max) {
         return base::fail(ErrorCode::invalid_argument,
@@ -37,29 +44,13 @@ base::Status check_limits(const models::ModelConfig& config, const StepRunner& r
         return base::fail(ErrorCode::invalid_argument, "{} sequences at once; 1 to {} are possible",
                           limits.sequences_max, kSequencesMax);
     }
-    if (limits.step_tokens_max < limits.sequences_max) {
+    if (limits.step_tokens_max < limits.sequences_max || limits.step_tokens_max > kStepTokensMax) {
         return base::fail(ErrorCode::invalid_argument,
-                          "a step of {} tokens cannot serve {} sequences", limits.step_tokens_max,
-                          limits.sequences_max);
-    }
-    if (limits.step_tokens_max > runner.tokens_max() ||
-        limits.sequences_max > runner.outputs_max()) {
-        return base::fail(ErrorCode::exhausted,
-                          "steps of {} tokens and {} sequences do not fit a workspace for {} "
-                          "tokens and {} outputs",
-                          limits.step_tokens_max, limits.sequences_max, runner.tokens_max(),
-                          runner.outputs_max());
+                          "a step of {} tokens; {} (one for each sequence) to {} are possible",
+                          limits.step_tokens_max, limits.sequences_max, kStepTokensMax);
     }
     return {};
 }
-
-// Positions that the request can come to compute: its last token is sampled but never computed.
-uint32_t positions_at_most(const SequenceRequest& request, uint32_t context) {
-    const uint64_t positions = uint64_t{request.prompt.size()} + request.output_tokens_max - 1;
-    return static_cast<uint32_t>(std::min<uint64_t>(positions, context));
-}
-
-}  // namespace
 
 const char* finish_reason_name(FinishReason reason) {
     switch (reason) {
@@ -221,7 +212,15 @@ base::Result<std::unique_ptr<Engine>> Engine::create(const models::ModelConfig& 
                                                      const kernels::RowsVariant& rows,
                                                      EngineLimits limits) {
     HONE_CHECK_EQ(config.n_vocab, runner.vocab());
-    HONE_TRY_STATUS(check_limits(config, runner, limits));
+    HONE_TRY_STATUS(resolve_limits(config, limits));
+    if (limits.step_tokens_max > runner.tokens_max() ||
+        limits.sequences_max > runner.outputs_max()) {
+        return base::fail(ErrorCode::exhausted,
+                          "steps of {} tokens and {} sequences do not fit a workspace for {} "
+                          "tokens and {} outputs",
+                          limits.step_tokens_max, limits.sequences_max, runner.tokens_max(),
+                          runner.outputs_max());
+    }
     HONE_TRY(auto pool, KvPool::create({.groups = layouts_of(config),
                                         .context = limits.context,
                                         .slots = limits.sequences_max,

@@ -37,7 +37,11 @@ struct EngineLimits {
 };
 inline constexpr uint32_t kContextDefault = 4096;
 inline constexpr uint32_t kSequencesMax = 1024;
+inline constexpr uint32_t kStepTokensMax = 1u << 16;
 inline constexpr size_t kStopTokensMax = 256;
+
+// Fills in `context` and checks everything that does not depend on an executor; invalid_argument.
+base::Status resolve_limits(const models::ModelConfig& config, EngineLimits& limits);
 
 // What happens when a sequence reaches the context limit: when all `context` positions are
 // computed, the token sampled from the last of them is its last one. So a prompt of P <= context

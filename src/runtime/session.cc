@@ -1,0 +1,149 @@
+#include "runtime/session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "graph/plan.h"
+#include "machine/facts.h"
+
+namespace hone::runtime {
+
+namespace {
+
+using base::ErrorCode;
+
+constexpr uint32_t kWarmUpTokens = 16;
+
+// Adds the time since construction, or since the last stage, to the stages.
+class StageClock {
+  public:
+    StageClock(const base::Clock& clock, std::map<std::string, double>& stage_ms)
+        : clock_(clock), stage_ms_(stage_ms), last_ns_(clock.now_ns()) {}
+
+    void finish(const char* stage) {
+        const int64_t now_ns = clock_.now_ns();
+        stage_ms_[stage] += static_cast<double>(now_ns - last_ns_) * 1e-6;
+        last_ns_ = now_ns;
+    }
+
+  private:
+    const base::Clock& clock_;
+    std::map<std::string, double>& stage_ms_;
+    int64_t last_ns_;
+};
+
+base::Status fill_defaults(const models::ModelConfig& config, LoadOptions& options) {
+    const machine::Isa have = machine::detect_isa();
+    if (!options.isa) options.isa = have;
+    if (*options.isa > have) {
+        return base::fail(ErrorCode::unsupported, "this CPU has {}, not {}",
+                          machine::isa_name(have), machine::isa_name(*options.isa));
+    }
+    if (options.threads == 0) options.threads = default_threads();
+    return resolve_limits(config, options.limits);
+}
+
+base::Result<ExecutorParts> build_executor(const models::Model& model, const LoadOptions& options,
+                                           const base::Clock& clock) {
+    ExecutorParts parts;
+    StageClock stages(clock, parts.stage_ms);
+    HONE_TRY(auto graph, model.build_graph(options.limits.context));
+    stages.finish("graph");
+    graph::PrepareOptions prepare_options;
+    prepare_options.isa = *options.isa;
+    prepare_options.threads = options.threads;
+    prepare_options.tokens_max = options.limits.step_tokens_max;
+    prepare_options.outputs_max = options.limits.sequences_max;
+    prepare_options.disabled_passes = options.disabled_passes;
+    prepare_options.variants = options.variants;
+    HONE_TRY(auto plan, graph::prepare(std::move(graph), prepare_options, clock));
+    stages.finish("plan");
+    machine::ThreadTeamOptions team_options;
+    team_options.threads = options.threads;
+    team_options.pin = options.pin_threads;
+    HONE_TRY(parts.team, machine::ThreadTeam::create(team_options));
+    stages.finish("threads");
+    HONE_TRY(parts.executor, graph::Executor::create(std::move(plan), model, *parts.team));
+    stages.finish("pack");
+    return parts;
+}
+
+// A prompt and one decode step: touches the workspace, the pages and both paths of the kernels.
+base::Status warm_up(Engine& engine, uint32_t vocab) {
+    SequenceRequest request;
+    const uint32_t n_tokens = std::min(kWarmUpTokens, engine.limits().context);
+    for (uint32_t i = 0; i < n_tokens; ++i) {
+        request.prompt.push_back(static_cast<int32_t>(i % vocab));
+    }
+    request.output_tokens_max = 2;
+    HONE_TRY_STATUS(engine.add(std::move(request)));
+    StepPlan plan;
+    std::vector<TokenEvent> events;
+    while (!engine.idle()) {
+        engine.schedule_into(plan);
+        engine.apply(plan, engine.run(plan), events);
+    }
+    return {};
+}
+
+}  // namespace
+
+int default_threads() {
+    const machine::MachineFacts facts = machine::read_machine_facts();
+    int threads = std::max(facts.cpus_allowed, 1);
+    if (facts.cpu_quota > 0) {
+        threads = std::min(threads, std::max(1, static_cast<int>(std::ceil(facts.cpu_quota))));
+    }
+    return std::min(threads, machine::ThreadTeam::kThreadsMax);
+}
+
+base::Result<std::unique_ptr<Session>> Session::open(const std::string& path,
+                                                     const LoadOptions& options,
+                                                     const base::Clock& clock) {
+    std::unique_ptr<Session> session(new Session(clock));
+    StageClock stages(clock, session->load_stage_ms_);
+    HONE_TRY(session->model_, models::Model::open(path));
+    stages.finish("open");
+    const std::string file = std::filesystem::path(path).filename().string();
+    auto vocabulary = session->model_->vocabulary();
+    if (!vocabulary) return tl::unexpected(vocabulary.error().within(file));
+    auto tokenizer = text::Tokenizer::create(std::move(*vocabulary));
+    if (!tokenizer) return tl::unexpected(tokenizer.error().within(file));
+    session->tokenizer_.emplace(std::move(*tokenizer));
+    stages.finish("vocabulary");
+
+    session->options_ = options;
+    HONE_TRY_STATUS(fill_defaults(session->config(), session->options_));
+    HONE_TRY(session->parts_, build_executor(*session->model_, session->options_, clock));
+    session->load_stage_ms_.merge(std::map(session->parts_.stage_ms));
+
+    StageClock last_stages(clock, session->load_stage_ms_);
+    HONE_TRY(session->engine_, Engine::create(session->config(), *session->parts_.executor,
+                                              session->options_.limits));
+    last_stages.finish("kv");
+    if (session->options_.warm_up) {
+        HONE_TRY_STATUS(warm_up(*session->engine_, session->config().n_vocab));
+        last_stages.finish("warm_up");
+    }
+    return session;
+}
+
+double Session::load_ms() const {
+    double sum = 0;
+    for (const auto& [stage, ms] : load_stage_ms_) sum += ms;
+    return sum;
+}
+
+base::Result<ExecutorParts> Session::make_executor(LoadOptions options) const {
+    HONE_TRY_STATUS(fill_defaults(config(), options));
+    return build_executor(*model_, options, *clock_);
+}
+
+base::Result<std::unique_ptr<Session>> open_session(const std::string& path,
+                                                    const LoadOptions& options,
+                                                    const base::Clock& clock) {
+    return Session::open(path, options, clock);
+}
+
+}  // namespace hone::runtime

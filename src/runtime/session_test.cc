@@ -1,0 +1,179 @@
+#include "runtime/session.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/synth.h"
+#include "runtime/generation.h"
+
+namespace hone::runtime {
+namespace {
+
+// A file with a random model, written once.
+class SessionTest : public ::testing::Test {
+  protected:
+    static void SetUpTestSuite() {
+        path_ = ::testing::TempDir() + "hone_session_test.gguf";
+        models::SynthSpec spec;
+        spec.n_layers = 2;
+        spec.n_ctx = 256;
+        const base::Status status = models::write_synth(spec, path_);
+        ASSERT_TRUE(status) << status.error().message;
+    }
+    static void TearDownTestSuite() { std::filesystem::remove(path_); }
+
+    static LoadOptions options(int threads, uint32_t sequences, uint32_t step_tokens) {
+        LoadOptions options;
+        options.threads = threads;
+        options.limits.context = 200;
+        options.limits.sequences_max = sequences;
+        options.limits.step_tokens_max = step_tokens;
+        return options;
+    }
+
+    std::unique_ptr<Session> open(const LoadOptions& options) {
+        auto session = open_session(path_, options, clock_);
+        EXPECT_TRUE(session) << session.error().message;
+        return std::move(*session);
+    }
+
+    base::ErrorCode code(const LoadOptions& options) {
+        auto session = open_session(path_, options, clock_);
+        EXPECT_FALSE(session);
+        return session ? base::ErrorCode::internal : session.error().code;
+    }
+
+    static std::vector<SequenceRequest> requests() {
+        std::vector<SequenceRequest> out(3);
+        for (size_t i = 0; i < out.size(); ++i) {
+            for (size_t t = 0; t < 10 + 35 * i; ++t) {
+                out[i].prompt.push_back(static_cast<int32_t>((t * 37 + i * 11) % 1000));
+            }
+            out[i].output_tokens_max = 12;
+        }
+        out[1].sampling.temperature = 0.8f;
+        out[1].sampling.seed = 5;
+        return out;
+    }
+
+    // Tokens of the requests, run side by side.
+    static std::vector<std::vector<int32_t>> run(Engine& engine,
+                                                 const std::vector<SequenceRequest>& requests) {
+        std::map<SequenceId, size_t> index;
+        std::vector<std::vector<int32_t>> out(requests.size());
+        for (size_t i = 0; i < requests.size(); ++i) index[engine.add(requests[i]).value()] = i;
+        std::vector<TokenEvent> events;
+        while (!engine.idle()) {
+            const StepPlan plan = engine.schedule();
+            engine.apply(plan, engine.run(plan), events);
+            for (const TokenEvent& event : events) {
+                out[index.at(event.sequence)].push_back(event.token);
+            }
+        }
+        engine.check_invariants();
+        return out;
+    }
+
+    static std::string path_;
+    base::SteadyClock clock_;
+};
+
+std::string SessionTest::path_;
+
+TEST_F(SessionTest, OpensWithDefaultsAndTimesItsStages) {
+    LoadOptions plain;
+    auto session = open(plain);
+    EXPECT_EQ(session->options().threads, default_threads());
+    EXPECT_EQ(session->options().isa, machine::detect_isa());
+    EXPECT_EQ(session->options().limits.context, 256u);
+    for (const char* stage :
+         {"open", "vocabulary", "graph", "plan", "threads", "pack", "kv", "warm_up"}) {
+        EXPECT_EQ(session->load_stage_ms().count(stage), 1u) << stage;
+    }
+    EXPECT_GT(session->load_ms(), 0);
+    EXPECT_TRUE(session->engine().idle());
+    EXPECT_EQ(session->plan().vocab, session->config().n_vocab);
+    EXPECT_EQ(static_cast<uint32_t>(session->tokenizer().vocab_size()), session->config().n_vocab);
+    EXPECT_EQ(session->executor().team().threads(), default_threads());
+}
+
+TEST_F(SessionTest, BatchEqualsSoloWithAnyThreadsAndChunks) {
+    const std::vector<SequenceRequest> all = requests();
+    auto solo_session = open(options(1, 1, 200));
+    std::vector<std::vector<int32_t>> solo;
+    for (const SequenceRequest& r : all) {
+        solo.push_back(run(solo_session->engine(), {r}).front());
+        EXPECT_EQ(solo.back().size(), 12u);
+    }
+    for (int threads : {1, 2}) {
+        for (uint32_t step_tokens : {5u, 32u, 128u}) {
+            auto session = open(options(threads, 3, step_tokens));
+            EXPECT_EQ(run(session->engine(), all), solo) << threads << " " << step_tokens;
+        }
+    }
+}
+
+TEST_F(SessionTest, GeneratesText) {
+    auto session = open(options(1, 1, 32));
+    TextGenerator generator(session->engine(), session->tokenizer(), clock_);
+    GenerationRequest request;
+    request.prompt = "the house by the sea";
+    request.output_tokens_max = 20;
+    request.ends_at_end_of_generation = false;
+    auto outcome = generator.generate(request);
+    ASSERT_TRUE(outcome) << outcome.error().message;
+    EXPECT_EQ(outcome->tokens.size(), 20u);
+    EXPECT_EQ(outcome->text, generator.generate(request)->text);
+}
+
+TEST_F(SessionTest, ASecondExecutorStandsBesideTheFirst) {
+    auto session = open(options(1, 2, 32));
+    LoadOptions other = session->options();
+    other.threads = 2;
+    other.disabled_passes = {session->plan().passes.front().name};
+    auto parts = session->make_executor(other);
+    ASSERT_TRUE(parts) << parts.error().message;
+    EXPECT_EQ(parts->team->threads(), 2);
+    EXPECT_EQ(parts->executor->tokens_max(), 32u);
+    EXPECT_FALSE(parts->executor->plan().passes.front().enabled);
+    EXPECT_TRUE(session->plan().passes.front().enabled);
+}
+
+TEST_F(SessionTest, WrongOptionsAreErrors) {
+    using base::ErrorCode;
+    LoadOptions wrong = options(1, 1, 32);
+    wrong.disabled_passes = {"no_such_pass"};
+    EXPECT_EQ(code(wrong), ErrorCode::invalid_argument);
+    wrong = options(1, 1, 32);
+    wrong.variants = {{"no_such_family", "x"}};
+    EXPECT_EQ(code(wrong), ErrorCode::invalid_argument);
+    wrong = options(1, 1, 32);
+    wrong.limits.context = 100000;
+    EXPECT_EQ(code(wrong), ErrorCode::invalid_argument);
+    wrong = options(-1, 1, 32);
+    EXPECT_EQ(code(wrong), ErrorCode::invalid_argument);
+    if (machine::detect_isa() < machine::Isa::avx512bf16) {
+        wrong = options(1, 1, 32);
+        wrong.isa = machine::Isa::avx512bf16;
+        EXPECT_EQ(code(wrong), ErrorCode::unsupported);
+    }
+}
+
+TEST_F(SessionTest, FilesThatAreNoModelsAreErrors) {
+    auto missing = open_session(path_ + ".missing", {}, clock_);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, base::ErrorCode::not_found);
+    const std::string broken = path_ + ".broken";
+    std::ofstream(broken) << "GGUF and then nothing";
+    EXPECT_FALSE(open_session(broken, {}, clock_));
+    std::filesystem::remove(broken);
+}
+
+}  // namespace
+}  // namespace hone::runtime
