@@ -22,6 +22,9 @@ using machine::Isa;
 // From the most to the least demanding ISA, which is also the order of speed (LADDER.md).
 constexpr LinearVariant kVariants[] = {
     HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_LINE, avx512vnni)
+    HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_LINE, avx512)
+    HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_LINE, avx2)
+    HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_LINE, portable)
     HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_REFERENCE, reference)
     HONE_LINEAR_F32_FORMATS(HONE_F32_REFERENCE, reference)
 };

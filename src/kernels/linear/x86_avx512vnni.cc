@@ -18,22 +18,6 @@ constexpr size_t kLanes = 16;
 constexpr size_t kColumnsMax = 8;
 constexpr int kInterleaved = 4;
 
-// A group of columns: pointers at its first activation row.
-struct Group {
-    const int8_t* q;
-    const float* scale;
-    const float* scaled_sum;
-    const int16_t* sum16;
-    size_t columns;
-
-    __attribute__((always_inline)) const int8_t* q_at(size_t c, size_t block) const {
-        return q + c * columns + 32 * block;
-    }
-    __attribute__((always_inline)) size_t at(size_t c, size_t block) const {
-        return c * (columns / 32) + block;
-    }
-};
-
 inline Ints load_ints(const uint8_t* p) {
     return _mm512_loadu_si512(p);
 }
@@ -96,28 +80,26 @@ inline Ints broadcast_32(const void* p) {
     return _mm512_set1_epi32(value);
 }
 
-constexpr int offset_of(PackFormat format) {
-    return format == PackFormat::u4   ? 8
-           : format == PackFormat::u5 ? 16
-           : format == PackFormat::u6 ? 32
-           : format == PackFormat::s8 ? 128
-                                      : 0;
-}
+}  // namespace
+}  // namespace hone::kernels
+
+#include "kernels/linear/columns.inc"
+
+namespace hone::kernels {
+namespace {
 
 // The columns take turns, so that a chain of dependent vpdpbusd is never waited for. No sum leaves
 // int32: |u| <= 255, |q| <= 127, 32 terms and the offset's 128 * 32 * 127.
 template <PackFormat kFormat, int kFrom, int kTo, int kCount>
 inline __attribute__((always_inline)) void dot(const Ints (&w)[8], const Group& x, size_t c,
                                                size_t block, Ints (&out)[kCount]) {
+    constexpr int offset = kFormat == PackFormat::s8 ? 128 : offset_of(kFormat);
 #pragma GCC unroll 8
     for (int i = 0; i < kCount; ++i) {
         out[i] = _mm512_setzero_si512();
-        if constexpr (!kMinCarriesOffset<kFormat> && offset_of(kFormat) != 0) {
-            // The low half of a lane is the sum of columns 0..15, the high half of 16..31.
-            const int low = kFrom == 0 ? -offset_of(kFormat) & 0xffff : 0;
-            const int high = kTo == 8 ? -offset_of(kFormat) * 65536 : 0;
+        if constexpr (offset != 0) {
             out[i] = _mm512_madd_epi16(broadcast_32(x.sum16 + 2 * x.at(c + i, block)),
-                                       _mm512_set1_epi32(high | low));
+                                       _mm512_set1_epi32(offset_pair(offset, kFrom, kTo)));
         }
     }
 #pragma GCC unroll 8

@@ -1,0 +1,103 @@
+// The linear kernels on AVX-512 without VNNI: the arithmetic of x86_avx2.cc, whose ranges hold here
+// too, on all 16 rows of a tile at once and with registers for eight columns.
+
+#include <immintrin.h>
+
+#include "kernels/linear/variants.h"
+
+namespace hone::kernels {
+namespace {
+
+using Ints = __m512i;
+using Floats = __m512;
+constexpr size_t kLanes = 16;
+constexpr size_t kColumnsMax = 8;
+constexpr int kInterleaved = 8;
+
+inline Ints load_ints(const uint8_t* p) {
+    return _mm512_loadu_si512(p);
+}
+inline Ints bytes(char value) {
+    return _mm512_set1_epi8(value);
+}
+inline Ints and_ints(Ints a, Ints b) {
+    return _mm512_and_si512(a, b);
+}
+inline Ints or_ints(Ints a, Ints b) {
+    return _mm512_or_si512(a, b);
+}
+template <int kBits>
+inline Ints shift_left(Ints a) {
+    return _mm512_slli_epi16(a, kBits);
+}
+template <int kBits>
+inline Ints shift_right(Ints a) {
+    return _mm512_srli_epi16(a, kBits);
+}
+inline Floats load_floats(const float* p) {
+    return _mm512_loadu_ps(p);
+}
+inline void store_floats(float* p, Floats a) {
+    _mm512_storeu_ps(p, a);
+}
+inline Floats load_halves(const uint8_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline Floats broadcast(const float* p) {
+    return _mm512_set1_ps(*p);
+}
+inline Floats broadcast_value(float value) {
+    return _mm512_set1_ps(value);
+}
+inline Floats zero() {
+    return _mm512_setzero_ps();
+}
+inline Floats to_floats(Ints a) {
+    return _mm512_cvtepi32_ps(a);
+}
+inline Floats multiply(Floats a, Floats b) {
+    return _mm512_mul_ps(a, b);
+}
+inline Floats multiply_add(Floats a, Floats b, Floats c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+inline Ints broadcast_32(const void* p) {
+    int value;
+    __builtin_memcpy(&value, p, 4);
+    return _mm512_set1_epi32(value);
+}
+inline Ints words(int pair) {
+    return _mm512_set1_epi32(pair);
+}
+inline Ints add_16(Ints a, Ints b) {
+    return _mm512_add_epi16(a, b);
+}
+inline Ints add_32(Ints a, Ints b) {
+    return _mm512_add_epi32(a, b);
+}
+inline Ints multiply_bytes(Ints unsigned_bytes, Ints signed_bytes) {
+    return _mm512_maddubs_epi16(unsigned_bytes, signed_bytes);
+}
+inline Ints multiply_words(Ints a, Ints b) {
+    return _mm512_madd_epi16(a, b);
+}
+inline Ints magnitude(Ints a) {
+    return _mm512_abs_epi8(a);
+}
+inline Ints with_sign_of(Ints a, Ints sign) {
+    // A weight of zero has no magnitude, so its activation may keep its sign.
+    return _mm512_mask_sub_epi8(a, _mm512_movepi8_mask(sign), _mm512_setzero_si512(), a);
+}
+
+}  // namespace
+}  // namespace hone::kernels
+
+// clang-format off: each needs the one before
+#include "kernels/linear/columns.inc"
+#include "kernels/linear/maddubs.inc"
+#include "kernels/linear/quantized.inc"
+// clang-format on
+
+namespace hone::kernels {
+HONE_LINEAR_QUANTIZED_FORMATS(HONE_DEFINE_QUANTIZED, avx512)
+}  // namespace hone::kernels

@@ -1,0 +1,112 @@
+// The linear kernels for CPUs without AVX2: SSSE3's pmaddubsw on four rows at a time. The ranges of
+// x86_avx2.cc hold here too. No FMA, so sums are rounded twice.
+
+#include <immintrin.h>
+
+#include "kernels/linear/variants.h"
+
+namespace hone::kernels {
+namespace {
+
+using Ints = __m128i;
+using Floats = __m128;
+constexpr size_t kLanes = 4;
+// Eight code vectors, four sums, and four registers to work with.
+constexpr size_t kColumnsMax = 4;
+constexpr int kInterleaved = 4;
+
+inline Ints load_ints(const uint8_t* p) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+inline Ints bytes(char value) {
+    return _mm_set1_epi8(value);
+}
+inline Ints and_ints(Ints a, Ints b) {
+    return _mm_and_si128(a, b);
+}
+inline Ints or_ints(Ints a, Ints b) {
+    return _mm_or_si128(a, b);
+}
+template <int kBits>
+inline Ints shift_left(Ints a) {
+    return _mm_slli_epi16(a, kBits);
+}
+template <int kBits>
+inline Ints shift_right(Ints a) {
+    return _mm_srli_epi16(a, kBits);
+}
+inline Floats load_floats(const float* p) {
+    return _mm_loadu_ps(p);
+}
+inline void store_floats(float* p, Floats a) {
+    _mm_storeu_ps(p, a);
+}
+// Without F16C: exponent and fraction move to their places in a float, whose bias is larger by 112;
+// the product with 2^112 also makes subnormal halves right.
+inline Floats load_halves(const uint8_t* p) {
+    const __m128i half = _mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m128i magnitude_bits = _mm_and_si128(half, _mm_set1_epi32(0x7fff));
+    const __m128i sign = _mm_slli_epi32(_mm_xor_si128(half, magnitude_bits), 16);
+    const __m128 scaled = _mm_mul_ps(_mm_castsi128_ps(_mm_slli_epi32(magnitude_bits, 13)),
+                                     _mm_castsi128_ps(_mm_set1_epi32(0x77800000)));
+    const __m128i is_special = _mm_cmpgt_epi32(magnitude_bits, _mm_set1_epi32(0x7bff));
+    const __m128i special = _mm_and_si128(is_special, _mm_set1_epi32(0x7f800000));
+    return _mm_or_ps(_mm_castsi128_ps(_mm_or_si128(sign, special)), scaled);
+}
+inline Floats broadcast(const float* p) {
+    return _mm_set1_ps(*p);
+}
+inline Floats broadcast_value(float value) {
+    return _mm_set1_ps(value);
+}
+inline Floats zero() {
+    return _mm_setzero_ps();
+}
+inline Floats to_floats(Ints a) {
+    return _mm_cvtepi32_ps(a);
+}
+inline Floats multiply(Floats a, Floats b) {
+    return _mm_mul_ps(a, b);
+}
+inline Floats multiply_add(Floats a, Floats b, Floats c) {
+    return _mm_add_ps(_mm_mul_ps(a, b), c);
+}
+inline Ints broadcast_32(const void* p) {
+    int value;
+    __builtin_memcpy(&value, p, 4);
+    return _mm_set1_epi32(value);
+}
+inline Ints words(int pair) {
+    return _mm_set1_epi32(pair);
+}
+inline Ints add_16(Ints a, Ints b) {
+    return _mm_add_epi16(a, b);
+}
+inline Ints add_32(Ints a, Ints b) {
+    return _mm_add_epi32(a, b);
+}
+inline Ints multiply_bytes(Ints unsigned_bytes, Ints signed_bytes) {
+    return _mm_maddubs_epi16(unsigned_bytes, signed_bytes);
+}
+inline Ints multiply_words(Ints a, Ints b) {
+    return _mm_madd_epi16(a, b);
+}
+inline Ints magnitude(Ints a) {
+    return _mm_abs_epi8(a);
+}
+inline Ints with_sign_of(Ints a, Ints sign) {
+    return _mm_sign_epi8(a, sign);
+}
+
+}  // namespace
+}  // namespace hone::kernels
+
+// clang-format off: each needs the one before
+#include "kernels/linear/columns.inc"
+#include "kernels/linear/maddubs.inc"
+#include "kernels/linear/quantized.inc"
+// clang-format on
+
+namespace hone::kernels {
+HONE_LINEAR_QUANTIZED_FORMATS(HONE_DEFINE_QUANTIZED, portable)
+}  // namespace hone::kernels
