@@ -1,0 +1,32 @@
+#include "text/small_vocabulary.h"
+
+#include "text/utf8.h"
+
+namespace hone::text {
+
+VocabularyData small_vocabulary(const std::string& pre) {
+    VocabularyData data;
+    data.model = "gpt2";
+    data.pre = pre;
+    uint32_t next = 0x100;
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+        const bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte != 0xAD);
+        data.tokens.emplace_back();
+        append_utf8(data.tokens.back(), printable ? byte : next++);
+    }
+    const char* merged[] = {"he", "ll", "hell", "hello", "\u0120hello", "12", "\u00C3\u00A9"};
+    data.tokens.insert(data.tokens.end(), std::begin(merged), std::end(merged));
+    data.merges = {"h e", "l l", "he ll", "hell o", "\u0120 hello", "1 2", "\u00C3 \u00A9"};
+    data.types.assign(data.tokens.size(), static_cast<int32_t>(TokenType::normal));
+    for (const char* special : {"<|endoftext|>", "<|im_end|>"}) {
+        data.tokens.emplace_back(special);
+        data.types.push_back(static_cast<int32_t>(TokenType::control));
+    }
+    data.tokens.emplace_back("<tool>");
+    data.types.push_back(static_cast<int32_t>(TokenType::user_defined));
+    data.bos_id = kSmallEndOfText;
+    data.eos_id = kSmallEndOfText;
+    return data;
+}
+
+}  // namespace hone::text
