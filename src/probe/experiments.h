@@ -3,9 +3,9 @@
 //
 // Results go into the record in the shapes of cost/experiments.h (the one place that knows them);
 // beside those keys, `values` holds these summaries:
-//   hot_copy       parameters {node_kind, nodes}, values {full_ns, hot_ns, hot_share}: per call,
-//                  all tiles against tiles of at most 128 KiB in a cache; hot_share = the part of
-//                  the time that went away, which memory had cost
+//   hot_copy       parameters {node_kind, nodes}, values {full_ns, hot_ns_median, hot_share}:
+//                  per call, all tiles against tiles of at most 128 KiB in a cache; hot_share = the
+//                  part of the time that went away, which memory had cost
 //   thread_sweep   values {points: [{threads, decode_tokens_per_s, prefill_tokens_per_s}]}
 //   batch_sweep    values {points: [{batch, step_ns}], intercept_ns, slope_ns}
 //   null_graph     values {barrier_ns, barriers}: the team walking through as many empty nodes
@@ -44,12 +44,12 @@ struct ExperimentOrder {
 };
 
 // Names that run_experiments knows.
-const std::vector<std::string>& experiment_names();
+std::vector<std::string> experiment_names();
 
 struct ExperimentOptions {
     double budget_s = 10;  // for all of them, shared by weight
-    int prompt_tokens = 64;
-    int depth = 64;  // positions in the cache while decode steps are timed
+    int depth = 64;        // tokens of a prefill sample, which decode samples then continue
+    int batch = 1;         // of the run itself: the baseline of batch_sweep
     uint64_t seed = 1;
 };
 

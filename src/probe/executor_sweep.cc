@@ -1,0 +1,225 @@
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <utility>
+
+#include "cost/experiments.h"
+#include "machine/facts.h"
+#include "measure/statistics.h"
+#include "probe/experiment_bench.h"
+
+namespace hone::probe {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+
+// Steps of one decode sample: enough for the caches to be in their usual state.
+constexpr int kDecodeSteps = 4;
+constexpr size_t kSettingsMax = 8;
+
+// One point of a sweep: an executor, the session's own or a second one, and what was measured.
+struct Contender {
+    std::string setting;
+    std::optional<runtime::ExecutorParts> parts;  // absent: the session's executor
+    std::optional<Stepper> stepper;
+    cost::SweepPoint point;
+};
+
+// The sweep as a plan: which settings, and the options that each one means.
+struct SweepPlan {
+    std::string name;
+    std::string subject;
+    std::string baseline;
+    std::vector<std::pair<std::string, runtime::LoadOptions>> settings;
+};
+
+// Opening takes time and memory; both are known from the session.
+base::Status check_affordable(const ExperimentBench& bench, size_t executors, const TimeBox& box) {
+    double open_ms = 0;
+    for (const auto& [stage, ms] : bench.session.load_stage_ms()) {
+        if (stage == "graph" || stage == "plan" || stage == "threads" || stage == "pack") {
+            open_ms += ms;
+        }
+    }
+    const double open_s = open_ms * 1e-3 * static_cast<double>(executors);
+    // A box is a share of the budget: twice that is still paid for by the experiments that follow.
+    if (open_s > 2 * box.left_s()) {
+        return fail(ErrorCode::deadline, "opening {} executors takes about {:.1f} s", executors,
+                    open_s);
+    }
+    const graph::ExecutorMemory memory = bench.session.executor().memory();
+    const uint64_t needed = executors * (memory.weights_bytes + memory.workspace_bytes);
+    const uint64_t free = machine::memory_budget_bytes(machine::read_machine_facts());
+    if (free > 0 && needed > free / 2) {
+        return fail(ErrorCode::exhausted, "{} more executors need {} MiB of memory", executors,
+                    needed >> 20);
+    }
+    return {};
+}
+
+base::Result<std::vector<Contender>> open_contenders(const ExperimentBench& bench,
+                                                     const SweepPlan& plan) {
+    std::vector<Contender> contenders;
+    for (const auto& [setting, options] : plan.settings) {
+        HONE_TRY_STATUS(bench.conduct.check());
+        Contender& contender = contenders.emplace_back();
+        contender.setting = contender.point.setting = setting;
+        if (setting != plan.baseline) {
+            HONE_TRY(contender.parts, bench.session.make_executor(options));
+        }
+        graph::Executor& executor =
+            contender.parts ? *contender.parts->executor : bench.session.executor();
+        const auto positions = static_cast<uint32_t>(bench.options.depth + kDecodeSteps);
+        HONE_TRY(auto stepper, Stepper::create(bench.session.config(), executor, 1, positions));
+        contender.stepper.emplace(std::move(stepper));
+    }
+    return contenders;
+}
+
+// One sample of both rates, per token: the prefill fills the cache that the decode steps continue.
+void measure_once(const ExperimentBench& bench, base::Random& random, Contender& contender,
+                  bool counts) {
+    Stepper& stepper = *contender.stepper;
+    const uint32_t vocab = stepper.executor().vocab();
+    const auto prompt = random_tokens(random, vocab, static_cast<size_t>(bench.options.depth));
+    const auto steps = random_tokens(random, vocab, kDecodeSteps);
+    stepper.clear();
+    const double prefill_ns = bench.time_ns([&] { stepper.prefill(0, prompt); });
+    const double decode_ns = bench.time_ns([&] {
+        for (size_t i = 0; i < steps.size(); ++i) {
+            stepper.decode(std::span(steps).subspan(i, 1));
+        }
+    });
+    if (!counts || prefill_ns <= 0 || decode_ns <= 0) return;
+    contender.point.prefill_ns.push_back(prefill_ns / static_cast<double>(prompt.size()));
+    contender.point.decode_ns.push_back(decode_ns / kDecodeSteps);
+}
+
+base::Result<cost::Sweep> run_sweep(const ExperimentBench& bench, const SweepPlan& plan,
+                                    const TimeBox& box) {
+    const auto is_baseline = [&](const auto& s) { return s.first == plan.baseline; };
+    const auto own = std::count_if(plan.settings.begin(), plan.settings.end(), is_baseline);
+    HONE_TRY_STATUS(check_affordable(bench, plan.settings.size() - static_cast<size_t>(own), box));
+    HONE_TRY(std::vector<Contender> contenders, open_contenders(bench, plan));
+    base::Random random(bench.options.seed);
+    for (Contender& contender : contenders) {
+        HONE_TRY_STATUS(bench.conduct.check());
+        measure_once(bench, random, contender, false);
+    }
+    size_t first = 0;
+    HONE_TRY_STATUS(bench.rounds(box, [&]() -> base::Status {
+        // Each round starts with another, so that none always follows the same one.
+        for (size_t i = 0; i < contenders.size(); ++i) {
+            HONE_TRY_STATUS(bench.conduct.check());
+            measure_once(bench, random, contenders[(first + i) % contenders.size()], true);
+        }
+        ++first;
+        return {};
+    }));
+    cost::Sweep sweep{plan.name, plan.subject, plan.baseline, {}};
+    for (Contender& contender : contenders) sweep.points.push_back(std::move(contender.point));
+    return sweep;
+}
+
+double rate_per_s(const std::vector<double>& ns_per_token) {
+    const auto ns = measure::median(ns_per_token);
+    return ns && *ns > 0 ? 1e9 / *ns : 0;
+}
+
+std::optional<int> parse_count(const std::string& text) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+double ratio_or_zero(const std::vector<double>& after, const std::vector<double>& before) {
+    const auto ratio = cost::ratio_of(after, before);
+    return ratio ? ratio->value : 0;
+}
+
+}  // namespace
+
+ExperimentOutcome thread_sweep(const ExperimentBench& bench, const ExperimentOrder& order,
+                               const TimeBox& box) {
+    const int now = bench.session.options().threads;
+    std::set<int> counts = {1, now, now + 1};
+    if (!order.settings.empty()) counts.clear();
+    for (const std::string& setting : order.settings) {
+        const auto count = parse_count(setting);
+        if (!count || *count < 1 || *count > machine::ThreadTeam::kThreadsMax) {
+            return fail(ErrorCode::invalid_argument, "'{}' is no thread count", setting);
+        }
+        counts.insert(*count);
+    }
+    if (counts.size() > kSettingsMax) {
+        return fail(ErrorCode::invalid_argument, "more than {} settings", kSettingsMax);
+    }
+    SweepPlan plan{"thread_sweep", order.subject, std::to_string(now), {}};
+    for (const int count : counts) {
+        runtime::LoadOptions options = bench.session.options();
+        options.threads = count;
+        plan.settings.emplace_back(std::to_string(count), options);
+    }
+    HONE_TRY(const cost::Sweep sweep, run_sweep(bench, plan, box));
+    measure::ExperimentResult result = cost::to_experiment(sweep);
+    for (size_t i = 0; i < sweep.points.size(); ++i) {
+        base::Json& point = result.values["points"][i];
+        point["threads"] = parse_count(sweep.points[i].setting).value_or(0);
+        point["decode_tokens_per_s"] = rate_per_s(sweep.points[i].decode_ns);
+        point["prefill_tokens_per_s"] = rate_per_s(sweep.points[i].prefill_ns);
+    }
+    return ExperimentResults{std::move(result)};
+}
+
+ExperimentOutcome isa_sweep(const ExperimentBench& bench, const ExperimentOrder& order,
+                            const TimeBox& box) {
+    const machine::Isa now = bench.session.plan().options.isa;
+    std::set<machine::Isa> levels = {now};
+    for (const std::string& setting : order.settings) {
+        HONE_TRY(const machine::Isa level, machine::parse_isa(setting));
+        levels.insert(level);
+    }
+    if (order.settings.empty() && now > machine::Isa::portable) {
+        levels.insert(static_cast<machine::Isa>(static_cast<int>(now) - 1));
+    }
+    if (levels.size() < 2) {
+        return fail(ErrorCode::invalid_argument, "only one level to measure");
+    }
+    SweepPlan plan{"isa_sweep", order.subject, machine::isa_name(now), {}};
+    for (const machine::Isa level : levels) {
+        runtime::LoadOptions options = bench.session.options();
+        options.isa = level;
+        plan.settings.emplace_back(machine::isa_name(level), options);
+    }
+    HONE_TRY(const cost::Sweep sweep, run_sweep(bench, plan, box));
+    return ExperimentResults{cost::to_experiment(sweep)};
+}
+
+ExperimentOutcome pass_ablation(const ExperimentBench& bench, const ExperimentOrder& order,
+                                const TimeBox& box) {
+    const std::vector<measure::PassRun>& passes = bench.session.plan().passes;
+    const auto pass = std::find_if(passes.begin(), passes.end(),
+                                   [&](const auto& p) { return p.name == order.subject; });
+    if (pass == passes.end()) {
+        return fail(ErrorCode::not_found, "no pass '{}'", order.subject);
+    }
+    runtime::LoadOptions on = bench.session.options();
+    std::erase(on.disabled_passes, order.subject);
+    runtime::LoadOptions off = on;
+    off.disabled_passes.push_back(order.subject);
+    SweepPlan plan{"pass_ablation", order.subject, pass->enabled ? "on" : "off", {}};
+    plan.settings = {{"on", on}, {"off", off}};
+    HONE_TRY(const cost::Sweep sweep, run_sweep(bench, plan, box));
+    measure::ExperimentResult result = cost::to_experiment(sweep);
+    const cost::SweepPoint& with = sweep.points[0];
+    const cost::SweepPoint& without = sweep.points[1];
+    result.parameters["pass"] = order.subject;
+    result.values["decode_ratio"] = ratio_or_zero(without.decode_ns, with.decode_ns);
+    result.values["prefill_ratio"] = ratio_or_zero(without.prefill_ns, with.prefill_ns);
+    result.values["n"] = with.decode_ns.size();
+    return ExperimentResults{std::move(result)};
+}
+
+}  // namespace hone::probe
