@@ -194,7 +194,9 @@ std::optional<NullGraph> find_null_graph(const measure::RunRecord& record) {
 std::optional<ColdWarm> find_cold_warm(const measure::RunRecord& record, std::string_view subject) {
     for (const ExperimentResult& experiment : record.experiments) {
         auto found = as_cold_warm(experiment);
-        if (found && found->subject == subject) return found;
+        // Without a subject it is the model file itself: what loading waits for.
+        const bool file = subject == "load" && found && found->subject.empty();
+        if (found && (file || found->subject == subject)) return found;
     }
     return std::nullopt;
 }

@@ -57,9 +57,9 @@ struct NullGraph {
     std::vector<double> graph_ns;  // per walk through all nodes
 };
 
-// The page cache dropped or bypassed, against warm.
+// Reading with the page cache dropped or bypassed, against warm.
 struct ColdWarm {
-    std::string subject;  // "load" | "first_run"
+    std::string subject;  // "load" or "" (the model file) | "first_run"
     std::vector<double> cold_ns;
     std::vector<double> warm_ns;
     uint64_t bytes_read = 0;  // from storage in the cold case, 0 = unknown

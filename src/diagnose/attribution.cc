@@ -45,26 +45,29 @@ double stage_share(const Breakdown& breakdown, std::string_view id) {
     return stage == nullptr ? 0 : stage->share;
 }
 
-// I/O when the same start from a warm page cache is much faster, or pages came from storage.
-void attribute_cold(Shares& shares, const char* subject, const char* experiment, double share,
+// I/O when it took at least as long as reading from storage takes and a warm page cache would have
+// saved a good part of it; or when pages did come from storage.
+void attribute_cold(Shares& shares, const char* subject, double took_ns, double share,
                     std::vector<cost::Note> evidence) {
-    if (const auto cold_warm = cost::find_cold_warm(shares.record, experiment)) {
+    const uint64_t faults = shares.record.interference.major_faults.value_or(0);
+    if (faults > 0) {
+        evidence.push_back(note("major_faults").with("faults", static_cast<int64_t>(faults)));
+    }
+    if (const auto cold_warm = cost::find_cold_warm(shares.record, subject)) {
         const double cold = measure::median(cold_warm->cold_ns).value_or(0);
         const double warm = measure::median(cold_warm->warm_ns).value_or(0);
         evidence.push_back(note("cold_warm")
                                .with("cold_ns", cold)
                                .with("warm_ns", warm)
                                .with("read_bytes", static_cast<int64_t>(cold_warm->bytes_read)));
-        const bool io = cold > 0 && (cold - warm) / cold >= kColdSaving;
+        const bool cold_here = faults > 0 || took_ns >= 0.9 * cold;
+        const bool io = cold_here && (cold - warm) >= kColdSaving * took_ns;
         return push(shares, subject, io ? Bottleneck::io : Bottleneck::startup_overhead, 0.9, share,
                     std::move(evidence));
     }
-    const uint64_t faults = shares.record.interference.major_faults.value_or(0);
-    if (faults > 0) {
-        evidence.push_back(note("major_faults").with("faults", static_cast<int64_t>(faults)));
-        return push(shares, subject, Bottleneck::io, 0.7, share, std::move(evidence));
-    }
-    push(shares, subject, Bottleneck::startup_overhead, 0.6, share, std::move(evidence));
+    const bool io = faults > 0;
+    push(shares, subject, io ? Bottleneck::io : Bottleneck::startup_overhead, io ? 0.7 : 0.6, share,
+         std::move(evidence));
 }
 
 void attribute_load(Shares& shares) {
@@ -77,7 +80,7 @@ void attribute_load(Shares& shares) {
                                .with("part_ns", load->parts[0].ns)
                                .with("load_ns", *load->ns));
     }
-    attribute_cold(shares, "load", "load", load->share, std::move(evidence));
+    attribute_cold(shares, "load", *load->ns, load->share, std::move(evidence));
 }
 
 // Stages outside the graph have no roof: their time is stated, not explained.
@@ -104,8 +107,9 @@ void attribute_first_runs(Shares& shares) {
     const double excess = std::min(shares.forward, shares.breakdown.cold_excess_ns / wall);
     if (excess <= 0) return;
     shares.forward -= excess;
-    attribute_cold(shares, "first_run", "first_run", excess,
-                   {note("cold_excess").with("excess_ns", shares.breakdown.cold_excess_ns)});
+    const double excess_ns = shares.breakdown.cold_excess_ns;
+    attribute_cold(shares, "first_run", excess_ns, excess,
+                   {note("cold_excess").with("excess_ns", excess_ns)});
 }
 
 double to_wall(const Shares& shares, double ns) {

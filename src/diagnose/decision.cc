@@ -242,24 +242,31 @@ void add_format(Cards& cards) {
     cards.out.push_back(std::move(card));
 }
 
-// The predicted gain of a warm start, from cold against warm.
-void add_warm_start(Cards& cards) {
-    const auto cold_warm = cost::find_cold_warm(cards.record, "load");
-    if (!cold_warm) return;
-    const auto ratio = cost::ratio_of(cold_warm->warm_ns, cold_warm->cold_ns);
-    if (!ratio) return;
+// Where loading waited for storage: what a warm page cache would leave of it.
+void add_warm_start(Cards& cards, const Breakdown& breakdown) {
+    const Stage* load = breakdown.stage("load");
+    const auto waits = [](const Attribution& item) {
+        return item.subject == "load" && item.bottleneck == Bottleneck::io;
+    };
+    const bool io = std::any_of(cards.attributions.begin(), cards.attributions.end(), waits);
+    if (!io || load == nullptr || load->ns.value_or(0) <= 0) return;
     Decision card = flag_card("keep_warm", note("card_keep_warm"));
+    card.available = false;
+    const auto cold_warm = cost::find_cold_warm(cards.record, "load");
+    if (!cold_warm) {
+        card.reason = note("no_experiment").with("experiment", "cold_warm").with("setting", "load");
+        cards.out.push_back(std::move(card));
+        return;
+    }
+    const double saved_ns = measure::median(cold_warm->cold_ns).value_or(0) -
+                            measure::median(cold_warm->warm_ns).value_or(0);
     Prediction prediction;
     prediction.metric = "load_ms";
-    prediction.change_percent = 100 * (ratio->value - 1);
-    if (ratio->has_interval) {
-        prediction.ci95 = measure::Interval{100 * (ratio->low - 1), 100 * (ratio->high - 1)};
-    }
-    prediction.better = ratio->value < 1 && !(prediction.ci95 && prediction.ci95->high >= 0);
-    prediction.tier = cost::Provenance::measured;
+    prediction.change_percent = -100 * std::clamp(saved_ns / *load->ns, 0.0, 1.0);
+    prediction.better = prediction.change_percent < 0;
+    prediction.tier = cost::Provenance::interpolated;
     card.predicted = prediction;
-    card.evidence = {note("interleaved_pairs").with("n", ratio->n)};
-    card.available = false;
+    card.evidence = {note("interleaved_pairs").with("n", cold_warm->cold_ns.size())};
     cards.out.push_back(std::move(card));
 }
 
@@ -288,7 +295,8 @@ double rank(const Decision& card) {
 
 }  // namespace
 
-std::vector<Decision> decide(const RunRecord& record, const std::vector<Attribution>& attributions,
+std::vector<Decision> decide(const RunRecord& record, const Breakdown& breakdown,
+                             const std::vector<Attribution>& attributions,
                              const MeasurementGrade& grade) {
     Cards cards{record, attributions, {}};
     add_measure_again(cards, grade);
@@ -299,7 +307,7 @@ std::vector<Decision> decide(const RunRecord& record, const std::vector<Attribut
     add_passes(cards);
     add_isa(cards);
     add_context(cards);
-    add_warm_start(cards);
+    add_warm_start(cards, breakdown);
     std::stable_sort(cards.out.begin(), cards.out.end(),
                      [](const Decision& a, const Decision& b) { return rank(a) > rank(b); });
     return std::move(cards.out);

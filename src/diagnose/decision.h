@@ -58,7 +58,7 @@ struct PredictionResult {
 PredictionResult predict_primary(const measure::RunRecord& record, const cost::WhatIf& what_if);
 
 // Best first: gains by size, then what cannot be predicted, then losses.
-std::vector<Decision> decide(const measure::RunRecord& record,
+std::vector<Decision> decide(const measure::RunRecord& record, const Breakdown& breakdown,
                              const std::vector<Attribution>& attributions,
                              const MeasurementGrade& grade);
 

@@ -244,7 +244,7 @@ Diagnosis diagnose(const RunRecord& record) {
     out.breakdown = break_down(record);
     out.measurement = grade_measurement(record, out.breakdown, out.metrics);
     out.attribution = attribute(record, out.breakdown, out.measurement);
-    out.decisions = decide(record, out.attribution, out.measurement);
+    out.decisions = decide(record, out.breakdown, out.attribution, out.measurement);
     out.experiments = plan_experiments(record);
     return out;
 }

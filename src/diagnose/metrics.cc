@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "measure/metrics.h"
+
 namespace hone::diagnose {
 namespace {
 
@@ -96,8 +98,16 @@ const MetricSummary* find_metric(const std::vector<MetricSummary>& metrics, std:
 }
 
 bool higher_is_better(std::string_view metric) {
-    return metric.find("_per_s") != std::string_view::npos ||
-           metric.find("_share") != std::string_view::npos;
+    // A percentile has the direction of its metric: "latency_ms_p95" is "latency_ms".
+    const size_t suffix = metric.rfind("_p");
+    if (suffix != std::string_view::npos && suffix + 2 < metric.size() &&
+        metric[suffix + 2] >= '0' && metric[suffix + 2] <= '9') {
+        metric = metric.substr(0, suffix);
+    }
+    if (const auto* known = measure::find_metric_definition(metric)) {
+        return known->better == measure::Better::higher;
+    }
+    return metric.ends_with("_per_s") || metric.ends_with("_share");
 }
 
 }  // namespace hone::diagnose
