@@ -2,7 +2,9 @@
 // HONE_ATTENTION_TARGET (its namespace), includes <hwy/highway.h> and kernels/attention/entries.h,
 // defines in an anonymous namespace
 //   kTileRows   queries that one tile keeps in registers together
-//   kTileUnits  units of 16 values (keys or dims) beside them
+//   kTileUnits  units of 16 values beside them in the score product
+//   value_units  the same in the output product, by the number of rows: few rows leave registers
+//               for more of V's row, which then is read in order
 //   to_halves   f32 -> f16, round to nearest even, saturating
 // and then includes this; nothing else may.
 //
@@ -215,10 +217,13 @@ HWY_NOINLINE void tile(const Work& w, size_t row, size_t first, const T* k, cons
     if (first >= w.end[row + kRows - 1] || first + kPageTokens <= w.begin[row]) return;
     const size_t dim = w.dim;
     const float* q = w.q + row * dim;
-    for (size_t strip = 0; strip < kStrips; strip += kTileUnits) {
-        multiply<kRows, kTileUnits>(q, dim, dim, k + strip * dim * kKeyStrip, kKeyStrip,
-                                    dim * kKeyStrip, nullptr, w.probability + strip * kKeyStrip,
-                                    kPageTokens);
+    // Halves come straight from the cache pages in memory: strip after strip is one stream, which
+    // the hardware prefetches; both strips at once were two streams and half the bandwidth.
+    constexpr size_t kScoreUnits = sizeof(T) == sizeof(Half) ? 1 : kTileUnits;
+    for (size_t strip = 0; strip < kStrips; strip += kScoreUnits) {
+        multiply<kRows, kScoreUnits>(q, dim, dim, k + strip * dim * kKeyStrip, kKeyStrip,
+                                     dim * kKeyStrip, nullptr, w.probability + strip * kKeyStrip,
+                                     kPageTokens);
     }
     float shrink[kRows];
     for (size_t i = 0; i < kRows; ++i) {
@@ -226,9 +231,10 @@ HWY_NOINLINE void tile(const Work& w, size_t row, size_t first, const T* k, cons
     }
     float* out = w.out + row * dim;
     size_t at = 0;
-    for (; at + kTileUnits * kUnit <= dim; at += kTileUnits * kUnit) {
-        multiply<kRows, kTileUnits>(w.probability, kPageTokens, kPageTokens, v + at, dim, kUnit,
-                                    shrink, out + at, dim);
+    constexpr size_t kValueUnits = value_units(kRows);
+    for (; at + kValueUnits * kUnit <= dim; at += kValueUnits * kUnit) {
+        multiply<kRows, kValueUnits>(w.probability, kPageTokens, kPageTokens, v + at, dim, kUnit,
+                                     shrink, out + at, dim);
     }
     for (; at < dim; at += kUnit) {
         multiply<kRows, 1>(w.probability, kPageTokens, kPageTokens, v + at, dim, kUnit, shrink,

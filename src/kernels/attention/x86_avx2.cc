@@ -9,6 +9,10 @@ namespace {
 // 6 x 2 accumulators, 2 vectors of the right side and 1 of the left are 15 of 16 registers.
 constexpr size_t kTileRows = 6;
 constexpr size_t kTileUnits = 1;
+// 2 x 4 accumulators, 4 and 1 fill 13 registers; 3 x 4 would spill.
+constexpr size_t value_units(size_t rows) {
+    return rows <= 2 ? 2 : 1;
+}
 
 void to_halves(const float* x, size_t n, uint16_t* out) {
     // In this operand order a NaN passes through both.

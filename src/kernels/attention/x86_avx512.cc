@@ -11,6 +11,10 @@ namespace {
 // rows.
 constexpr size_t kTileRows = 8;
 constexpr size_t kTileUnits = 2;
+// Up to 6 x 4 accumulators, 4 and 1 fill 29 registers.
+constexpr size_t value_units(size_t rows) {
+    return rows <= 6 ? 4 : 2;
+}
 
 void to_halves(const float* x, size_t n, uint16_t* out) {
     // In this operand order a NaN passes through both.

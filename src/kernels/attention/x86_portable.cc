@@ -8,6 +8,9 @@ namespace {
 // 2 x 4 accumulators, 4 vectors of the right side, 1 of the left and a product: 14 of 16 registers.
 constexpr size_t kTileRows = 2;
 constexpr size_t kTileUnits = 1;
+constexpr size_t value_units(size_t) {
+    return 1;
+}
 
 // Without F16C the rounding is done on the bits; subnormal halves let a float addition round.
 uint16_t to_half(float x) {

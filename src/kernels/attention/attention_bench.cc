@@ -1,0 +1,116 @@
+// Attention of one KV head: prefill work units as a share of the f32 FMA peak (GFLOP/s), decode as
+// KV bytes per second; store of a slice.
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/attention/attention.h"
+#include "tensor/buffer.h"
+
+namespace hone::kernels {
+namespace {
+
+struct Case {
+    Case(uint32_t group, uint32_t dim, uint32_t positions) {
+        KvLayout layout{1, dim, 1, 0};
+        const size_t n_pages = (positions + kPageTokens - 1) / kPageTokens;
+        memory = *tensor::Buffer::allocate(n_pages * layout.page_bytes());
+        for (size_t i = 0; i < n_pages; ++i) {
+            pages.push_back(memory.data() + i * layout.page_bytes());
+        }
+        const size_t stride = (group + 2) * dim;
+        qkv.resize(size_t{positions} * stride);
+        base::Random random(1);
+        for (float& x : qkv) x = static_cast<float>(random.next_double()) - 0.5f;
+        table.assign(size_t{positions} * dim, 0.5f);
+        store.qkv = qkv.data();
+        store.qkv_stride = stride;
+        store.n_heads = group;
+        store.n_tokens = positions;
+        store.rope_dims = dim;
+        store.cos_sin = table.data();
+        store.kv = {layout, pages.data(), 0};
+        store.kv_head_end = 1;
+
+        out.resize(size_t{kAttendTokensMax} * group * dim);
+        scratch = *tensor::Buffer::allocate(attend_scratch_bytes(group, dim));
+        attend.q = qkv.data();
+        attend.q_stride = stride;
+        attend.n_heads = group;
+        attend.scale = 0.125f;
+        attend.kv = store.kv;
+        attend.out = out.data();
+        attend.out_stride = size_t{group} * dim;
+        attend.scratch = scratch.data();
+    }
+
+    std::vector<float> qkv;
+    std::vector<float> table;
+    std::vector<float> out;
+    std::vector<std::byte*> pages;
+    tensor::Buffer memory;
+    tensor::Buffer scratch;
+    RopeStoreArgs store;
+    AttendArgs attend;
+};
+
+void run_attend(benchmark::State& state, const AttentionVariant& variant, uint32_t group,
+                uint32_t dim, uint32_t positions, uint32_t tokens) {
+    Case c(group, dim, positions);
+    variant.rope_and_store(c.store);
+    c.attend.n_tokens = tokens;
+    c.attend.token_end = tokens;
+    c.attend.first_position = positions - tokens;
+    for (auto _ : state) {
+        variant.attend(c.attend);
+        benchmark::ClobberMemory();
+    }
+    const double rounds = static_cast<double>(state.iterations());
+    const double visible = positions - tokens / 2.0;
+    state.counters["GFLOPs"] = benchmark::Counter(rounds * tokens * group * visible * dim * 4 / 1e9,
+                                                  benchmark::Counter::kIsRate);
+    state.counters["KV_GBs"] =
+        benchmark::Counter(rounds * positions * dim * 4.0 / 1e9, benchmark::Counter::kIsRate);
+}
+
+void add_attend(const AttentionVariant& variant, uint32_t group, uint32_t dim, uint32_t positions,
+                uint32_t tokens) {
+    const std::string name = std::string("attend/") + variant.name + "/group" +
+                             std::to_string(group) + "/dim" + std::to_string(dim) + "/keys" +
+                             std::to_string(positions) + "/tokens" + std::to_string(tokens);
+    benchmark::RegisterBenchmark(name.c_str(), [=, &variant](auto& state) {
+        run_attend(state, variant, group, dim, positions, tokens);
+    })->MinTime(0.05);
+}
+
+void add_store(const AttentionVariant& variant) {
+    const std::string name = std::string("rope_and_store/") + variant.name + "/group3/dim64";
+    benchmark::RegisterBenchmark(name.c_str(), [&variant](auto& state) {
+        Case c(3, 64, 32);
+        for (auto _ : state) variant.rope_and_store(c.store);
+        state.SetItemsProcessed(state.iterations() * 32);
+    })->MinTime(0.05);
+}
+
+bool register_all() {
+    for (const AttentionVariant& variant : attention_variants()) {
+        if (variant.isa > machine::detect_isa()) continue;
+        for (const uint32_t tokens : {32u, 1u}) {
+            add_attend(variant, 3, 64, 512, tokens);
+            add_attend(variant, 1, 64, 512, tokens);
+            add_attend(variant, 7, 64, 2048, tokens);
+            add_attend(variant, 4, 128, 512, tokens);
+        }
+        // 64 MiB of KV: decode from memory.
+        if (variant.name != std::string_view("reference")) add_attend(variant, 3, 64, 262144, 1);
+        add_store(variant);
+    }
+    return true;
+}
+
+const bool kRegistered = register_all();
+
+}  // namespace
+}  // namespace hone::kernels
