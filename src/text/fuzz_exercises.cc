@@ -1,0 +1,99 @@
+#include "text/fuzz_exercises.h"
+
+#include <array>
+
+#include "base/check.h"
+#include "text/chat_template.h"
+#include "text/detokenizer.h"
+#include "text/small_vocabulary.h"
+#include "text/tokenizer.h"
+#include "text/utf8.h"
+
+namespace hone::text {
+
+namespace {
+
+constexpr std::array<const char*, 8> kPreTokenizers = {"default", "gpt-2",  "smollm", "llama-bpe",
+                                                       "qwen2",   "qwen35", "gpt-4o", "tekken"};
+
+void check_encoding(const Tokenizer& tokenizer, std::string_view text, bool parse_special) {
+    const auto ids = tokenizer.encode(text, {.parse_special = parse_special, .add_bos = false});
+    for (const int32_t id : ids) {
+        HONE_CHECK_GE(id, 0);
+        HONE_CHECK_LT(id, tokenizer.vocab_size());
+    }
+    StreamingDetokenizer stream(tokenizer, true);
+    std::string streamed;
+    for (const int32_t id : ids) streamed += stream.push(id);
+    streamed += stream.flush();
+    HONE_CHECK(streamed == sanitize_utf8(tokenizer.decode(ids, true)));
+}
+
+// Every byte is a token of the small vocabulary, so no text may get lost in it.
+void check_round_trip(const Tokenizer& tokenizer, std::string_view text) {
+    std::string expected;
+    for (std::string_view rest = text; !rest.empty();) {
+        const DecodedCodePoint next = decode_lenient(rest);
+        append_utf8(expected, next.code_point);
+        rest.remove_prefix(next.size_bytes);
+    }
+    const auto ids = tokenizer.encode(text, {.add_bos = false});
+    HONE_CHECK(tokenizer.decode(ids, true) == expected);
+}
+
+// Lines of the bytes as tokens and merges, by turns; types from their first characters.
+VocabularyData foreign_vocabulary(std::string_view bytes, const char* pre) {
+    VocabularyData data = small_vocabulary(pre);
+    size_t line = 0;
+    while (!bytes.empty()) {
+        const size_t size = std::min(bytes.find('\n'), bytes.size());
+        const std::string text(bytes.substr(0, size));
+        if (line % 2 == 0) {
+            data.tokens.push_back(text);
+            data.types.push_back(text.empty() ? 1 : static_cast<unsigned char>(text[0]) % 8);
+        } else {
+            data.merges.push_back(text);
+        }
+        ++line;
+        bytes.remove_prefix(std::min(size + 1, bytes.size()));
+    }
+    return data;
+}
+
+}  // namespace
+
+void exercise_tokenizer(std::string_view bytes) {
+    if (bytes.empty()) return;
+    const auto choice = static_cast<unsigned char>(bytes[0]);
+    const char* pre = kPreTokenizers[choice % kPreTokenizers.size()];
+    const std::string_view text = bytes.substr(1);
+    const bool foreign = (choice & 0x80) != 0;
+    const auto tokenizer =
+        Tokenizer::create(foreign ? foreign_vocabulary(text, pre) : small_vocabulary(pre));
+    if (!tokenizer) {
+        HONE_CHECK(foreign);
+        return;
+    }
+    check_encoding(*tokenizer, text, false);
+    check_encoding(*tokenizer, text, true);
+    if (!foreign) check_round_trip(*tokenizer, text);
+}
+
+void exercise_chat_template(std::string_view bytes) {
+    const auto parsed = ChatTemplate::parse(bytes);
+    if (!parsed) {
+        HONE_CHECK(!parsed.error().message.empty());
+        return;
+    }
+    ChatInput input;
+    input.messages = {{"system", "Be brief.", {}}, {"user", "Hi \u4F60", {}}};
+    input.bos_token = "<s>";
+    input.eos_token = "</s>";
+    input.extra = {{"tools", base::Json::array({{{"name", "f"}}})}};
+    input.now = std::tm{};
+    const TemplateLimits limits{.steps_max = 20'000, .output_bytes_max = size_t{64} << 10};
+    const auto text = parsed->render(input, limits);
+    if (text) HONE_CHECK_LE(text->size(), limits.output_bytes_max);
+}
+
+}  // namespace hone::text
