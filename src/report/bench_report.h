@@ -18,6 +18,7 @@ base::Json bench_json(const measure::RunRecord& record);
 struct TokenCost {
     std::optional<double> prompt_per_1k;
     std::optional<double> output_per_1k;
+    std::optional<double> mixed_per_1k;  // at the run's own proportion of prompt and output
 };
 TokenCost token_cost(const measure::RunRecord& record);
 

@@ -1,0 +1,115 @@
+#include "report/explain_sections.h"
+
+namespace hone::report {
+namespace {
+
+using diagnose::Decision;
+using diagnose::note;
+using diagnose::Note;
+
+// Losses beyond these are counted, not shown: they teach nothing new.
+constexpr size_t kLossesShown = 4;
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string out;
+    for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+    return out;
+}
+
+// Adding nothing means leaving out what the other side adds.
+std::string arguments_text(const Style& style, const std::vector<std::string>& own,
+                           const std::vector<std::string>& other) {
+    if (!own.empty()) return joined(own);
+    return say(style, note("drop_arguments").with("arguments", joined(other)));
+}
+
+std::string tier_id(const diagnose::Prediction& prediction) {
+    return std::string("tier_") + cost::provenance_name(prediction.tier);
+}
+
+// "[-12.0, -9.7] - gain"
+std::string interval_text(const Style& style, const diagnose::Prediction& prediction) {
+    const bool up = prediction.change_percent > 0;
+    const bool good = up == diagnose::higher_is_better(prediction.metric);
+    const bool unsure =
+        prediction.change_percent == 0 ||
+        (prediction.ci95 && prediction.ci95->low <= 0 && prediction.ci95->high >= 0);
+    const char* verdict = prediction.better ? "card_gain"
+                          : unsure || good  ? "card_no_difference"
+                                            : "card_loss";
+    const Ink ink = prediction.better ? Ink::good : unsure || good ? Ink::plain : Ink::bad;
+    std::string out;
+    if (prediction.ci95) {
+        out = fmt::format("[{:+.1f}, {:+.1f}] ", prediction.ci95->low, prediction.ci95->high);
+    }
+    return out + "- " + paint(style, ink, say(style, verdict));
+}
+
+void add_card(Page& page, const Decision& card, size_t number) {
+    const Style& style = page.style();
+    const diagnose::Prediction& prediction = *card.predicted;
+    page.note(note("card_head")
+                  .with("number", number)
+                  .with("title", say(style, card.title))
+                  .with("change_percent", prediction.change_percent)
+                  .with("metric", prediction.metric)
+                  .with("interval", interval_text(style, prediction)));
+    std::string evidence;
+    for (const Note& line : card.evidence) {
+        Note shown = line;
+        // Classes are shown by name, not by id.
+        for (auto& [name, value] : shown.parameters) {
+            if (name == "class") value = say(style, std::get<std::string>(value));
+        }
+        evidence += (evidence.empty() ? "" : "; ") + say(style, shown);
+    }
+    if (!evidence.empty()) page.note(note("card_evidence").with("text", evidence), 6);
+    page.note(note("card_cost")
+                  .with("level", say(style, "complexity_" + card.complexity.level))
+                  .with("minutes", card.complexity.minutes)
+                  .with("risk", say(style, "risk_" + card.risk.level))
+                  .with("reversible", card.risk.reversible ? say(style, "card_reversible") : "")
+                  .with("tier", say(style, tier_id(prediction))),
+              6);
+    if (!card.available) return page.note(note("card_not_available"), 6);
+    page.note(note("card_apply").with("arguments", arguments_text(style, card.apply, card.undo)),
+              6);
+    page.note(note("card_undo").with("arguments", arguments_text(style, card.undo, card.apply)), 6);
+}
+
+// One line per reason, with all cards that lack a prediction for it.
+void add_unpredicted(Page& page, const std::vector<const Decision*>& cards) {
+    if (cards.empty()) return;
+    const Style& style = page.style();
+    page.line("  " + say(style, "unpredicted_title"));
+    for (const Decision* card : cards) {
+        page.note(note("card_head_unknown")
+                      .with("title", say(style, card->title))
+                      .with("reason", say(style, card->reason)),
+                  4);
+    }
+}
+
+}  // namespace
+
+void add_decisions(Page& page, const std::vector<Decision>& decisions) {
+    page.section("section_decisions");
+    size_t number = 0;
+    size_t losses = 0;
+    std::vector<const Decision*> unknown;
+    for (const Decision& card : decisions) {
+        if (!card.predicted) {
+            unknown.push_back(&card);
+            continue;
+        }
+        if (!card.predicted->better && ++losses > kLossesShown) continue;
+        add_card(page, card, ++number);
+    }
+    if (losses > kLossesShown) {
+        page.note(note("more_losses").with("count", losses - kLossesShown));
+    }
+    add_unpredicted(page, unknown);
+    if (decisions.empty()) page.line("  " + say(page.style(), "no_decisions"));
+}
+
+}  // namespace hone::report

@@ -1,0 +1,160 @@
+#include "report/style.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace hone::report {
+namespace {
+
+struct Glyph {
+    size_t bytes = 1;
+    size_t columns = 1;
+};
+
+// Scripts and symbols that terminals draw two columns wide (Unicode TR 11, wide ranges).
+bool is_wide(uint32_t code) {
+    constexpr std::pair<uint32_t, uint32_t> kWide[] = {
+        {0x1100, 0x115f}, {0x2e80, 0xa4cf}, {0xac00, 0xd7a3}, {0xf900, 0xfaff},
+        {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1faff},
+    };
+    return std::any_of(std::begin(kWide), std::end(kWide), [&](const auto& range) {
+        return code >= range.first && code <= range.second;
+    });
+}
+
+// One character at `at`: an escape sequence, a UTF-8 character, or one stray byte.
+Glyph glyph_at(std::string_view text, size_t at) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+    if (text[at] == '\x1b' && at + 1 < text.size() && text[at + 1] == '[') {
+        size_t end = at + 2;
+        while (end < text.size() && !(byte(end) >= 0x40 && byte(end) <= 0x7e)) ++end;
+        return {std::min(end + 1, text.size()) - at, 0};
+    }
+    const unsigned char lead = byte(at);
+    const size_t length = lead < 0x80    ? 1
+                          : lead >= 0xf0 ? 4
+                          : lead >= 0xe0 ? 3
+                          : lead >= 0xc0 ? 2
+                                         : 1;
+    if (length == 1 || at + length > text.size()) return {1, 1};
+    uint32_t code = lead & (0xffu >> (length + 1));
+    for (size_t i = 1; i < length; ++i) code = code << 6 | (byte(at + i) & 0x3f);
+    if (code >= 0x300 && code <= 0x36f) return {length, 0};
+    return {length, is_wide(code) ? size_t{2} : size_t{1}};
+}
+
+const char* ink_code(Ink ink) {
+    switch (ink) {
+        case Ink::plain:
+            return "";
+        case Ink::bold:
+            return "\x1b[1m";
+        case Ink::dim:
+            return "\x1b[2m";
+        case Ink::good:
+            return "\x1b[32m";
+        case Ink::bad:
+            return "\x1b[31m";
+        case Ink::warning:
+            return "\x1b[33m";
+    }
+    return "";
+}
+
+constexpr std::string_view kReset = "\x1b[0m";
+
+std::vector<std::string_view> words_of(std::string_view text) {
+    std::vector<std::string_view> words;
+    while (!text.empty()) {
+        const size_t begin = text.find_first_not_of(' ');
+        if (begin == std::string_view::npos) break;
+        const size_t end = std::min(text.find(' ', begin), text.size());
+        words.push_back(text.substr(begin, end - begin));
+        text.remove_prefix(end);
+    }
+    return words;
+}
+
+}  // namespace
+
+std::string paint(const Style& style, Ink ink, std::string_view text) {
+    if (!style.colour || ink == Ink::plain || text.empty()) return std::string(text);
+    return ink_code(ink) + std::string(text) + std::string(kReset);
+}
+
+size_t display_width(std::string_view text) {
+    size_t columns = 0;
+    for (size_t at = 0; at < text.size();) {
+        const Glyph glyph = glyph_at(text, at);
+        columns += glyph.columns;
+        at += glyph.bytes;
+    }
+    return columns;
+}
+
+std::string fit(std::string_view text, size_t width) {
+    if (display_width(text) <= width) return std::string(text);
+    if (width == 0) return {};
+    std::string out;
+    size_t columns = 0;
+    bool coloured = false;
+    for (size_t at = 0; at < text.size();) {
+        const Glyph glyph = glyph_at(text, at);
+        if (columns + glyph.columns > width - 1) break;
+        coloured = coloured || (glyph.columns == 0 && text[at] == '\x1b');
+        out += text.substr(at, glyph.bytes);
+        columns += glyph.columns;
+        at += glyph.bytes;
+    }
+    out += '~';
+    if (coloured) out += kReset;
+    return out;
+}
+
+std::string pad(std::string_view text, size_t width, bool right_aligned) {
+    std::string fitted = fit(text, width);
+    const std::string spaces(width - std::min(width, display_width(fitted)), ' ');
+    return right_aligned ? spaces + fitted : fitted + spaces;
+}
+
+std::string wrap(std::string_view text, size_t width, size_t indent) {
+    std::string out;
+    std::string line;
+    const std::string margin(std::min(indent, width / 2), ' ');
+    // Leading spaces of the text are its own indent and stay.
+    const size_t lead = std::min(text.find_first_not_of(' '), text.size());
+    line.append(std::min(lead, width / 2), ' ');
+    bool fresh = true;
+    for (const std::string_view word : words_of(text)) {
+        const size_t needed = display_width(line) + display_width(word) + (fresh ? 0 : 1);
+        if (needed > width && !fresh) {
+            out += line + '\n';
+            line = margin;
+            fresh = true;
+        }
+        if (!fresh) line += ' ';
+        line += fit(word, width - std::min(width, display_width(line)));
+        fresh = false;
+    }
+    return out + line + '\n';
+}
+
+std::string bar(const Style& style, double share, size_t width) {
+    const double filled =
+        std::clamp(std::isfinite(share) ? share : 0.0, 0.0, 1.0) * static_cast<double>(width);
+    if (!style.unicode) {
+        const auto whole = static_cast<size_t>(std::lround(filled));
+        return std::string(whole, '#') + std::string(width - whole, '.');
+    }
+    // Eighths of a block, so that small shares still show.
+    constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    const auto eighths = static_cast<size_t>(std::lround(filled * 8));
+    std::string out;
+    for (size_t i = 0; i < eighths / 8; ++i) out += "█";
+    out += kEighths[eighths % 8];
+    const size_t used = eighths / 8 + (eighths % 8 != 0 ? 1 : 0);
+    return out + std::string(width - used, ' ');
+}
+
+}  // namespace hone::report
