@@ -33,8 +33,8 @@ std::string check_operand(const T& value) {
 
 #define HONE_CHECK_OP(a, op, b)                                                       \
     do {                                                                              \
-        const auto& hone_a = (a);                                                     \
-        const auto& hone_b = (b);                                                     \
+        const auto hone_a = (a);                                                      \
+        const auto hone_b = (b);                                                      \
         if (!(hone_a op hone_b)) [[unlikely]]                                         \
             ::hone::base::check_failed(__FILE__, __LINE__, #a " " #op " " #b,         \
                                        ::hone::base::check_operand(hone_a) + " vs " + \

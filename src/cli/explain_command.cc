@@ -71,8 +71,8 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     }
     probe::ExperimentOptions experiments;
     experiments.budget_s = options.budget_s * (1 - kRequestsShare);
-    experiments.prompt_tokens = scenario.prompt_tokens;
     experiments.depth = scenario.prompt_tokens;
+    experiments.batch = scenario.batch;
     HONE_TRY(auto results,
              probe::run_experiments(*session, orders, experiments, context.clock, conduct));
     for (auto& result : results) record.experiments.push_back(std::move(result));

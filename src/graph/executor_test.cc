@@ -178,6 +178,19 @@ class TinyRun {
     std::vector<std::byte*> pages_;
 };
 
+// The largest difference of any logit; printing both sides would bury the message.
+double largest_gap(const std::vector<std::vector<float>>& a,
+                   const std::vector<std::vector<float>>& b) {
+    EXPECT_EQ(a.size(), b.size());
+    double gap = 0;
+    for (size_t t = 0; t < a.size(); ++t) {
+        for (size_t i = 0; i < a[t].size(); ++i) {
+            gap = std::max(gap, std::fabs(double{a[t][i]} - double{b[t][i]}));
+        }
+    }
+    return gap;
+}
+
 std::vector<int32_t> some_tokens(size_t n) {
     std::vector<int32_t> tokens(n);
     for (size_t i = 0; i < n; ++i) tokens[i] = static_cast<int32_t>((i * 17 + 3) % 50);
@@ -227,28 +240,32 @@ TEST(Executor, ExactPassesChangeNoBit) {
     TinyRun reference(TinySetup{});
     const auto want = reference.run(tokens, {24, 6});
     for (const Pass& pass : passes()) {
-        if (pass.numeric != NumericClass::exact) continue;
+        if (pass.numeric == NumericClass::close) continue;
         TinySetup setup;
         setup.disabled = {pass.name};
         TinyRun run(setup);
-        EXPECT_EQ(run.run(tokens, {24, 6}), want) << "without " << pass.name;
+        const double allowed = pass.numeric == NumericClass::exact ? 0.0 : 1e-5;
+        EXPECT_LE(largest_gap(run.run(tokens, {24, 6}), want), allowed) << "without " << pass.name;
     }
     TinySetup none;
     for (const Pass& pass : passes()) {
         if (pass.numeric == NumericClass::exact) none.disabled.push_back(pass.name);
     }
-    EXPECT_EQ(TinyRun(none).run(tokens, {24, 6}), want) << "without all exact passes";
+    EXPECT_EQ(largest_gap(TinyRun(none).run(tokens, {24, 6}), want), 0.0)
+        << "without all exact passes";
 }
 
 TEST(Executor, SlicingAndThreadsChangeNoBit) {
     const auto tokens = some_tokens(30);
     const auto want = TinyRun(TinySetup{}).run(tokens, {24, 6});
-    EXPECT_EQ(TinyRun(TinySetup{}).run(tokens, std::vector<uint32_t>(30, 1)), want);
-    EXPECT_EQ(TinyRun(TinySetup{}).run(tokens, {1, 3, 5, 17, 4}), want);
+    EXPECT_EQ(largest_gap(TinyRun(TinySetup{}).run(tokens, std::vector<uint32_t>(30, 1)), want),
+              0.0);
+    EXPECT_EQ(largest_gap(TinyRun(TinySetup{}).run(tokens, {1, 3, 5, 17, 4}), want), 0.0);
     for (const int threads : {1, 3}) {
         TinySetup setup;
         setup.threads = threads;
-        EXPECT_EQ(TinyRun(setup).run(tokens, {24, 6}), want) << threads << " threads";
+        EXPECT_EQ(largest_gap(TinyRun(setup).run(tokens, {24, 6}), want), 0.0)
+            << threads << " threads";
     }
 }
 
@@ -265,14 +282,8 @@ TEST(Executor, EveryIsaOfThisCpuAgrees) {
         setup.isa = isa;
         TinyRun run(setup);
         const auto got = run.run(tokens, {24, 6});
-        double worst = 0;
-        for (size_t t = 0; t < got.size(); ++t) {
-            for (size_t i = 0; i < got[t].size(); ++i) {
-                worst = std::max(worst, std::fabs(double{got[t][i]} - double{want[t][i]}));
-            }
-        }
         // A value on a rounding border may take the other int8 code on another ISA.
-        EXPECT_LT(worst, 0.05) << machine::isa_name(isa);
+        EXPECT_LT(largest_gap(got, want), 0.05) << machine::isa_name(isa);
     }
 }
 

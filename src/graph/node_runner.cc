@@ -369,6 +369,10 @@ size_t node_scratch_bytes(const Plan& plan) {
 
 void run_node(const StepContext& step, uint32_t index, int thread) noexcept {
     const Node& node = step.plan->nodes[index].node;
+    // In a step that wants no logits (all but the last slice of a long prompt) nodes that work on
+    // output rows have none.
+    const Dim& dim = step.plan->graph.values[node.outputs[0]].dims.front();
+    if (dim.symbol == Symbol::outputs && step.outputs() == 0) return;
     switch (node.kind) {
         case OpKind::embedding:
             return run_embedding(step, node, thread);

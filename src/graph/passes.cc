@@ -14,7 +14,7 @@ constexpr std::array<Pass, 10> kPasses = {{
      NumericClass::exact, last_position_logits},
     {"merge_qkv", "one linear for q, k and v", NumericClass::exact, merge_qkv},
     {"merge_gate_up", "gate, up and their product in one tile", NumericClass::exact, merge_gate_up},
-    {"fuse_residual", "adds the residual in the store of a linear", NumericClass::exact,
+    {"fuse_residual", "starts the sums of a linear at the residual", NumericClass::reordered,
      fuse_residual},
     {"quantize_activations", "int8 activations for quantized weights", NumericClass::close,
      quantize_activations},
