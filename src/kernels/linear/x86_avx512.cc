@@ -9,30 +9,30 @@ namespace hone::kernels {
 namespace {
 
 using Ints = __m512i;
+using Lane = Ints;
 using Floats = __m512;
 constexpr size_t kLanes = 16;
 constexpr size_t kColumnsMax = 8;
-constexpr int kInterleaved = 8;
+template <PackFormat kFormat>
+constexpr int kInterleaved = 2;
 
 inline Ints load_ints(const uint8_t* p) {
     return _mm512_loadu_si512(p);
 }
-inline Ints bytes(char value) {
-    return _mm512_set1_epi8(value);
-}
-inline Ints and_ints(Ints a, Ints b) {
-    return _mm512_and_si512(a, b);
+inline Ints and_bytes(Ints a, char byte) {
+    return _mm512_and_si512(a, _mm512_set1_epi8(byte));
 }
 inline Ints or_ints(Ints a, Ints b) {
     return _mm512_or_si512(a, b);
 }
-template <int kBits>
-inline Ints shift_left(Ints a) {
-    return _mm512_slli_epi16(a, kBits);
+inline Ints shift_left(Ints a, int bits) {
+    return _mm512_slli_epi16(a, static_cast<unsigned>(bits));
 }
-template <int kBits>
-inline Ints shift_right(Ints a) {
-    return _mm512_srli_epi16(a, kBits);
+inline Ints shift_right(Ints a, int bits) {
+    return _mm512_srli_epi16(a, static_cast<unsigned>(bits));
+}
+inline Ints prepare_s8(Ints w) {
+    return w;
 }
 inline Floats load_floats(const float* p) {
     return _mm512_loadu_ps(p);
@@ -69,24 +69,33 @@ inline Ints broadcast_32(const void* p) {
 inline Ints words(int pair) {
     return _mm512_set1_epi32(pair);
 }
+// The empty asm keeps the sum a chain; see x86_avx2.cc.
 inline Ints add_16(Ints a, Ints b) {
-    return _mm512_add_epi16(a, b);
+    Ints sum = _mm512_add_epi16(a, b);
+    asm("" : "+v"(sum));
+    return sum;
 }
 inline Ints add_32(Ints a, Ints b) {
-    return _mm512_add_epi32(a, b);
+    Ints sum = _mm512_add_epi32(a, b);
+    asm("" : "+v"(sum));
+    return sum;
 }
 inline Ints multiply_bytes(Ints unsigned_bytes, Ints signed_bytes) {
     return _mm512_maddubs_epi16(unsigned_bytes, signed_bytes);
 }
+inline Ints add_32_lane(Ints a, Lane b) {
+    return add_32(a, b);
+}
+inline Ints multiply_lane(Ints a, Ints b) {
+    return _mm512_madd_epi16(a, b);
+}
 inline Ints multiply_words(Ints a, Ints b) {
     return _mm512_madd_epi16(a, b);
 }
-inline Ints magnitude(Ints a) {
-    return _mm512_abs_epi8(a);
-}
-inline Ints with_sign_of(Ints a, Ints sign) {
-    // A weight of zero has no magnitude, so its activation may keep its sign.
-    return _mm512_mask_sub_epi8(a, _mm512_movepi8_mask(sign), _mm512_setzero_si512(), a);
+// a * b for signed a: the sign moves to b. A code of zero may leave b as it is.
+inline Ints multiply_signed_bytes(Ints a, Ints b) {
+    const Ints moved = _mm512_mask_sub_epi8(b, _mm512_movepi8_mask(a), _mm512_setzero_si512(), b);
+    return _mm512_maddubs_epi16(_mm512_abs_epi8(a), moved);
 }
 
 }  // namespace

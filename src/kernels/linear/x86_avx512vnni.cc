@@ -16,27 +16,23 @@ using Ints = __m512i;
 using Floats = __m512;
 constexpr size_t kLanes = 16;
 constexpr size_t kColumnsMax = 8;
+template <PackFormat kFormat>
 constexpr int kInterleaved = 4;
 
 inline Ints load_ints(const uint8_t* p) {
     return _mm512_loadu_si512(p);
 }
-inline Ints bytes(char value) {
-    return _mm512_set1_epi8(value);
-}
-inline Ints and_ints(Ints a, Ints b) {
-    return _mm512_and_si512(a, b);
+inline Ints and_bytes(Ints a, char byte) {
+    return _mm512_and_si512(a, _mm512_set1_epi8(byte));
 }
 inline Ints or_ints(Ints a, Ints b) {
     return _mm512_or_si512(a, b);
 }
-template <int kBits>
-inline Ints shift_left(Ints a) {
-    return _mm512_slli_epi16(a, kBits);
+inline Ints shift_left(Ints a, int bits) {
+    return _mm512_slli_epi16(a, static_cast<unsigned>(bits));
 }
-template <int kBits>
-inline Ints shift_right(Ints a) {
-    return _mm512_srli_epi16(a, kBits);
+inline Ints shift_right(Ints a, int bits) {
+    return _mm512_srli_epi16(a, static_cast<unsigned>(bits));
 }
 inline Floats load_floats(const float* p) {
     return _mm512_loadu_ps(p);
@@ -63,7 +59,7 @@ inline Floats multiply_add(Floats a, Floats b, Floats c) {
     return _mm512_fmadd_ps(a, b, c);
 }
 inline Ints prepare_s8(Ints w) {
-    return _mm512_xor_si512(w, bytes(static_cast<char>(0x80)));
+    return _mm512_xor_si512(w, _mm512_set1_epi8(static_cast<char>(0x80)));
 }
 
 template <PackFormat kFormat>
@@ -88,10 +84,24 @@ inline Ints broadcast_32(const void* p) {
 namespace hone::kernels {
 namespace {
 
+// All code vectors of a block, in registers.
+template <PackFormat kFormat>
+struct Codes {
+    Ints w[8];
+
+    __attribute__((always_inline)) explicit Codes(const uint8_t* codes) {
+#pragma GCC unroll 8
+        for (int j = 0; j < 8; ++j) w[j] = unpack<kFormat>(codes, j);
+    }
+    __attribute__((always_inline)) Ints operator[](int j) const {
+        return w[j];
+    }
+};
+
 // The columns take turns, so that a chain of dependent vpdpbusd is never waited for. No sum leaves
 // int32: |u| <= 255, |q| <= 127, 32 terms and the offset's 128 * 32 * 127.
 template <PackFormat kFormat, int kFrom, int kTo, int kCount>
-inline __attribute__((always_inline)) void dot(const Ints (&w)[8], const Group& x, size_t c,
+inline __attribute__((always_inline)) void dot(const Codes<kFormat>& w, const Group& x, size_t c,
                                                size_t block, Ints (&out)[kCount]) {
     constexpr int offset = kFormat == PackFormat::s8 ? 128 : offset_of(kFormat);
 #pragma GCC unroll 8

@@ -9,31 +9,31 @@ namespace hone::kernels {
 namespace {
 
 using Ints = __m128i;
+using Lane = Ints;
 using Floats = __m128;
 constexpr size_t kLanes = 4;
 // Eight code vectors, four sums, and four registers to work with.
 constexpr size_t kColumnsMax = 4;
-constexpr int kInterleaved = 4;
+template <PackFormat kFormat>
+constexpr int kInterleaved = 1;
 
 inline Ints load_ints(const uint8_t* p) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
 }
-inline Ints bytes(char value) {
-    return _mm_set1_epi8(value);
-}
-inline Ints and_ints(Ints a, Ints b) {
-    return _mm_and_si128(a, b);
+inline Ints and_bytes(Ints a, char byte) {
+    return _mm_and_si128(a, _mm_set1_epi8(byte));
 }
 inline Ints or_ints(Ints a, Ints b) {
     return _mm_or_si128(a, b);
 }
-template <int kBits>
-inline Ints shift_left(Ints a) {
-    return _mm_slli_epi16(a, kBits);
+inline Ints shift_left(Ints a, int bits) {
+    return _mm_slli_epi16(a, static_cast<unsigned>(bits));
 }
-template <int kBits>
-inline Ints shift_right(Ints a) {
-    return _mm_srli_epi16(a, kBits);
+inline Ints shift_right(Ints a, int bits) {
+    return _mm_srli_epi16(a, static_cast<unsigned>(bits));
+}
+inline Ints prepare_s8(Ints w) {
+    return w;
 }
 inline Floats load_floats(const float* p) {
     return _mm_loadu_ps(p);
@@ -79,23 +79,32 @@ inline Ints broadcast_32(const void* p) {
 inline Ints words(int pair) {
     return _mm_set1_epi32(pair);
 }
+// The empty asm keeps the sum a chain; see x86_avx2.cc.
 inline Ints add_16(Ints a, Ints b) {
-    return _mm_add_epi16(a, b);
+    Ints sum = _mm_add_epi16(a, b);
+    asm("" : "+x"(sum));
+    return sum;
 }
 inline Ints add_32(Ints a, Ints b) {
-    return _mm_add_epi32(a, b);
+    Ints sum = _mm_add_epi32(a, b);
+    asm("" : "+x"(sum));
+    return sum;
 }
 inline Ints multiply_bytes(Ints unsigned_bytes, Ints signed_bytes) {
     return _mm_maddubs_epi16(unsigned_bytes, signed_bytes);
 }
+inline Ints add_32_lane(Ints a, Lane b) {
+    return add_32(a, b);
+}
+inline Ints multiply_lane(Ints a, Ints b) {
+    return _mm_madd_epi16(a, b);
+}
 inline Ints multiply_words(Ints a, Ints b) {
     return _mm_madd_epi16(a, b);
 }
-inline Ints magnitude(Ints a) {
-    return _mm_abs_epi8(a);
-}
-inline Ints with_sign_of(Ints a, Ints sign) {
-    return _mm_sign_epi8(a, sign);
+// a * b for signed a: the sign moves to b.
+inline Ints multiply_signed_bytes(Ints a, Ints b) {
+    return _mm_maddubs_epi16(_mm_abs_epi8(a), _mm_sign_epi8(b, a));
 }
 
 }  // namespace
