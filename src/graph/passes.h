@@ -2,7 +2,8 @@
 //
 // The order is part of the design (docs/ARCHITECTURE.md). Every pass declares its numeric class,
 // and a test holds pipeline-on against pipeline-off to it: `exact` = the same logits bit for bit,
-// `reordered` = the same f32 terms added in another order (last bits differ), `close` = the activations are rounded differently (int8), so only the quality gate can judge it.
+// `reordered` = the same f32 terms added in another order (last bits differ), `close` = the
+// activations are rounded differently (int8), so only the quality gate can judge it.
 #pragma once
 
 #include <span>
