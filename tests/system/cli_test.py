@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""The binary as a user meets it, on synthetic models made by itself: exit codes, one-line errors, pipes,
+Ctrl-C, determinism, JSON interfaces, completions. Usage: cli_test.py HONE
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HONE = sys.argv[1]
+PROBLEMS = []
+
+
+def hone(*arguments, stdin=b"", environment=None, timeout=300):
+    return subprocess.run([HONE, *arguments], input=stdin, capture_output=True, timeout=timeout,
+                          env=environment or ENVIRONMENT)
+
+
+def check(condition, text):
+    if not condition:
+        PROBLEMS.append(text)
+        print("FAILED:", text)
+
+
+def check_error(code, *arguments, fragment=""):
+    answer = hone(*arguments)
+    error = answer.stderr.decode(errors="replace").strip()
+    check(answer.returncode == code and "\n" not in error and fragment in error and not answer.stdout,
+          f"hone {' '.join(arguments)}: exit {answer.returncode} (expected {code}): {error[:200]!r}")
+
+
+def test_errors(model):
+    check_error(2)
+    check_error(2, "nonsense")
+    check_error(2, "run")
+    check_error(2, "run", model, "--no-such-flag")
+    check_error(2, "run", model, "-p", "x", "--without", "no_such_pass", fragment="no_such_pass")
+    check_error(2, "run", model, "-p", "x", "--variant", "linear", fragment="FAMILY=NAME")
+    check_error(2, "run", model, "-p", "x", "--isa", "sse9", fragment="sse9")
+    check_error(2, "run", model, "-p", "x", "--temperature", "-1", fragment="temperature")
+    check_error(2, "run", model, "-p", "x", "--logit-bias", "3", fragment="logit-bias")
+    check_error(2, "run", model, "-p", "x", "-f", "y")
+    check_error(2, "explain", model, "--slo", "ttft_p95<fast", fragment="ttft_p95<fast")
+    check_error(2, "explain", model, "--scenario", "holiday", fragment="holiday")
+    check_error(4, "explain", model, "--scenario", "retrieval", fragment="retrieval")
+    check_error(3, "run", "/no/such/file.gguf", "-p", "x", fragment="/no/such/file.gguf")
+    check_error(2, "run", "/", "-p", "x", fragment="regular file")
+    check_error(6, "run", model, "-p", "word " * 600, "--raw", "--context", "64", fragment="context")
+    check_error(4, "synth", "mamba", "-o", "/dev/null")
+    answer = hone("run", model, "-p", "x", "-n", "1", "--raw", environment=ENVIRONMENT | {"HONE": "1"})
+    check(answer.returncode == 0, "an unknown environment variable must not matter")
+
+
+def test_run(model):
+    args = ["run", model, "--raw", "-n", "24", "--greedy"]
+    first = hone(*args, "-p", "Once")
+    check(first.returncode == 0 and first.stderr == b"", "a pipe gets the completion and nothing else")
+    for extra in (["-t", "1"], ["-t", "3"], ["--step-tokens", "3"], []):
+        again = hone(*args, "-p", "Once", *extra)
+        check(again.stdout == first.stdout, f"same seed and options, another text with {extra}")
+    check(hone(*args, stdin=b"Once").stdout == first.stdout, "stdin is a prompt like -p")
+    sampled = ["run", model, "--raw", "-n", "24", "-p", "Once", "--temperature", "1", "--top-k", "40",
+               "--top-p", "0.95", "--min-p", "0.01", "--repetition-penalty", "1.1"]
+    a, b, c = (hone(*sampled, "--seed", seed).stdout for seed in ("1", "1", "2"))
+    check(a == b, "the same seed must give the same text")
+    check(a != c, "another seed should give another text")
+    chat = json.loads(hone("run", model, "-p", "Hello", "-n", "4", "--json").stdout)
+    check(chat["output_tokens"] == len(chat["tokens"]) and chat["total_ms"] > 0, f"run --json: {chat}")
+    full = hone("run", model, "--raw", "-p", "a b c d", "-n", "500", "--context", "48", "--json")
+    check(json.loads(full.stdout)["finish"] in ("context", "stop_token"), "the context limit ends a run")
+
+
+def test_interrupt(model):
+    process = subprocess.Popen([HONE, "run", model, "--raw", "-p", "x", "-n", "100000", "--context",
+                                "2048", "--logit-bias", "0=-100"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
+    process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=30)[1].decode()
+    check(process.returncode == 130 and "output" in error, f"Ctrl-C: {process.returncode} {error!r}")
+    start = time.time()
+    process = subprocess.Popen(f"'{HONE}' run '{model}' --raw -p x -n 2000 | head -c 1", shell=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    process.communicate(timeout=60)
+    check(time.time() - start < 60, "a closed pipe must end the run")
+
+
+def test_json(model):
+    bench = json.loads(hone("bench", model, "--prompt-tokens", "32", "--output-tokens", "8", "--repeat", "6",
+                            "--json").stdout)
+    names = {m["name"] for m in bench["metrics"]}
+    wanted = {"prefill_tokens_per_s", "decode_tokens_per_s", "ttft_ms", "itl_ms", "cold_start_ms", "load_ms",
+              "weights_bytes", "workspace_bytes", "kv_bytes", "kv_bytes_per_token", "peak_rss_bytes",
+              "prefill_compute_share", "decode_bandwidth_share", "batch1_tokens_per_s",
+              "batch2_tokens_per_s", "batch4_tokens_per_s", "batch8_tokens_per_s"}
+    check(wanted <= names, f"bench --json lacks {wanted - names}")
+    check({"schema", "machine", "model", "signature"} <= bench.keys(), "bench --json keys")
+    decode = next(m for m in bench["metrics"] if m["name"] == "decode_tokens_per_s")
+    check(decode["n"] == 6 and len(decode["samples"]) == 6 and decode["ci95"][0] <= decode["median"],
+          f"decode samples: {decode}")
+    with tempfile.TemporaryDirectory() as directory:
+        record = os.path.join(directory, "record.json")
+        answer = hone("explain", model, "--budget", "3", "--record", record, "--json")
+        check(answer.returncode == 0, f"explain: {answer.stderr[:300]!r}")
+        first = json.loads(answer.stdout)
+        again = json.loads(hone("explain", "--from", record, "--json").stdout)
+        check(first == again, "explaining the stored record gives the same diagnosis")
+        check(os.path.getsize(record) <= 5 << 20, "a record stays below 5 MB")
+        text = hone("explain", "--from", record).stdout.decode()
+        check(all(len(line) <= 100 for line in text.splitlines()), "report lines fit the width")
+        pathlib.Path(record).write_text("{\"schema\": 1")
+        check_error(5, "explain", "--from", record)
+    check({"context", "metrics", "decomposition", "attribution", "decisions", "measurement"}
+          <= first.keys(), "explain --json keys")
+    parts = first["decomposition"]
+    check({"stages", "operators", "sequence", "unattributed_share"} <= parts.keys(), "decomposition keys")
+    rows = json.loads(hone("inspect", model, model, "--json").stdout)
+    check(len(rows) == 2, "inspect takes several models")
+
+
+def test_completions():
+    for shell in ("bash", "zsh"):
+        script = hone("completions", shell).stdout.decode()
+        check("--prompt-tokens" in script and "explain" in script, f"completions {shell}")
+    script = hone("completions", "bash").stdout
+    check(subprocess.run(["bash", "-n"], input=script).returncode == 0, "bash reads its completions")
+    check(hone("--version").stdout.startswith(b"hone "), "--version")
+
+
+with tempfile.TemporaryDirectory() as temporary:
+    ENVIRONMENT = os.environ | {"XDG_CACHE_HOME": temporary}
+    synthetic = os.path.join(temporary, "model.gguf")
+    made = hone("synth", "llama", "-o", synthetic, "--type", "Q4_1", "--window", "64", "--window-pattern", "2")
+    check(made.returncode == 0, f"synth: {made.stderr!r}")
+    other = os.path.join(temporary, "again.gguf")
+    hone("synth", "llama", "-o", other, "--type", "Q4_1", "--window", "64", "--window-pattern", "2")
+    check(pathlib.Path(synthetic).read_bytes() == pathlib.Path(other).read_bytes(), "synth is deterministic")
+    test_errors(synthetic)
+    test_run(synthetic)
+    test_interrupt(synthetic)
+    test_json(synthetic)
+    test_completions()
+print(f"{len(PROBLEMS)} problems")
+sys.exit(1 if PROBLEMS else 0)
