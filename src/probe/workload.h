@@ -30,11 +30,11 @@ namespace hone::probe {
 struct RunSetting {
     const base::Clock& clock;
     const machine::MachineProfile& machine;  // ceilings may be absent: then shares are too
-    std::optional<double> cold_start_ms;     // process start to ready
-    std::string build;
-    std::string command;
-    std::string slo;
-    std::optional<double> price_per_hour;
+    std::optional<double> cold_start_ms = std::nullopt;  // process start to ready
+    std::string build = {};
+    std::string command = {};
+    std::string slo = {};
+    std::optional<double> price_per_hour = std::nullopt;
     // Each of the two readings of the read bandwidth around the run, 0 = none: then the drift is
     // unknown and shares are of the roofs as cached.
     double reading_s = 0.15;
