@@ -125,15 +125,41 @@ inline Ints multiply_signed_bytes(Ints x, Lane q) {
             _mm256_maddubs_epi16(_mm256_abs_epi8(x.b), _mm256_sign_epi8(q, x.b))};
 }
 
+inline __m256 load_eight_bf16(const uint8_t* p) {
+    const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+inline Floats load_bf16(const uint8_t* p) {
+    return {load_eight_bf16(p), load_eight_bf16(p + 16)};
+}
+inline Floats subtract(Floats x, Floats y) {
+    return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)};
+}
+inline __m256i byte_of(__m256i x, int i) {
+    return _mm256_and_si256(_mm256_srli_epi32(x, 8 * i), _mm256_set1_epi32(0xff));
+}
+inline __m256i signed_byte_of(__m256i x, int i) {
+    return _mm256_srai_epi32(_mm256_slli_epi32(x, 24 - 8 * i), 24);
+}
+inline Floats bytes_to_floats(Ints x, int i) {
+    return to_floats({byte_of(x.a, i), byte_of(x.b, i)});
+}
+inline Floats signed_bytes_to_floats(Ints x, int i) {
+    return to_floats({signed_byte_of(x.a, i), signed_byte_of(x.b, i)});
+}
+
 }  // namespace
 }  // namespace hone::kernels
 
-// clang-format off: each needs the one before
+// Each needs the ones before it.
+// clang-format off
 #include "kernels/linear/columns.inc"
 #include "kernels/linear/maddubs.inc"
 #include "kernels/linear/quantized.inc"
+#include "kernels/linear/float.inc"
 // clang-format on
 
 namespace hone::kernels {
 HONE_LINEAR_QUANTIZED_FORMATS(HONE_DEFINE_QUANTIZED, avx2)
+HONE_LINEAR_F32_FORMATS(HONE_DEFINE_F32, avx2)
 }  // namespace hone::kernels

@@ -98,15 +98,34 @@ inline Ints multiply_signed_bytes(Ints a, Ints b) {
     return _mm512_maddubs_epi16(_mm512_abs_epi8(a), moved);
 }
 
+inline Floats load_bf16(const uint8_t* p) {
+    const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+inline Floats subtract(Floats a, Floats b) {
+    return _mm512_sub_ps(a, b);
+}
+inline Floats bytes_to_floats(Ints a, int i) {
+    const Ints moved = _mm512_srli_epi32(a, static_cast<unsigned>(8 * i));
+    return to_floats(_mm512_and_si512(moved, _mm512_set1_epi32(0xff)));
+}
+inline Floats signed_bytes_to_floats(Ints a, int i) {
+    const Ints moved = _mm512_slli_epi32(a, static_cast<unsigned>(24 - 8 * i));
+    return to_floats(_mm512_srai_epi32(moved, 24));
+}
+
 }  // namespace
 }  // namespace hone::kernels
 
-// clang-format off: each needs the one before
+// Each needs the ones before it.
+// clang-format off
 #include "kernels/linear/columns.inc"
 #include "kernels/linear/maddubs.inc"
 #include "kernels/linear/quantized.inc"
+#include "kernels/linear/float.inc"
 // clang-format on
 
 namespace hone::kernels {
 HONE_LINEAR_QUANTIZED_FORMATS(HONE_DEFINE_QUANTIZED, avx512)
+HONE_LINEAR_F32_FORMATS(HONE_DEFINE_F32, avx512)
 }  // namespace hone::kernels

@@ -107,15 +107,32 @@ inline Ints multiply_signed_bytes(Ints a, Ints b) {
     return _mm_maddubs_epi16(_mm_abs_epi8(a), _mm_sign_epi8(b, a));
 }
 
+inline Floats load_bf16(const uint8_t* p) {
+    const __m128i half = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return _mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(half), 16));
+}
+inline Floats subtract(Floats a, Floats b) {
+    return _mm_sub_ps(a, b);
+}
+inline Floats bytes_to_floats(Ints a, int i) {
+    return to_floats(_mm_and_si128(_mm_srli_epi32(a, 8 * i), _mm_set1_epi32(0xff)));
+}
+inline Floats signed_bytes_to_floats(Ints a, int i) {
+    return to_floats(_mm_srai_epi32(_mm_slli_epi32(a, 24 - 8 * i), 24));
+}
+
 }  // namespace
 }  // namespace hone::kernels
 
-// clang-format off: each needs the one before
+// Each needs the ones before it.
+// clang-format off
 #include "kernels/linear/columns.inc"
 #include "kernels/linear/maddubs.inc"
 #include "kernels/linear/quantized.inc"
+#include "kernels/linear/float.inc"
 // clang-format on
 
 namespace hone::kernels {
 HONE_LINEAR_QUANTIZED_FORMATS(HONE_DEFINE_QUANTIZED, portable)
+HONE_LINEAR_F32_FORMATS(HONE_DEFINE_F32, portable)
 }  // namespace hone::kernels
