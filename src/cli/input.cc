@@ -13,7 +13,9 @@ base::Result<std::string> read_standard_input(size_t bytes_max) {
     std::array<char, 65536> chunk;
     while (true) {
         const ssize_t n = read(STDIN_FILENO, chunk.data(), chunk.size());
-        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EINTR) {
+            return base::fail(base::ErrorCode::cancelled, "stopped on request");
+        }
         if (n < 0) {
             return base::fail(base::ErrorCode::unavailable, "cannot read standard input: {}",
                               std::strerror(errno));

@@ -7,7 +7,7 @@
 
 namespace hone::cli {
 
-// All of standard input; exhausted over the limit.
+// All of standard input; exhausted over the limit, cancelled by Ctrl-C.
 base::Result<std::string> read_standard_input(size_t bytes_max);
 
 }  // namespace hone::cli

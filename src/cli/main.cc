@@ -24,6 +24,16 @@ void on_interrupt(int) {
     }
 }
 
+// Without SA_RESTART a read that waits for the user ends at Ctrl-C instead of going on.
+void install_signals() {
+    struct sigaction action {};
+    action.sa_handler = on_interrupt;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of print(), not a death
+}
+
 // When this process began, on the monotonic clock: cold start counts from there.
 int64_t process_start_ns(const hone::base::Clock& clock) {
     // CLOCK_PROCESS_CPUTIME would miss waiting for the disk; /proc/self/stat has start ticks since
@@ -97,9 +107,7 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "hone: {}\n", e.what());
         return hone::base::exit_code(hone::base::ErrorCode::invalid_argument);
     }
-    std::signal(SIGINT, on_interrupt);
-    std::signal(SIGTERM, on_interrupt);
-    std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of print(), not a death
+    install_signals();
 
     const auto subcommands = app.get_subcommands({});
     for (size_t i = 0; i < actions.size(); ++i) {

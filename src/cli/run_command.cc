@@ -195,7 +195,9 @@ base::Status run_chat(const Options& options, runtime::Session& session,
                               session.options().limits.context);
         }
     }
-    return print("\n");
+    HONE_TRY_STATUS(print("\n"));
+    if (context.cancelled) return base::fail(base::ErrorCode::cancelled, "stopped on request");
+    return {};
 }
 
 base::Status run(Options& options, const CommandContext& context, bool has_prompt) {
