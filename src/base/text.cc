@@ -82,8 +82,8 @@ std::string printable(std::string_view text, size_t length_max) {
 Result<std::string> read_file(const std::string& path, size_t bytes_max) {
     std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
     if (!file) {
-        const auto code = errno == ENOENT ? ErrorCode::not_found : ErrorCode::unavailable;
-        return fail(code, "{}: {}", path, std::strerror(errno));
+        if (errno == ENOENT) return fail(ErrorCode::not_found, "{}: no such file", path);
+        return fail(ErrorCode::unavailable, "{}: {}", path, std::strerror(errno));
     }
     std::string content;
     std::array<char, 65536> chunk;

@@ -53,6 +53,9 @@ base::Result<measure::RunRecord> bench_model(const std::string& model, const Opt
 }
 
 base::Status run(const Options& options, const CommandContext& context) {
+    if (!options.record.empty() && options.models.size() > 1) {
+        return base::fail(base::ErrorCode::invalid_argument, "--record takes one model at a time");
+    }
     // Ceilings are measured first, and that must not count as the model's cold start.
     const int64_t before_ns = context.clock.now_ns();
     HONE_TRY(const auto machine, load_profile(context, false));
