@@ -14,7 +14,7 @@ PROMPTS = [
     "1, 2, 3, 4, 5, 6, 7, 8,",
     "2, 4, 6, 8, 10, 12,",
     "10, 9, 8, 7, 6,",
-    "A B C D E F G H",
+    "To make a cup of tea, first",
     "January, February, March, April,",
     "The quick brown fox jumps over the lazy dog. The quick brown fox jumps over the",
     "To be, or not to be, that is the question:",
