@@ -84,16 +84,22 @@ Arithmetic variant_arithmetic(const VariantName& variant) {
 }
 
 std::optional<double> LightTime::bound_ns() const {
+    if (bound_sum_ns) return bound_sum_ns;
     if (!compute_ns || !memory_ns) return std::nullopt;
     return std::max(*compute_ns, *memory_ns);
 }
 
 std::optional<double> LightTime::bound_best_ns() const {
+    if (bound_best_sum_ns) return bound_best_sum_ns;
     if (!compute_best_ns || !memory_ns) return std::nullopt;
     return std::max(*compute_best_ns, *memory_ns);
 }
 
 LightTime& LightTime::operator+=(const LightTime& other) {
+    const auto bound = add(bound_ns(), other.bound_ns());
+    const auto bound_best = add(bound_best_ns(), other.bound_best_ns());
+    bound_sum_ns = bound;
+    bound_best_sum_ns = bound_best;
     compute_ns = add(compute_ns, other.compute_ns);
     compute_best_ns = add(compute_best_ns, other.compute_best_ns);
     memory_ns = add(memory_ns, other.memory_ns);

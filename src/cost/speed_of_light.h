@@ -45,6 +45,10 @@ struct LightTime {
     std::optional<double> compute_ns;       // the variant's own arithmetic
     std::optional<double> compute_best_ns;  // the best arithmetic for this format here
     std::optional<double> memory_ns;
+    // Of a sum: each part has its own nearer roof, so this is the sum of their bounds, which is
+    // more than the bound of the sums.
+    std::optional<double> bound_sum_ns;
+    std::optional<double> bound_best_sum_ns;
 
     // nullopt unless both roofs are known.
     std::optional<double> bound_ns() const;

@@ -61,6 +61,16 @@ TEST(LightTime, MissingRoofsAreAbsentNotZero) {
     EXPECT_EQ(light_time(Work{}, {}, machine::MachineProfile{}).bound_ns(), 0.0);
 }
 
+TEST(LightTime, SumKeepsTheNearerRoofOfEachPart) {
+    LightTime sum{10, 10, 1, {}, {}};
+    sum += LightTime{1, 1, 10, {}, {}};
+    EXPECT_DOUBLE_EQ(*sum.compute_ns, 11);
+    EXPECT_DOUBLE_EQ(*sum.bound_ns(), 20);
+    EXPECT_DOUBLE_EQ(*sum.bound_best_ns(), 20);
+    sum += LightTime{};
+    EXPECT_FALSE(sum.bound_ns());
+}
+
 TEST(LightStep, SumsTheNodes) {
     NodeDesc node;
     node.kind = OpKind::linear;

@@ -19,8 +19,12 @@ std::string percent(double share) {
 }
 
 // Wide pages have room for bars.
+bool is_wide(const Page& page) {
+    return page.width() >= 100;
+}
+
 size_t bar_width(const Page& page) {
-    return page.width() >= 100 ? 24 : 12;
+    return is_wide(page) ? 24 : 12;
 }
 
 std::string unit_shown(std::string_view unit) {
@@ -53,7 +57,7 @@ void add_stages(Page& page, const diagnose::Breakdown& breakdown) {
             parts += (parts.empty() ? "" : ", ") + part.name + " " + percent(part.share);
         }
         table.add({name, base::format_duration_ns(*stage.ns), percent(stage.share),
-                   bar(style, stage.share, bar_width(page)), page.width() >= 100 ? parts : ""});
+                   bar(style, stage.share, bar_width(page)), is_wide(page) ? parts : ""});
     }
     page.table(table);
 }
@@ -69,27 +73,34 @@ std::string per_call(double total, uint64_t calls) {
     return base::format_duration_ns(total / static_cast<double>(std::max<uint64_t>(1, calls)));
 }
 
+std::vector<std::string> operator_cells(const Page& page, const OperatorRow& row) {
+    std::vector<std::string> cells = {row.slice + "/" + row.kind,
+                                      percent(row.share),
+                                      base::format_count(static_cast<double>(row.calls)),
+                                      per_call(row.wall_ns, row.calls),
+                                      base::format_count(row.flops),
+                                      base::format_bytes(row.bytes),
+                                      roof_text(page.style(), row)};
+    const double waiting = row.barrier_ns + row.dispatch_ns;
+    if (is_wide(page)) cells.push_back(percent(row.wall_ns > 0 ? waiting / row.wall_ns : 0));
+    return cells;
+}
+
 void add_operator_rows(Page& page, const diagnose::Breakdown& breakdown) {
     const Style& style = page.style();
-    Table table({{say(style, "head_operator"), false, true},
-                 {say(style, "head_share"), true, false},
-                 {say(style, "head_calls"), true, false},
-                 {say(style, "head_per_call"), true, false},
-                 {say(style, "head_flops"), true, false},
-                 {say(style, "head_bytes"), true, false},
-                 {say(style, "head_roof"), true, false},
-                 {say(style, "head_waiting"), true, false}});
+    std::vector<Column> columns = {{say(style, "head_operator"), false, true}};
+    for (const char* id :
+         {"head_share", "head_calls", "head_per_call", "head_flops", "head_bytes", "head_roof"}) {
+        columns.push_back({say(style, id), true, false});
+    }
+    if (is_wide(page)) columns.push_back({say(style, "head_waiting"), true, false});
+    Table table(std::move(columns));
     OperatorRow rest;
     size_t shown = 0;
     for (const OperatorRow& row : breakdown.operators_by_slice) {
         if (shown < kOperatorRows) {
             ++shown;
-            table.add(
-                {row.slice + "/" + row.kind, percent(row.share),
-                 base::format_count(static_cast<double>(row.calls)),
-                 per_call(row.wall_ns, row.calls), base::format_count(row.flops),
-                 base::format_bytes(row.bytes), roof_text(style, row),
-                 percent(row.wall_ns > 0 ? (row.barrier_ns + row.dispatch_ns) / row.wall_ns : 0)});
+            table.add(operator_cells(page, row));
             continue;
         }
         rest.share += row.share;

@@ -105,7 +105,7 @@ constexpr Message kMessages[] = {
      "{best_ns}"},
     {"hot_copy",
      "hot copy: {saved_percent} time when its weights ({cold_bytes}) fit a cache ({hot_bytes}), "
-     "n={n}"},
+     "{n} pairs"},
     {"thread_scaling", "{slice} is {speedup_x} as fast with {threads} threads as with one"},
     {"batch_slope", "a step of {batch} sequences takes {step_x} as long as a step of one"},
     {"overhead_per_call",
@@ -127,8 +127,8 @@ constexpr Message kMessages[] = {
     {"run_delay", "threads waited {delay_share} of the time for a CPU"},
     {"drift", "the memory ceiling moved by {drift_share} meanwhile"},
     // Cards.
-    {"card_threads", "Run with {threads} threads instead of {now}"},
-    {"card_batch", "Run {batch} sequences side by side instead of {now}"},
+    {"card_threads", "Threads: {threads} instead of {now}"},
+    {"card_batch", "Sequences side by side: {batch} instead of {now}"},
     {"card_without_pass", "Switch pass {pass} off"},
     {"card_with_pass", "Switch pass {pass} on again"},
     {"card_isa", "Use {isa} kernels instead of {now}"},

@@ -1,0 +1,61 @@
+#include "report/style.h"
+
+#include <gtest/gtest.h>
+
+namespace hone::report {
+namespace {
+
+TEST(DisplayWidth, CountsColumnsNotBytes) {
+    EXPECT_EQ(display_width(""), 0u);
+    EXPECT_EQ(display_width("abc"), 3u);
+    EXPECT_EQ(display_width("µs"), 2u);
+    EXPECT_EQ(display_width("█▏"), 2u);
+    EXPECT_EQ(display_width("中文"), 4u);
+    EXPECT_EQ(display_width("e\xcc\x81"), 1u);  // combining accent
+    EXPECT_EQ(display_width("\x1b[31mred\x1b[0m"), 3u);
+    EXPECT_EQ(display_width("\xff\xc3"), 2u);  // stray bytes take a column each
+    EXPECT_EQ(display_width("\x1b["), 0u);
+}
+
+TEST(Fit, CutsAtColumnsAndClosesColours) {
+    EXPECT_EQ(fit("abc", 3), "abc");
+    EXPECT_EQ(fit("abcd", 3), "ab~");
+    EXPECT_EQ(fit("abcd", 0), "");
+    EXPECT_EQ(fit("中文字", 4), "中~");
+    EXPECT_EQ(fit("\x1b[31mabcd\x1b[0m", 3), "\x1b[31mab~\x1b[0m");
+    EXPECT_EQ(pad("ab", 4, false), "ab  ");
+    EXPECT_EQ(pad("ab", 4, true), "  ab");
+    EXPECT_EQ(pad("abcdef", 4, true), "abc~");
+}
+
+TEST(Wrap, BreaksAtWordsAndIndents) {
+    EXPECT_EQ(wrap("one two three", 8, 2), "one two\n  three\n");
+    EXPECT_EQ(wrap("  one two", 80, 4), "  one two\n");
+    EXPECT_EQ(wrap("abcdefghijkl", 5, 0), "abcd~\n");
+    EXPECT_EQ(wrap("", 10, 0), "\n");
+    EXPECT_EQ(wrap("a  b", 10, 0), "a b\n");
+}
+
+TEST(Bar, FillsByShare) {
+    Style ascii;
+    EXPECT_EQ(bar(ascii, 0.5, 4), "##..");
+    EXPECT_EQ(bar(ascii, 7, 4), "####");
+    EXPECT_EQ(bar(ascii, -1, 4), "....");
+    Style unicode;
+    unicode.unicode = true;
+    EXPECT_EQ(bar(unicode, 0.5, 4), "██  ");
+    EXPECT_EQ(bar(unicode, 1.0 / 32, 4), "▏   ");
+    for (int i = 0; i <= 100; ++i) EXPECT_EQ(display_width(bar(unicode, i / 100.0, 10)), 10u);
+}
+
+TEST(Paint, OnlyWhenAsked) {
+    Style style;
+    EXPECT_EQ(paint(style, Ink::bad, "x"), "x");
+    style.colour = true;
+    EXPECT_EQ(paint(style, Ink::bad, "x"), "\x1b[31mx\x1b[0m");
+    EXPECT_EQ(paint(style, Ink::plain, "x"), "x");
+    EXPECT_EQ(display_width(paint(style, Ink::warning, "xy")), 2u);
+}
+
+}  // namespace
+}  // namespace hone::report
