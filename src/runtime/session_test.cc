@@ -25,8 +25,15 @@ class SessionTest : public ::testing::Test {
         spec.n_ctx = 256;
         const base::Status status = models::write_synth(spec, path_);
         ASSERT_TRUE(status) << status.error().message;
+        spec.n_layers = 4;
+        spec.sliding_window = 40;
+        spec.sliding_window_pattern = 2;
+        ASSERT_TRUE(models::write_synth(spec, path_ + ".windowed"));
     }
-    static void TearDownTestSuite() { std::filesystem::remove(path_); }
+    static void TearDownTestSuite() {
+        std::filesystem::remove(path_);
+        std::filesystem::remove(path_ + ".windowed");
+    }
 
     static LoadOptions options(int threads, uint32_t sequences, uint32_t step_tokens) {
         LoadOptions options;
@@ -37,8 +44,8 @@ class SessionTest : public ::testing::Test {
         return options;
     }
 
-    std::unique_ptr<Session> open(const LoadOptions& options) {
-        auto session = open_session(path_, options, clock_);
+    std::unique_ptr<Session> open(const LoadOptions& options, const std::string& suffix = "") {
+        auto session = open_session(path_ + suffix, options, clock_);
         EXPECT_TRUE(session) << session.error().message;
         return std::move(*session);
     }
@@ -105,18 +112,31 @@ TEST_F(SessionTest, OpensWithDefaultsAndTimesItsStages) {
 
 TEST_F(SessionTest, BatchEqualsSoloWithAnyThreadsAndChunks) {
     const std::vector<SequenceRequest> all = requests();
-    auto solo_session = open(options(1, 1, 200));
-    std::vector<std::vector<int32_t>> solo;
-    for (const SequenceRequest& r : all) {
-        solo.push_back(run(solo_session->engine(), {r}).front());
-        EXPECT_EQ(solo.back().size(), 12u);
-    }
-    for (int threads : {1, 2}) {
-        for (uint32_t step_tokens : {5u, 32u, 128u}) {
-            auto session = open(options(threads, 3, step_tokens));
-            EXPECT_EQ(run(session->engine(), all), solo) << threads << " " << step_tokens;
+    for (const char* suffix : {"", ".windowed"}) {
+        SCOPED_TRACE(suffix);
+        auto solo_session = open(options(1, 1, 200), suffix);
+        std::vector<std::vector<int32_t>> solo;
+        for (const SequenceRequest& r : all) {
+            solo.push_back(run(solo_session->engine(), {r}).front());
+            EXPECT_EQ(solo.back().size(), 12u);
+        }
+        EXPECT_NE(solo[0], solo[1]);
+        for (int threads : {1, 2}) {
+            for (uint32_t step_tokens : {5u, 32u, 128u}) {
+                auto session = open(options(threads, 3, step_tokens), suffix);
+                EXPECT_EQ(run(session->engine(), all), solo) << threads << " " << step_tokens;
+            }
         }
     }
+}
+
+TEST_F(SessionTest, AWindowedModelHasTwoGroups) {
+    auto session = open(options(1, 1, 32), ".windowed");
+    const KvPoolFacts facts = session->engine().kv_facts();
+    ASSERT_EQ(facts.groups.size(), 2u);
+    EXPECT_EQ(facts.groups[0].window + facts.groups[1].window, 40u);
+    // 4 layers, K and V, 2 heads of 32 f16 values.
+    EXPECT_EQ(facts.bytes_per_token, 4u * 2 * 2 * 32 * 2);
 }
 
 TEST_F(SessionTest, GeneratesText) {
