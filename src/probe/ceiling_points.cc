@@ -35,10 +35,9 @@ std::optional<Rate> sample_rate(const base::Clock& clock, double budget_s, Work&
         work(rounds);
         const double ns = static_cast<double>(clock.now_ns() - start);
         if (ns >= kSampleNs / 2 || rounds >= kRoundsMax / kGrowthMax) break;
-        const double wanted = ns > 0 ? kSampleNs / ns : static_cast<double>(kGrowthMax);
-        const int64_t growth = std::clamp<int64_t>(static_cast<int64_t>(wanted), 2, kGrowthMax);
-        rounds *= growth;
-        if (ns <= 0 && rounds > kGrowthMax * kGrowthMax) break;  // a clock that does not move
+        if (ns <= 0 && rounds > 1) return std::nullopt;  // a clock that does not move
+        const double wanted = ns > 0 ? kSampleNs / ns : 2.0;
+        rounds *= std::clamp<int64_t>(static_cast<int64_t>(wanted), 2, kGrowthMax);
     }
     std::vector<double> rates;
     for (int i = 0; i < kSamplesMax; ++i) {
