@@ -1,18 +1,18 @@
 // y = x W^T for packed weights: the family that takes most of every model's time.
 //
-//   out[c * out_stride + r] (+)= sum over k of W[r][k] * x[c][k],   r in the tiles, c < columns of
-//   x
+//   out[c * out_stride + r] (+)= sum over k of W[r][k] * x[c][k],   r in the tiles, c < n_cols
 //
 // A call covers `tiles` consecutive 16-row tiles and `n_cols` activation rows ("columns" of the
 // result, usually tokens); the caller splits work over threads and adds epilogues. Two activation
 // classes:
 //   quantized: x is QuantizedRows, weights are u4..s8; integer dot products within a block of 32,
-//   f32
-//              across blocks.   float: x is f32 rows, any weight format (dequantized on the fly).
+//              f32 across blocks.
+//   f32:       x is f32 rows, any weight format (dequantized on the fly).
 // Numeric class: for one variant the result of (row, column) depends on neither n_cols nor tiles
 // nor the position in the call: batch equals solo, bit for bit. Across variants: within 1e-5
-// relative of the reference per sqrt(columns) (integer parts are exact; only the f32 order
-// differs). No allocation, no threads, noexcept. out must not alias the inputs.
+// |w| |x| of the reference, the norms of the weight row and the activation row (integer parts are
+// exact; only the f32 order differs). No allocation, no threads, noexcept. out must not alias the
+// inputs.
 #pragma once
 
 #include <cstddef>
