@@ -45,12 +45,22 @@ double stage_share(const Breakdown& breakdown, std::string_view id) {
     return stage == nullptr ? 0 : stage->share;
 }
 
+// A few faults belong to any process; a tenth of the model's file does not. One fault on a mapped
+// file fetches up to 128 KiB around it (Linux's default readahead).
+bool many_faults(const RunRecord& record, uint64_t faults) {
+    constexpr double kBytesPerFault = 128 * 1024;
+    const auto count = static_cast<double>(faults);
+    return count >= 10 &&
+           count * kBytesPerFault >= 0.1 * static_cast<double>(record.model.file_bytes);
+}
+
 // I/O when it took at least as long as reading from storage takes and a warm page cache would have
 // saved a good part of it; or when pages did come from storage.
 void attribute_cold(Shares& shares, const char* subject, double took_ns, double share,
                     std::vector<cost::Note> evidence) {
     const uint64_t faults = shares.record.interference.major_faults.value_or(0);
-    if (faults > 0) {
+    const bool faulted = many_faults(shares.record, faults);
+    if (faulted) {
         evidence.push_back(note("major_faults").with("faults", static_cast<int64_t>(faults)));
     }
     if (const auto cold_warm = cost::find_cold_warm(shares.record, subject)) {
@@ -60,14 +70,13 @@ void attribute_cold(Shares& shares, const char* subject, double took_ns, double 
                                .with("cold_ns", cold)
                                .with("warm_ns", warm)
                                .with("read_bytes", static_cast<int64_t>(cold_warm->bytes_read)));
-        const bool cold_here = faults > 0 || took_ns >= 0.9 * cold;
+        const bool cold_here = faulted || took_ns >= 0.9 * cold;
         const bool io = cold_here && (cold - warm) >= kColdSaving * took_ns;
         return push(shares, subject, io ? Bottleneck::io : Bottleneck::startup_overhead, 0.9, share,
                     std::move(evidence));
     }
-    const bool io = faults > 0;
-    push(shares, subject, io ? Bottleneck::io : Bottleneck::startup_overhead, io ? 0.7 : 0.6, share,
-         std::move(evidence));
+    push(shares, subject, faulted ? Bottleneck::io : Bottleneck::startup_overhead,
+         faulted ? 0.7 : 0.6, share, std::move(evidence));
 }
 
 void attribute_load(Shares& shares) {

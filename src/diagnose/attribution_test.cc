@@ -132,6 +132,14 @@ TEST(Attribution, WarmLoadIsStartup) {
     EXPECT_EQ(class_of(diagnose(record), "load"), Bottleneck::startup_overhead);
 }
 
+TEST(Attribution, AFewFaultsAreNotIo) {
+    RunRecord record = fake_record();
+    record.interference.major_faults = 12;
+    EXPECT_EQ(class_of(diagnose(record), "load"), Bottleneck::startup_overhead);
+    record.interference.major_faults = 1000;
+    EXPECT_EQ(class_of(diagnose(record), "load"), Bottleneck::io);
+}
+
 TEST(Attribution, LogitsNobodyReadsAreRedundant) {
     const Diagnosis diagnosis = diagnose(wasteful_record());
     EXPECT_EQ(class_of(diagnosis, "prefill/head"), Bottleneck::structural_redundancy);
