@@ -127,7 +127,8 @@ double to_wall(const Shares& shares, double ns) {
 
 // Time of work that need not be done, taken out of the operators that do it.
 struct Redundant {
-    std::string kind;
+    uint32_t node = 0;
+    std::string kind;  // "" = nothing is
     double prefill_ns = 0;
 };
 
@@ -136,6 +137,7 @@ Redundant attribute_redundancy(Shares& shares) {
     const auto head = cost::find_wasted_head(shares.record);
     if (!head) return redundant;
     const auto* node = cost::node_of(shares.record, head->node);
+    redundant.node = head->node;
     redundant.kind = node->kind;
     redundant.prefill_ns = head->wasted_ns;
     push(shares, "prefill/" + node->name, Bottleneck::structural_redundancy, 0.95,
@@ -152,6 +154,18 @@ bool is_constant_kind(const std::string& kind) {
            kind == cost::op_kind_name(cost::OpKind::scale);
 }
 
+// The row as its other nodes make it, so that the waste of one is not blamed on all.
+OperatorRow row_without(const RunRecord& record, const OperatorRow& row, uint32_t node) {
+    RunRecord rest = record;
+    std::erase_if(rest.operators, [&](const measure::OperatorSample& sample) {
+        return sample.node == node && sample.slice == row.slice;
+    });
+    for (OperatorRow& other : break_down(rest).operators_by_slice) {
+        if (other.kind == row.kind && other.slice == row.slice) return std::move(other);
+    }
+    return row;
+}
+
 void attribute_operators(Shares& shares, const Redundant& redundant) {
     for (const OperatorRow& row : shares.breakdown.operators_by_slice) {
         const std::string subject = row.slice + "/" + row.kind;
@@ -163,9 +177,10 @@ void attribute_operators(Shares& shares, const Redundant& redundant) {
                       .with("calls", static_cast<int64_t>(row.calls))});
             continue;
         }
-        double ns = row.wall_ns;
-        if (row.slice == "prefill" && row.kind == redundant.kind) ns -= redundant.prefill_ns;
-        OperatorClass found = classify_operator(shares.record, row);
+        const bool wasteful = row.slice == "prefill" && row.kind == redundant.kind;
+        const double ns = row.wall_ns - (wasteful ? redundant.prefill_ns : 0);
+        OperatorClass found = classify_operator(
+            shares.record, wasteful ? row_without(shares.record, row, redundant.node) : row);
         const size_t before = shares.out.size();
         push(shares, subject, found.bottleneck, found.confidence, to_wall(shares, ns),
              std::move(found.evidence));

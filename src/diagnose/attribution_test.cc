@@ -143,6 +143,8 @@ TEST(Attribution, AFewFaultsAreNotIo) {
 TEST(Attribution, LogitsNobodyReadsAreRedundant) {
     const Diagnosis diagnosis = diagnose(wasteful_record());
     EXPECT_EQ(class_of(diagnosis, "prefill/head"), Bottleneck::structural_redundancy);
+    // The other linears of the prompt are not blamed for it.
+    EXPECT_EQ(class_of(diagnosis, "prefill/linear"), Bottleneck::compute_bound);
     EXPECT_NEAR(total_share(diagnosis), 1, 1e-9);
 }
 

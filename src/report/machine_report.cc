@@ -160,15 +160,15 @@ void add_chart(Page& page, const Roofline& roof) {
             const char* mark = on_roof ? (page.style().unicode ? "━" : "=") : under ? "." : " ";
             line += mark;
         }
-        page.line(line, 0);
+        page.drawn(line);
     }
-    std::string axis(9, ' ');
+    std::string axis;
     for (int power = kIntensityFrom; power <= kIntensityTo; power += 2) {
         const size_t at = static_cast<size_t>(10 + (power - kIntensityFrom) * per_step);
         axis.resize(std::max(at, axis.size()), ' ');
         axis += fmt::format("{:g}", std::exp2(power));
     }
-    page.line(axis, 0);
+    page.drawn(axis);
 }
 
 void add_roofline(Page& page, const MachineProfile& profile, const char* operation) {

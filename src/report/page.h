@@ -26,6 +26,11 @@ class Page {
     }
     // Wrapped; the first line keeps the text's own leading spaces.
     void line(std::string_view text, size_t indent = 4) { out_ += wrap(text, width(), indent); }
+    // Drawn text: its spaces stay, what does not fit is cut.
+    void drawn(std::string_view text) {
+        const size_t end = text.find_last_not_of(' ');
+        out_ += fit(text.substr(0, end == std::string_view::npos ? 0 : end + 1), width()) + '\n';
+    }
     void note(const diagnose::Note& note, size_t lead = 2) {
         line(std::string(lead, ' ') + say(style_, note), lead + 2);
     }
