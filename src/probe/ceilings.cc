@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,9 @@ namespace hone::probe {
 namespace {
 
 constexpr double kBudgetMaxS = 15;
+// A busy machine stretches every sample. This long after the budget, points that are left stay
+// absent.
+constexpr double kGraceS = 4;
 // Shares of the budget; the rest is for touching memory and for calibrating rounds.
 constexpr double kWarmUpShare = 0.04;
 constexpr double kBandwidthShare = 0.36;
@@ -71,6 +75,7 @@ class Measurement {
         const double points =
             static_cast<double>(schedule.working_sets.size() + schedule.variants.size() + 1);
         pieces_ = schedule.rounds() * points;
+        deadline_ns_ = clock.now_ns() + static_cast<int64_t>((schedule.budget_s + kGraceS) * 1e9);
     }
 
     base::Status measure_with(int threads) {
@@ -82,6 +87,7 @@ class Measurement {
         HONE_TRY_STATUS(measure_bandwidth(*team));
         HONE_TRY_STATUS(measure_peaks(*team));
         HONE_TRY_STATUS(next("barrier and dispatch"));
+        if (late()) return {};
         for (machine::OverheadPoint& point :
              overhead_points(*team, schedule_.overhead_s(), clock_)) {
             profile_.overheads.push_back(std::move(point));
@@ -95,6 +101,7 @@ class Measurement {
         pieces_done_ += 1;
         return conduct_.check();
     }
+    bool late() const { return clock_.now_ns() > deadline_ns_; }
 
     base::Status measure_bandwidth(machine::ThreadTeam& team) {
         if (schedule_.working_sets.empty()) return {};
@@ -103,6 +110,7 @@ class Measurement {
         HONE_TRY(const ReadArena arena, ReadArena::create(team, largest));
         for (const uint64_t bytes : schedule_.working_sets) {
             HONE_TRY_STATUS(next("read bandwidth"));
+            if (late()) continue;
             const auto point = bandwidth_point(team, *schedule_.variants.front(), arena, bytes,
                                                schedule_.bandwidth_point_s(), clock_);
             if (point) profile_.bandwidth.push_back(*point);
@@ -113,6 +121,7 @@ class Measurement {
     base::Status measure_peaks(machine::ThreadTeam& team) {
         for (const kernels::CeilingVariant* variant : schedule_.variants) {
             HONE_TRY_STATUS(next("arithmetic peaks"));
+            if (late()) continue;
             for (const PeakLoop loop : kPeakLoops) {
                 auto point = peak_point(team, *variant, loop, schedule_.peak_point_s(), clock_);
                 if (point) profile_.peaks.push_back(std::move(*point));
@@ -127,6 +136,7 @@ class Measurement {
     machine::MachineProfile& profile_;
     double pieces_ = 1;
     double pieces_done_ = 0;
+    int64_t deadline_ns_ = 0;
 };
 
 std::vector<uint64_t> affordable_sets(const machine::MachineFacts& facts,
@@ -176,9 +186,14 @@ base::Result<machine::MachineProfile> measure_ceilings(const machine::MachineFac
     profile.fingerprint = machine::machine_fingerprint(facts);
     if (auto point = clock_read_point(clock)) profile.overheads.push_back(*point);
     Measurement measurement(schedule, clock, conduct, profile);
-    for (const int threads : schedule.threads) {
-        HONE_TRY_STATUS(measurement.measure_with(threads));
-    }
+    // All threads first: if the machine is too busy for everything, these are the roofs that count.
+    std::vector<int> order = schedule.threads;
+    std::sort(order.begin(), order.end(), std::greater<>());
+    for (const int threads : order) HONE_TRY_STATUS(measurement.measure_with(threads));
+    const auto fewer_threads = [](const auto& a, const auto& b) { return a.threads < b.threads; };
+    std::stable_sort(profile.bandwidth.begin(), profile.bandwidth.end(), fewer_threads);
+    std::stable_sort(profile.peaks.begin(), profile.peaks.end(), fewer_threads);
+    std::stable_sort(profile.overheads.begin(), profile.overheads.end(), fewer_threads);
     profile.measured_at = utc_now();
     conduct.report("ceilings", 1.0);
     return profile;

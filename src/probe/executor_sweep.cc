@@ -16,7 +16,13 @@ using base::fail;
 
 // Steps of one decode sample: enough for the caches to be in their usual state.
 constexpr int kDecodeSteps = 4;
+// Tokens of one prefill sample: a few tiles of every linear, and time for several rounds.
+constexpr int kPromptTokensMax = 32;
 constexpr size_t kSettingsMax = 8;
+
+int prompt_tokens(const ExperimentBench& bench) {
+    return std::min(bench.options.depth, kPromptTokensMax);
+}
 
 // One point of a sweep: an executor, the session's own or a second one, and what was measured.
 struct Contender {
@@ -70,7 +76,7 @@ base::Result<std::vector<Contender>> open_contenders(const ExperimentBench& benc
         }
         graph::Executor& executor =
             contender.parts ? *contender.parts->executor : bench.session.executor();
-        const auto positions = static_cast<uint32_t>(bench.options.depth + kDecodeSteps);
+        const auto positions = static_cast<uint32_t>(prompt_tokens(bench) + kDecodeSteps);
         HONE_TRY(auto stepper, Stepper::create(bench.session.config(), executor, 1, positions));
         contender.stepper.emplace(std::move(stepper));
     }
@@ -82,7 +88,7 @@ void measure_once(const ExperimentBench& bench, base::Random& random, Contender&
                   bool counts) {
     Stepper& stepper = *contender.stepper;
     const uint32_t vocab = stepper.executor().vocab();
-    const auto prompt = random_tokens(random, vocab, static_cast<size_t>(bench.options.depth));
+    const auto prompt = random_tokens(random, vocab, static_cast<size_t>(prompt_tokens(bench)));
     const auto steps = random_tokens(random, vocab, kDecodeSteps);
     stepper.clear();
     const double prefill_ns = bench.time_ns([&] { stepper.prefill(0, prompt); });

@@ -19,16 +19,22 @@
 
 namespace hone::probe {
 
-// Until when new rounds may start. The first few rounds run in any case.
+// An experiment's share of the budget.
 class TimeBox {
   public:
     TimeBox(const base::Clock& clock, double seconds)
-        : clock_(clock), end_ns_(clock.now_ns() + static_cast<int64_t>(seconds * 1e9)) {}
-    bool open() const { return clock_.now_ns() < end_ns_; }
+        : clock_(clock),
+          seconds_(seconds),
+          end_ns_(clock.now_ns() + static_cast<int64_t>(seconds * 1e9)) {}
+    bool open() const { return left_s() > 0; }
+    // Less than its own length over its end: what the experiments that follow can still give.
+    bool stretchable() const { return left_s() > -seconds_; }
+    // Below 0 after the end.
     double left_s() const { return static_cast<double>(end_ns_ - clock_.now_ns()) * 1e-9; }
 
   private:
     const base::Clock& clock_;
+    double seconds_;
     int64_t end_ns_;
 };
 
@@ -38,15 +44,19 @@ struct ExperimentBench {
     const base::Clock& clock;
     const Conduct& conduct;
 
-    // Fewer than three rounds have no median worth the name; with more than 24 the interval no
-    // longer shrinks by anything that matters.
+    // Fewer than three rounds have no median worth the name; six are the fewest that give it an
+    // interval; with more than 24 the interval no longer shrinks by anything that matters.
     static constexpr int kRoundsMin = 3;
+    static constexpr int kRoundsWanted = 6;
     static constexpr int kRoundsMax = 24;
 
-    // Calls round() while the box is open, at least kRoundsMin times. cancelled, or its error.
+    // Calls round() while the box is open, for the wanted rounds also a little longer, and
+    // kRoundsMin times in any case. cancelled, or its error.
     template <class Round>
     base::Status rounds(const TimeBox& box, Round&& round) const {
-        for (int i = 0; i < kRoundsMax && (i < kRoundsMin || box.open()); ++i) {
+        for (int i = 0; i < kRoundsMax; ++i) {
+            const bool needed = i < kRoundsMin || (i < kRoundsWanted && box.stretchable());
+            if (!needed && !box.open()) break;
             HONE_TRY_STATUS(conduct.check());
             HONE_TRY_STATUS(round());
         }

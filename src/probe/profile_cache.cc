@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "kernels/ceiling/ceiling.h"
+#include "probe/interference.h"
 
 namespace hone::probe {
 namespace {
@@ -82,7 +83,15 @@ base::Result<CachedCeilings> ceilings_of_machine(const machine::MachineFacts& fa
             return ceilings;
         }
     }
+    const InterferenceWatch watch(clock);
     HONE_TRY(ceilings.profile, measure_ceilings(facts, isa, clock, options, conduct));
+    const double run_delay = watch.so_far().run_delay_share.value_or(0);
+    if (run_delay > options.run_delay_share_max) {
+        ceilings.cache_note = fmt::format(
+            "the machine was busy: ceilings waited {:.0f} % of the time for a CPU and are not kept",
+            run_delay * 100);
+        return ceilings;
+    }
     const base::Status saved = cache.save(ceilings.profile);
     if (!saved) ceilings.cache_note = saved.error().message;
     return ceilings;

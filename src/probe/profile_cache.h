@@ -40,7 +40,8 @@ struct CachedCeilings {
     std::string cache_note;  // why the profile could not be kept, "" when all is well
 };
 
-// The cached profile, or (when there is none, or `refresh`) a measured one, which is then kept.
+// The cached profile, or (when there is none, or `refresh`) a measured one, which is then kept,
+// unless the machine was so busy that its roofs would mislead every later run.
 base::Result<CachedCeilings> ceilings_of_machine(const machine::MachineFacts& facts,
                                                  machine::Isa isa, const base::Clock& clock,
                                                  const ProfileCache& cache, bool refresh,

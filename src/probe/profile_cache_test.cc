@@ -37,6 +37,7 @@ class ProfileCacheTest : public ::testing::Test {
         options.threads = {1};
         options.working_sets = {16 << 10};
         options.budget_s = 0;
+        options.run_delay_share_max = 1e9;  // the machine that tests may be busy
         return options;
     }
 
@@ -106,6 +107,19 @@ TEST_F(ProfileCacheTest, MeasuresOnceThenReadsThenRefreshes) {
     const auto third = ceilings_of_machine(facts_, isa, clock, cache, true, tiny());
     ASSERT_TRUE(third);
     EXPECT_FALSE(third->from_cache);
+}
+
+TEST_F(ProfileCacheTest, ProfilesOfABusyMachineAreNotKept) {
+    const base::SteadyClock clock;
+    const ProfileCache cache(directory_);
+    CeilingOptions options = tiny();
+    options.run_delay_share_max = -1;
+    const auto isa = machine::Isa::portable;
+    const auto measured = ceilings_of_machine(facts_, isa, clock, cache, false, options);
+    ASSERT_TRUE(measured);
+    EXPECT_TRUE(measured->profile.has_ceilings());
+    EXPECT_NE(measured->cache_note, "");
+    EXPECT_FALSE(cache.load(facts_).has_value());
 }
 
 TEST_F(ProfileCacheTest, AProfileOfALowerLevelIsMeasuredAnew) {
