@@ -210,13 +210,30 @@ std::optional<Ratio> ratio_of(const std::vector<double>& after, const std::vecto
     }
     const auto middle = measure::median(ratios);
     if (!middle) return std::nullopt;
-    Ratio out{*middle, *middle, *middle, false, n};
+    const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
+    Ratio out{*middle, *least, *most, false, n};
     if (const auto interval = measure::percentile_interval(ratios, 0.5)) {
         out.low = interval->low;
         out.high = interval->high;
         out.has_interval = true;
     }
     return out;
+}
+
+std::optional<double> control_noise(const measure::RunRecord& record) {
+    for (const ExperimentResult& experiment : record.experiments) {
+        if (!usable(experiment, "control")) continue;
+        std::vector<double> first;
+        std::vector<double> second;
+        if (!read_samples(experiment.values, "first_ns", first) ||
+            !read_samples(experiment.values, "second_ns", second)) {
+            continue;
+        }
+        if (const auto ratio = ratio_of(second, first)) {
+            return std::max(std::fabs(ratio->low - 1), std::fabs(ratio->high - 1));
+        }
+    }
+    return std::nullopt;
 }
 
 }  // namespace hone::cost

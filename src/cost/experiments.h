@@ -83,8 +83,9 @@ std::optional<HotCopy> find_hot_copy(const measure::RunRecord& record, std::stri
 std::optional<NullGraph> find_null_graph(const measure::RunRecord& record);
 std::optional<ColdWarm> find_cold_warm(const measure::RunRecord& record, std::string_view subject);
 
-// after / before of two interleaved sample lists: the median of paired ratios and its 95 % order-
-// statistic interval (absent below 6 pairs); nullopt without samples or with a zero among them.
+// after / before of two interleaved sample lists: the median of paired ratios. low and high are its
+// 95 % order-statistic interval, or, below 6 pairs (has_interval false), the smallest and largest
+// pair. nullopt without samples or with a zero among them.
 struct Ratio {
     double value = 1;
     double low = 1;
@@ -93,5 +94,9 @@ struct Ratio {
     size_t n = 0;
 };
 std::optional<Ratio> ratio_of(const std::vector<double>& after, const std::vector<double>& before);
+
+// The same thing measured twice, interleaved ("control"; values first_ns, second_ns): how far from
+// 1 a ratio of this record lies when nothing was changed. nullopt without that experiment.
+std::optional<double> control_noise(const measure::RunRecord& record);
 
 }  // namespace hone::cost

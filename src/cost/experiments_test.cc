@@ -80,8 +80,24 @@ TEST(Ratio, IsTheMedianOfPairs) {
     ASSERT_TRUE(few);
     EXPECT_EQ(few->n, 2u);
     EXPECT_FALSE(few->has_interval);
+    const auto spread = ratio_of({2, 3, 4}, {1, 1, 1});
+    EXPECT_DOUBLE_EQ(spread->low, 2);
+    EXPECT_DOUBLE_EQ(spread->high, 4);
     EXPECT_FALSE(ratio_of({}, {1}));
     EXPECT_FALSE(ratio_of({1}, {0}));
+}
+
+TEST(Control, SaysHowMuchNothingChanges) {
+    measure::RunRecord record;
+    EXPECT_FALSE(control_noise(record));
+    measure::ExperimentResult control;
+    control.name = "control";
+    control.values = {{"first_ns", {100.0, 100.0, 100.0}}, {"second_ns", {104.0, 99.0, 101.0}}};
+    record.experiments.push_back(control);
+    ASSERT_TRUE(control_noise(record));
+    EXPECT_NEAR(*control_noise(record), 0.04, 1e-12);
+    record.experiments[0].values = {{"first_ns", "x"}};
+    EXPECT_FALSE(control_noise(record));
 }
 
 }  // namespace

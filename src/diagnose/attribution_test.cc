@@ -156,6 +156,11 @@ TEST(Attribution, ConstantsInEveryStepAreRedundant) {
     EXPECT_EQ(class_of(diagnose(record), "decode/rope_table"), Bottleneck::structural_redundancy);
 }
 
+TEST(Attribution, FasterThanItsRoofIsDoubted) {
+    const Diagnosis diagnosis = diagnose(resampled(cost::fake_nodes(), "avx2", 1.6, 1000, 200));
+    EXPECT_LE(confidence_of(diagnosis, "decode/linear"), 0.5);
+}
+
 TEST(Attribution, WithoutCeilingsNothingIsExplained) {
     RunRecord record = fake_record();
     record.machine.bandwidth.clear();

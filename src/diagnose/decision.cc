@@ -33,7 +33,7 @@ Decision flag_card(std::string action, cost::Note title) {
     return card;
 }
 
-void add_factors(Decision& card, const cost::Simulation& simulation) {
+void add_factors(const RunRecord& record, Decision& card, const cost::Simulation& simulation) {
     cost::Note factors = note("factors").with("tier", cost::provenance_name(simulation.tier));
     if (simulation.prefill) factors = factors.with("prefill_x", simulation.prefill->value);
     if (simulation.decode) factors = factors.with("decode_x", simulation.decode->value);
@@ -43,11 +43,16 @@ void add_factors(Decision& card, const cost::Simulation& simulation) {
     const size_t n = std::max(simulation.prefill ? simulation.prefill->n : 0,
                               simulation.decode ? simulation.decode->n : 0);
     if (n > 0) card.evidence.push_back(note("interleaved_pairs").with("n", n));
+    const bool exact = !(simulation.prefill && simulation.prefill->n > 0) &&
+                       !(simulation.decode && simulation.decode->n > 0);
+    if (const auto noise = cost::control_noise(record); noise && !exact) {
+        card.evidence.push_back(note("control_noise").with("noise_share", *noise));
+    }
 }
 
 void predict(Cards& cards, Decision& card, const WhatIf& what_if) {
     const cost::SimulationResult simulated = cost::simulate(cards.record, what_if);
-    if (simulated.value) add_factors(card, *simulated.value);
+    if (simulated.value) add_factors(cards.record, card, *simulated.value);
     PredictionResult result = predict_primary(cards.record, what_if);
     card.predicted = std::move(result.value);
     card.reason = std::move(result.reason);
@@ -280,12 +285,13 @@ void add_measure_again(Cards& cards, const MeasurementGrade& grade) {
 }
 
 // Gains on speed first (by size, discounted for effort and risk), then what is unknown or about
-// memory, then losses.
+// memory, then what is too close to call, then losses.
 double rank(const Decision& card) {
     if (!card.predicted) return 0;
     const Prediction& prediction = *card.predicted;
     const bool memory = prediction.metric.find("_bytes") != std::string::npos;
     double size = std::fabs(prediction.change_percent);
+    if (!prediction.sure) return -0.5;
     if (!prediction.better) return -1 - size;
     if (memory) return 1e-3;
     if (card.risk.level == "quality") size *= 0.5;

@@ -21,7 +21,11 @@ struct Prediction {
     std::string metric;         // "latency_ms_p95", "itl_ms", "kv_bytes", ...
     double change_percent = 0;  // of the metric's own value: -10 = a tenth less
     std::optional<measure::Interval> ci95;
-    bool better = false;  // the change goes the good way for this metric
+    // The interval leaves no doubt about the sign; with too few pairs for an interval: the change
+    // is larger than the spread of the pairs, and larger than what the control changed by nothing.
+    bool sure = true;
+    bool better = false;  // surely goes the good way for this metric
+    size_t pairs = 0;     // interleaved pairs behind it, 0 = none needed
     cost::Provenance tier = cost::Provenance::none;
 };
 

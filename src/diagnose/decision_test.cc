@@ -101,7 +101,35 @@ TEST(Prediction, IntervalThatCrossesZeroIsNotBetter) {
     ASSERT_TRUE(result.value && result.value->ci95);
     EXPECT_LT(result.value->ci95->low, 0);
     EXPECT_GT(result.value->ci95->high, 0);
+    EXPECT_FALSE(result.value->sure);
     EXPECT_FALSE(result.value->better);
+}
+
+RunRecord few_pairs(const std::vector<double>& one) {
+    RunRecord record = fake_record();
+    const std::vector<double> flat(one.size(), 100.0);
+    record.experiments.push_back(cost::to_experiment(
+        cost::Sweep{"thread_sweep", "", "2", {{"1", one, one}, {"2", flat, flat}}}));
+    return record;
+}
+
+TEST(Prediction, FewPairsMustAgreeToBeSure) {
+    const WhatIf one_thread{WhatIfKind::threads, "", "1"};
+    const auto agree = predict_primary(few_pairs({80, 81, 82}), one_thread);
+    ASSERT_TRUE(agree.value);
+    EXPECT_FALSE(agree.value->ci95);
+    EXPECT_EQ(agree.value->pairs, 3u);
+    EXPECT_TRUE(agree.value->better);
+    EXPECT_FALSE(predict_primary(few_pairs({60, 81, 98}), one_thread).value->sure);
+    EXPECT_FALSE(predict_primary(few_pairs({80}), one_thread).value->sure);
+    // As much as the control changed by nothing is no change.
+    RunRecord record = few_pairs({97, 97.5, 98});
+    EXPECT_TRUE(predict_primary(record, one_thread).value->sure);
+    measure::ExperimentResult control;
+    control.name = "control";
+    control.values = {{"first_ns", {100.0, 100.0}}, {"second_ns", {95.0, 103.0}}};
+    record.experiments.push_back(control);
+    EXPECT_FALSE(predict_primary(record, one_thread).value->sure);
 }
 
 TEST(Decisions, NothingIsPredictedWithoutData) {
@@ -223,6 +251,7 @@ TEST(ExperimentPlan, AsksForWhatIsMissingAndNoMore) {
     EXPECT_TRUE(names.count("hot_copy"));
     EXPECT_TRUE(names.count("thread_sweep"));
     EXPECT_TRUE(names.count("batch_sweep"));
+    EXPECT_TRUE(names.count("control"));
     EXPECT_TRUE(names.count("pass_ablation"));
     EXPECT_FALSE(names.count("null_graph"));
     EXPECT_FALSE(names.count("cold_warm"));

@@ -195,6 +195,8 @@ Json decision_json(const Decision& card) {
                      {"change_percent", number(card.predicted->change_percent)},
                      {"ci95", interval(card.predicted->ci95)},
                      {"better", card.predicted->better},
+                     {"sure", card.predicted->sure},
+                     {"pairs", card.predicted->pairs},
                      {"tier", cost::provenance_name(card.predicted->tier)}};
     }
     return {

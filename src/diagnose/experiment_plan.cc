@@ -45,6 +45,12 @@ void ask_hot_copies(const RunRecord& record, const Breakdown& breakdown, Experim
     }
 }
 
+// Without it a change by a few percent cannot be told from noise.
+void ask_control(const RunRecord& record, ExperimentPlan& plan) {
+    if (cost::control_noise(record)) return;
+    ask(plan, {"control", "", "", {}, note("ask_control")});
+}
+
 void ask_threads(const RunRecord& record, ExperimentPlan& plan) {
     if (cost::find_sweep(record, "thread_sweep")) return;
     const int cpus = std::max(1, record.machine.facts.cpus_allowed);
@@ -110,6 +116,7 @@ ExperimentPlan plan_experiments(const RunRecord& record) {
     ExperimentPlan plan;
     ask_hot_copies(record, breakdown, plan);
     ask_threads(record, plan);
+    ask_control(record, plan);
     ask_overhead(record, breakdown, plan);
     ask_batch(record, plan);
     ask_cold(record, breakdown, plan);

@@ -21,6 +21,9 @@ constexpr double kRoofGap = 1.5;
 // Time that a hot copy must save (or not) to confirm (or deny) a memory-bound node.
 constexpr double kHotSaves = 0.20;
 constexpr double kHotSavesNothing = 0.05;
+// So far above a roof that the roof must have been measured on a busier machine.
+constexpr double kAboveRoof = 1.15;
+constexpr double kConfidenceAboveRoof = 0.5;
 // Share of ideal scaling over threads that still counts as scaling.
 constexpr double kScales = 0.80;
 constexpr double kConfidenceWithoutExperiment = 0.75;
@@ -258,6 +261,10 @@ OperatorClass classify_operator(const RunRecord& record, const OperatorRow& row)
     Facts facts = gather(record, row, *bound);
     add_roof_evidence(facts);
     choose_class(facts);
+    if (facts.efficiency > kAboveRoof) {
+        facts.out.evidence.push_back(note("above_roof").with("roof_x", facts.efficiency));
+        facts.out.confidence = std::min(facts.out.confidence, kConfidenceAboveRoof);
+    }
     facts.out.confidence = std::clamp(facts.out.confidence, 0.05, 0.99);
     return facts.out;
 }

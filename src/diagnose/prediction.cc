@@ -62,20 +62,41 @@ Needs needs_of(const RunRecord& record, const std::string& metric) {
     return {prefill > 0 && metric != "itl_ms", decode > 0 && metric != "ttft_ms"};
 }
 
-Prediction change(const std::string& metric, double before, const std::vector<double>& after,
-                  const Simulation& simulation) {
+struct Change {
+    std::string metric;
+    double before = 0;
+    std::vector<double> after;  // (value), or (value, at the low ends, at the high ends)
+    bool is_interval = false;   // the ends are those of 95 % intervals
+    size_t pairs = 0;
+};
+
+bool is_sure(const Prediction& prediction, const Change& change, double low, double high,
+             double noise_percent) {
+    if (change.pairs == 0) return true;
+    if (low <= 0 && high >= 0) return false;
+    if (change.is_interval) return true;
+    const double size = std::fabs(prediction.change_percent);
+    return change.pairs >= 2 && size > high - low && size > noise_percent;
+}
+
+Prediction prediction_of(const RunRecord& record, const Change& change,
+                         const Simulation& simulation) {
     Prediction out;
-    out.metric = metric;
+    out.metric = change.metric;
     out.tier = simulation.tier;
-    out.change_percent = 100 * (after[0] / before - 1);
-    if (after.size() == 3) {
-        const double a = 100 * (after[1] / before - 1);
-        const double b = 100 * (after[2] / before - 1);
-        out.ci95 = measure::Interval{std::min(a, b), std::max(a, b)};
+    out.pairs = change.pairs;
+    const auto percent = [&](double value) { return 100 * (value / change.before - 1); };
+    out.change_percent = percent(change.after[0]);
+    double low = out.change_percent;
+    double high = low;
+    if (change.after.size() == 3) {
+        low = std::min(percent(change.after[1]), percent(change.after[2]));
+        high = std::max(percent(change.after[1]), percent(change.after[2]));
+        if (change.is_interval) out.ci95 = measure::Interval{low, high};
     }
+    out.sure = is_sure(out, change, low, high, 100 * cost::control_noise(record).value_or(0));
     const bool up = out.change_percent > 0;
-    const bool crosses_zero = out.ci95 && out.ci95->low <= 0 && out.ci95->high >= 0;
-    out.better = out.change_percent != 0 && up == higher_is_better(metric) && !crosses_zero;
+    out.better = out.sure && out.change_percent != 0 && up == higher_is_better(change.metric);
     return out;
 }
 
@@ -84,13 +105,19 @@ bool has_intervals(const Simulation& simulation, const Needs& needs) {
            (!needs.decode || simulation.decode->has_interval);
 }
 
-// (value), or (value, at the low ends, at the high ends) when both factors have intervals.
+size_t pairs_of(const Simulation& simulation, const Needs& needs) {
+    const size_t prefill = needs.prefill ? simulation.prefill->n : 0;
+    const size_t decode = needs.decode ? simulation.decode->n : 0;
+    return needs.prefill && needs.decode ? std::min(prefill, decode) : std::max(prefill, decode);
+}
+
+// The factors, then both at their low ends, then both at their high ends.
 std::vector<std::pair<double, double>> factor_pairs(const Simulation& simulation,
                                                     const Needs& needs) {
     const Ratio prefill = simulation.prefill.value_or(Ratio{});
     const Ratio decode = simulation.decode.value_or(Ratio{});
     std::vector<std::pair<double, double>> out = {{prefill.value, decode.value}};
-    if (!has_intervals(simulation, needs)) return out;
+    if (pairs_of(simulation, needs) == 0) return out;
     out.emplace_back(prefill.low, decode.low);
     out.emplace_back(prefill.high, decode.high);
     return out;
@@ -107,12 +134,12 @@ PredictionResult predict_rate(const RunRecord& record, const Simulation& simulat
     const auto& ratio = prefill ? simulation.prefill : simulation.decode;
     if (!ratio) return {{}, note("no_slice_data").with("experiment", metric)};
     const double growth = batch_growth(record, simulation);
-    std::vector<double> after = {growth / ratio->value};
-    if (ratio->has_interval) {
-        after.push_back(growth / ratio->low);
-        after.push_back(growth / ratio->high);
+    Change change{metric, 1.0, {growth / ratio->value}, ratio->has_interval, ratio->n};
+    if (ratio->n > 0) {
+        change.after.push_back(growth / ratio->low);
+        change.after.push_back(growth / ratio->high);
     }
-    return {change(metric, 1.0, after, simulation), {}};
+    return {prediction_of(record, change, simulation), {}};
 }
 
 PredictionResult predict_requests(const RunRecord& record, const Simulation& simulation,
@@ -132,14 +159,18 @@ PredictionResult predict_requests(const RunRecord& record, const Simulation& sim
     if (!now || !std::isfinite(*now) || *now <= 0) {
         return {{}, note("no_samples").with("metric", primary.metric)};
     }
-    std::vector<double> after;
+    Change change{metric_at(primary.metric, primary.percentile),
+                  *now,
+                  {},
+                  has_intervals(simulation, needs),
+                  pairs_of(simulation, needs)};
     for (const auto& [prefill, decode] : factor_pairs(simulation, needs)) {
         const auto values = request_values(stretched(record, prefill, decode), primary.metric);
         double value = measure::percentile(values, primary.percentile).value_or(*now);
         if (primary.metric == "output_tokens_per_s") value *= batch_growth(record, simulation);
-        after.push_back(value);
+        change.after.push_back(value);
     }
-    return {change(metric_at(primary.metric, primary.percentile), *now, after, simulation), {}};
+    return {prediction_of(record, change, simulation), {}};
 }
 
 }  // namespace

@@ -27,22 +27,19 @@ std::string tier_id(const diagnose::Prediction& prediction) {
     return std::string("tier_") + cost::provenance_name(prediction.tier);
 }
 
+std::string interval_text(const diagnose::Prediction& prediction) {
+    if (!prediction.ci95) return {};
+    return fmt::format("[{:+.1f}, {:+.1f}] ", prediction.ci95->low, prediction.ci95->high);
+}
+
 // "[-12.0, -9.7] - gain"
-std::string interval_text(const Style& style, const diagnose::Prediction& prediction) {
-    const bool up = prediction.change_percent > 0;
-    const bool good = up == diagnose::higher_is_better(prediction.metric);
-    const bool unsure =
-        prediction.change_percent == 0 ||
-        (prediction.ci95 && prediction.ci95->low <= 0 && prediction.ci95->high >= 0);
+std::string verdict_text(const Style& style, const diagnose::Prediction& prediction) {
+    const bool none = prediction.change_percent == 0;
     const char* verdict = prediction.better ? "card_gain"
-                          : unsure || good  ? "card_no_difference"
+                          : none            ? "card_no_difference"
                                             : "card_loss";
-    const Ink ink = prediction.better ? Ink::good : unsure || good ? Ink::plain : Ink::bad;
-    std::string out;
-    if (prediction.ci95) {
-        out = fmt::format("[{:+.1f}, {:+.1f}] ", prediction.ci95->low, prediction.ci95->high);
-    }
-    return out + "- " + paint(style, ink, say(style, verdict));
+    const Ink ink = prediction.better ? Ink::good : none ? Ink::plain : Ink::bad;
+    return interval_text(prediction) + "- " + paint(style, ink, say(style, verdict));
 }
 
 void add_card(Page& page, const Decision& card, size_t number) {
@@ -53,7 +50,7 @@ void add_card(Page& page, const Decision& card, size_t number) {
                   .with("title", say(style, card.title))
                   .with("change_percent", prediction.change_percent)
                   .with("metric", prediction.metric)
-                  .with("interval", interval_text(style, prediction)));
+                  .with("interval", verdict_text(style, prediction)));
     std::string evidence;
     for (const Note& line : card.evidence) {
         Note shown = line;
@@ -77,6 +74,22 @@ void add_card(Page& page, const Decision& card, size_t number) {
     page.note(note("card_undo").with("arguments", arguments_text(style, card.undo, card.apply)), 6);
 }
 
+// Nobody should act on these: one line each.
+void add_doubtful(Page& page, const std::vector<const Decision*>& cards) {
+    if (cards.empty()) return;
+    const Style& style = page.style();
+    page.line("  " + say(style, "doubtful_title"));
+    for (const Decision* card : cards) {
+        page.note(note("card_doubtful")
+                      .with("title", say(style, card->title))
+                      .with("change_percent", card->predicted->change_percent)
+                      .with("metric", card->predicted->metric)
+                      .with("interval", interval_text(*card->predicted))
+                      .with("n", card->predicted->pairs),
+                  4);
+    }
+}
+
 // One line per reason, with all cards that lack a prediction for it.
 void add_unpredicted(Page& page, const std::vector<const Decision*>& cards) {
     if (cards.empty()) return;
@@ -97,9 +110,14 @@ void add_decisions(Page& page, const std::vector<Decision>& decisions) {
     size_t number = 0;
     size_t losses = 0;
     std::vector<const Decision*> unknown;
+    std::vector<const Decision*> doubtful;
     for (const Decision& card : decisions) {
         if (!card.predicted) {
             unknown.push_back(&card);
+            continue;
+        }
+        if (!card.predicted->sure) {
+            doubtful.push_back(&card);
             continue;
         }
         if (!card.predicted->better && ++losses > kLossesShown) continue;
@@ -108,6 +126,7 @@ void add_decisions(Page& page, const std::vector<Decision>& decisions) {
     if (losses > kLossesShown) {
         page.note(note("more_losses").with("count", losses - kLossesShown));
     }
+    add_doubtful(page, doubtful);
     add_unpredicted(page, unknown);
     if (decisions.empty()) page.line("  " + say(page.style(), "no_decisions"));
 }

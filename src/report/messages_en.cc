@@ -103,6 +103,9 @@ constexpr Message kMessages[] = {
     {"better_arithmetic",
      "{variant} needs {own_ns} for the arithmetic; the best this CPU has for the format, "
      "{best_ns}"},
+    {"above_roof",
+     "{roof_x} of its roof: the ceilings were measured while the machine was busier, measure them "
+     "again (`hone machine --refresh`)"},
     {"hot_copy",
      "hot copy: {saved_percent} time when its weights ({cold_bytes}) fit a cache ({hot_bytes}), "
      "{n} pairs"},
@@ -141,7 +144,9 @@ constexpr Message kMessages[] = {
     {"card_head_unknown", "{title}: not predicted - {reason}"},
     {"card_gain", "gain"},
     {"card_loss", "would lose"},
-    {"card_no_difference", "no sure difference"},
+    {"card_no_difference", "no difference"},
+    {"card_doubtful", "{title}: {change_percent} {metric} {interval}({n} pairs)"},
+    {"doubtful_title", "Too close to call:"},
     {"card_evidence", "evidence: {text}"},
     {"card_cost", "cost: {level}, {minutes} min; risk: {risk}{reversible}; basis: {tier}"},
     {"card_reversible", ", reversible"},
@@ -149,7 +154,7 @@ constexpr Message kMessages[] = {
     {"card_undo", "undo: {arguments}"},
     {"card_not_available", "not something this version can apply"},
     {"drop_arguments", "drop {arguments}"},
-    {"more_losses", "{count} more that would lose or make no difference"},
+    {"more_losses", "{count} more that would lose"},
     {"unpredicted_title", "Not predicted, for want of data:"},
     {"no_decisions", "nothing to decide on"},
     {"complexity_low", "low"},
@@ -165,6 +170,7 @@ constexpr Message kMessages[] = {
     {"factors_decode", "decode takes {decode_x} as long; prefill was not measured"},
     {"factors_prefill", "prefill takes {prefill_x} as long; decode was not measured"},
     {"interleaved_pairs", "{n} interleaved pairs"},
+    {"control_noise", "changing nothing changes up to {noise_share}"},
     {"class_share", "{class}: {wall_share} of the wall"},
     {"more_threads_than_cpus", "{threads} threads share {cpus} CPUs"},
     {"pass_rewrites", "{rewrites} rewrites in {pass_ms}"},
@@ -181,6 +187,7 @@ constexpr Message kMessages[] = {
     {"nothing_to_change", "{setting}: nothing here would change"},
     // Experiments.
     {"ask_hot_copy", "hot copy of {kind} at {slice}: {step_share} of the steps, memory or kernel?"},
+    {"ask_control", "control: how much changing nothing changes"},
     {"ask_thread_sweep", "thread sweep: what each thread is worth"},
     {"ask_batch_sweep", "batch sweep: overhead against work"},
     {"ask_null_graph", "null graph: {step_share} of the steps are barriers and dispatch"},
