@@ -11,6 +11,7 @@
 #include "kernels/ceiling/ceiling.h"
 #include "machine/facts.h"
 #include "probe/ceiling_points.h"
+#include "probe/peak_resident.h"
 
 namespace hone::probe {
 namespace {
@@ -195,6 +196,8 @@ base::Result<machine::MachineProfile> measure_ceilings(const machine::MachineFac
     std::stable_sort(profile.peaks.begin(), profile.peaks.end(), fewer_threads);
     std::stable_sort(profile.overheads.begin(), profile.overheads.end(), fewer_threads);
     profile.measured_at = utc_now();
+    // The arenas are gone; a model opened later shall not be charged for them.
+    forget_peak_resident();
     conduct.report("ceilings", 1.0);
     return profile;
 }

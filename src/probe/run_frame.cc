@@ -6,6 +6,7 @@
 #include "machine/facts.h"
 #include "machine/isa.h"
 #include "probe/ceilings.h"
+#include "probe/peak_resident.h"
 
 namespace hone::probe {
 namespace {
@@ -34,7 +35,7 @@ RunFrame::RunFrame(runtime::Session& session, const RunSetting& setting)
     fill_facts();
     peak_bytes_ = machine::read_resident_bytes().peak;
     before_gb_per_s_ = read_bandwidth();
-    probe_mark_bytes_ = machine::read_resident_bytes().peak;
+    probe_mark_bytes_ = forget_peak_resident() ? 0 : machine::read_resident_bytes().peak;
     watch_.emplace(setting.clock);
 }
 

@@ -4,8 +4,9 @@
 // begin() fills context, machine, model and plan and takes a short reading of the read bandwidth;
 // finish() takes it again and writes interference, memory and load metrics. The readings need
 // memory of their own, so the highest resident set is pieced together from the kernel's mark before
-// the first reading and from samples between the tests; only a mark above that of the reading
-// itself counts as new. Thread rule: one thread.
+// the first reading and its mark after, which starts anew; where the system does not let it, from
+// samples between the tests, and only a mark above that of the reading itself counts as new. Thread
+// rule: one thread.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,7 @@ class RunFrame {
     uint64_t peak_bytes_ = 0;  // resident, as far as known
     std::optional<double> before_gb_per_s_;
     std::optional<double> after_gb_per_s_;
-    uint64_t probe_mark_bytes_ = 0;  // the kernel's mark after the first reading
+    uint64_t probe_mark_bytes_ = 0;  // the kernel's mark after the first reading, if it stays
     std::optional<InterferenceWatch> watch_;
 };
 
