@@ -53,8 +53,6 @@ base::Result<machine::MachineProfile> load_profile(const CommandContext& context
     conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
     HONE_TRY(auto cached, probe::ceilings_of_machine(facts, machine::detect_isa(), context.clock,
                                                      cache, refresh, {}, conduct));
-    // Measuring touches far more memory than any model of this size needs; that is not its peak.
-    if (!cached.from_cache) machine::forget_peak_resident();
     return std::move(cached.profile);
 }
 

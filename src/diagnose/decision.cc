@@ -174,8 +174,8 @@ void add_batch(Cards& cards) {
                 note("batch_throughput")
                     .with("throughput_x", batch / (now * simulated.value->decode->value)));
         }
-        card.apply = {"--batch", std::to_string(batch)};
-        card.undo = {"--batch", std::to_string(now)};
+        // How many requests run together is up to whoever serves them; no command takes it yet.
+        card.available = false;
         cards.out.push_back(std::move(card));
     }
 }

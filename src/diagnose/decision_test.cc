@@ -195,6 +195,17 @@ TEST(Decisions, DisabledPassIsOfferedBack) {
     EXPECT_EQ(card->undo, (std::vector<std::string>{"--without", "last_position_logits"}));
 }
 
+TEST(Decisions, NoCommandTakesABatchYet) {
+    RunRecord record = experimented_record();
+    record.context.scenario = "batch";
+    const Diagnosis diagnosis = diagnose(record);
+    const Decision* card = card_of(diagnosis, "batch:4");
+    ASSERT_NE(card, nullptr);
+    EXPECT_TRUE(card->predicted);
+    EXPECT_FALSE(card->available);
+    EXPECT_TRUE(card->apply.empty());
+}
+
 TEST(Decisions, SmallerContextSavesMemory) {
     const Diagnosis diagnosis = diagnose(fake_record());
     const Decision* card = card_of(diagnosis, "context:256");

@@ -2,7 +2,6 @@
 
 #include <cpuid.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -249,14 +248,6 @@ ResidentBytes read_resident_bytes() {
     resident.now = bytes_of(status, "VmRSS").value_or(0);
     resident.peak = std::max(resident.now, bytes_of(status, "VmHWM").value_or(0));
     return resident;
-}
-
-void forget_peak_resident() {
-    // proc(5): 5 resets the peak resident set size.
-    const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-    if (file < 0) return;
-    [[maybe_unused]] const ssize_t written = write(file, "5", 1);
-    close(file);
 }
 
 }  // namespace hone::machine

@@ -35,7 +35,5 @@ struct ResidentBytes {
     uint64_t peak = 0;
 };
 ResidentBytes read_resident_bytes();
-// Lets the peak start over at what is resident now, where the kernel allows it.
-void forget_peak_resident();
 
 }  // namespace hone::machine
