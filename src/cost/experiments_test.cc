@@ -43,6 +43,65 @@ TEST(Experiments, OthersSurviveTheRecord) {
     EXPECT_FALSE(find_cold_warm(record, "first_run"));
 }
 
+TEST(Experiments, SubstitutionAndDelaySurviveTheRecord) {
+    measure::RunRecord record;
+    record.experiments.push_back(
+        to_experiment(ComputeSubstitution{"linear", "decode", 4096, {5, 6}, {3, 4}}));
+    record.experiments.push_back(to_experiment(
+        DelayInjection{"attend", "decode", "one", 30, 100, {5000, 6000}, {8000, 9100}}));
+    const auto read = find_compute_substitution(record, "linear", "decode");
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->bytes, 4096u);
+    EXPECT_EQ(read->full_ns, (std::vector<double>{5, 6}));
+    EXPECT_EQ(read->read_ns, (std::vector<double>{3, 4}));
+    EXPECT_FALSE(find_compute_substitution(record, "linear", "prefill"));
+    const auto delay = find_delay_injection(record, "attend", "decode", "one");
+    ASSERT_TRUE(delay);
+    EXPECT_EQ(delay->calls, 30u);
+    EXPECT_NEAR(*delay->criticality(), (1.0 + 31.0 / 30.0) / 2, 1e-12);
+    EXPECT_FALSE(find_delay_injection(record, "attend", "decode", "all"));
+    EXPECT_FALSE(as_delay_injection(
+        to_experiment(DelayInjection{"attend", "decode", "one", 0, 100, {5000}, {8000}})))
+        << "nothing was added";
+}
+
+TEST(Experiments, FlushDenormalsIsASweepToo) {
+    measure::RunRecord record;
+    FlushDenormals flush;
+    flush.baseline = "off";
+    flush.off = {"off", {4, 4}, {10, 12}};
+    flush.on = {"on", {2, 2}, {5, 6}};
+    flush.rows = 7;
+    flush.rows_differing = 3;
+    flush.top_differing = 1;
+    flush.logit_difference_max = 0.25;
+    record.experiments.push_back(to_experiment(flush));
+    const auto back = find_flush_denormals(record);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->on.decode_ns, (std::vector<double>{5, 6}));
+    EXPECT_EQ(back->rows, 7u);
+    EXPECT_EQ(back->rows_differing, 3u);
+    EXPECT_EQ(back->top_differing, 1u);
+    EXPECT_DOUBLE_EQ(back->logit_difference_max, 0.25);
+    ASSERT_TRUE(find_sweep(record, "ftz"));
+    EXPECT_EQ(find_sweep(record, "ftz")->baseline, "off");
+    record.experiments[0].values["points"].erase(1);
+    EXPECT_FALSE(find_flush_denormals(record));
+}
+
+TEST(Experiments, ControlAndColdKeepWhatTheyVerified) {
+    measure::RunRecord record;
+    record.experiments.push_back(to_experiment(Control{{10, 11}, {11, 10}, 100, 110}));
+    record.experiments.push_back(to_experiment(ColdWarm{"load", {50}, {10}, 4096, 0.9}));
+    const auto control = find_control(record);
+    ASSERT_TRUE(control);
+    EXPECT_NEAR(*control->frequency_drift(), 0.1, 1e-12);
+    EXPECT_FALSE(Control{}.frequency_drift());
+    EXPECT_EQ(find_cold_warm(record, "load")->dropped_share, 0.9);
+    record.experiments[1].values.erase("dropped_share");
+    EXPECT_FALSE(find_cold_warm(record, "load")->dropped_share);
+}
+
 TEST(Experiments, WrongShapesAreNoExperiment) {
     auto good = to_experiment(thread_sweep());
     auto invalid = good;
@@ -67,6 +126,12 @@ TEST(Experiments, WrongShapesAreNoExperiment) {
     EXPECT_FALSE(as_cold_warm(cold));
     cold.parameters = 3;
     EXPECT_FALSE(as_cold_warm(cold));
+    auto read = to_experiment(ComputeSubstitution{"linear", "decode", 1, {5}, {3}});
+    read.values["read_ns"] = base::Json::array();
+    EXPECT_FALSE(as_compute_substitution(read));
+    auto delay = to_experiment(DelayInjection{"linear", "decode", "all", 1, 5, {5}, {9}});
+    delay.parameters["delay_ns"] = "5";
+    EXPECT_FALSE(as_delay_injection(delay));
 }
 
 TEST(Ratio, IsTheMedianOfPairs) {
