@@ -18,6 +18,12 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
     command.add_option("--step-tokens", options.step_tokens, "Tokens of one engine step at most")
         ->check(CLI::Range(1, 4096))
         ->capture_default_str();
+    command.add_flag("--flush-denormals", options.flush_denormals,
+                     "Treat denormal numbers as zero (faster on some CPUs, not IEEE 754)");
+    command.add_option("--prefix-cache", options.prefix_cache,
+                       "Keep the KV pages of prompts for later prompts that begin alike")
+        ->check(CLI::IsMember({"on", "off"}))
+        ->capture_default_str();
 }
 
 base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
@@ -26,6 +32,7 @@ base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
     load.threads = options.threads;
     load.pin_threads = options.pin;
     load.disabled_passes = options.without;
+    load.flush_denormals = options.flush_denormals;
     if (!options.isa.empty()) {
         HONE_TRY(load.isa, machine::parse_isa(options.isa));
     }
@@ -38,6 +45,7 @@ base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
         load.variants.emplace_back(variant.substr(0, equals), variant.substr(equals + 1));
     }
     load.limits = limits;
+    load.limits.prefix_cache = options.prefix_cache == "on";
     load.limits.step_tokens_max = std::max(options.step_tokens, limits.sequences_max);
     return load;
 }

@@ -20,6 +20,8 @@ struct SessionOptions {
     std::vector<std::string> without;
     std::vector<std::string> variants;  // FAMILY=NAME
     uint32_t step_tokens = 256;
+    bool flush_denormals = false;
+    std::string prefix_cache = "on";
 };
 
 void add_session_options(CLI::App& command, SessionOptions& options);

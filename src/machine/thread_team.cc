@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <xmmintrin.h>
 
 #include <algorithm>
 #include <array>
@@ -30,6 +31,8 @@ constexpr int kMissesMax = 8;
 // Every so many barriers the team spins in full once, to learn whether spinning pays again.
 constexpr uint32_t kProbeInterval = 32;
 constexpr int kAffinitySets = 8;  // 8 x 1024 CPUs
+
+constexpr unsigned kFlushBits = 0x8040;  // MXCSR: flush to zero, denormals are zero
 
 using AffinityMask = std::array<cpu_set_t, kAffinitySets>;
 
@@ -133,6 +136,7 @@ void pin_this_thread(const AffinityMask& allowed, int index) {
 struct ThreadTeam::State {
     int threads = 1;
     bool pin = false;
+    bool flush_denormals = false;
     AffinityMask allowed{};
     pid_t creator = 0;
     std::vector<std::thread> members;  // all but member 0
@@ -167,6 +171,7 @@ struct ThreadTeam::State {
 
     void serve(int index) {
         if (pin) pin_this_thread(allowed, index);
+        if (flush_denormals) _mm_setcsr(_mm_getcsr() | kFlushBits);
         for (uint32_t seen = 0;; ++seen) {
             start.wait_past(seen, budget.current());
             if (stop) return;
@@ -224,6 +229,7 @@ base::Result<std::unique_ptr<ThreadTeam>> ThreadTeam::create(ThreadTeamOptions o
     state->threads = options.threads;
     const int cpus = allowed_cpus(state->allowed);
     state->pin = options.pin && cpus > 0;
+    state->flush_denormals = options.flush_denormals;
     state->creator = static_cast<pid_t>(syscall(SYS_gettid));
     // More members than CPUs: whoever spins keeps the CPU from whom it waits for.
     const bool crowded = cpus > 0 && options.threads > cpus;
@@ -248,15 +254,19 @@ int ThreadTeam::threads() const {
 
 void ThreadTeam::run_raw(void (*work)(void*, int), void* context) {
     State& state = *state_;
+    // The calling thread gets its own mode back: what it computes between runs is not the team's.
+    const unsigned before = _mm_getcsr();
+    if (state.flush_denormals) _mm_setcsr(before | kFlushBits);
     if (state.threads == 1) {
         work(context, 0);
-        return;
+    } else {
+        state.work = work;
+        state.context = context;
+        state.start.advance();
+        work(context, 0);
+        state.meet();
     }
-    state.work = work;
-    state.context = context;
-    state.start.advance();
-    work(context, 0);
-    state.meet();
+    if (state.flush_denormals) _mm_setcsr(before);
 }
 
 void ThreadTeam::barrier() {

@@ -21,6 +21,10 @@ struct ThreadTeamOptions {
     bool pin = false;
     // Pause instructions before a waiting member sleeps. 0 sleeps at once.
     int spin_pauses = 4000;
+    // Inside run(), denormal f32 results become 0 and denormal inputs count as 0 (MXCSR FTZ and
+    // DAZ). Some CPUs need a hundred cycles more for an operation with a denormal; IEEE 754 wants
+    // them, so it is off unless asked for.
+    bool flush_denormals = false;
 };
 
 class ThreadTeam {

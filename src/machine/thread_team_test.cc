@@ -1,11 +1,13 @@
 #include "machine/thread_team.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -165,6 +167,20 @@ TEST(ThreadTeam, MembersLeaveSignalsToTheirCreator) {
 TEST(ThreadTeam, OversubscribedTeamGivesWay) {
     const auto team = make_team({.threads = 32, .spin_pauses = 1 << 20});
     expect_barriers_order(*team, 400);
+}
+
+TEST_P(ThreadTeamBySize, FlushesDenormalsInsideRunsOnly) {
+    const auto halves = [](bool flush, int threads) {
+        const auto team = make_team({.threads = threads, .flush_denormals = flush});
+        std::vector<float> results(static_cast<size_t>(threads));
+        volatile float smallest = std::numeric_limits<float>::min();
+        team->run([&](int thread) { results[static_cast<size_t>(thread)] = smallest / 2; });
+        return results;
+    };
+    EXPECT_THAT(halves(true, GetParam()), testing::Each(0.0F));
+    EXPECT_THAT(halves(false, GetParam()), testing::Each(testing::Gt(0.0F)));
+    volatile float smallest = std::numeric_limits<float>::min();
+    EXPECT_GT(smallest / 2, 0.0F) << "the caller's own mode came back";
 }
 
 TEST(SplitRange, CoversEveryItemOnceInGrains) {

@@ -104,6 +104,12 @@ struct RequestSample {
     std::vector<double> token_gap_ns;  // between output tokens
     int prompt_tokens = 0;
     int output_tokens = 0;
+    // Of the prompt: taken from the prefix cache and not computed; a prefix that earlier requests
+    // had computed, in whole pages of the KV cache (so what an endless prefix cache had saved);
+    // runs of the padding token at either end.
+    int prompt_tokens_reused = 0;
+    int prompt_tokens_repeated = 0;
+    int padding_tokens = 0;
 };
 
 // Result of one probe experiment: free of interpretation.

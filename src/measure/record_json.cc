@@ -157,7 +157,10 @@ Json request_json(const RequestSample& request) {
             {"total_ns", json_number(request.total_ns)},
             {"token_gap_ns", json_numbers(request.token_gap_ns)},
             {"prompt_tokens", request.prompt_tokens},
-            {"output_tokens", request.output_tokens}};
+            {"output_tokens", request.output_tokens},
+            {"prompt_tokens_reused", request.prompt_tokens_reused},
+            {"prompt_tokens_repeated", request.prompt_tokens_repeated},
+            {"padding_tokens", request.padding_tokens}};
 }
 
 void read_request(JsonFields& fields, RequestSample& request) {
@@ -168,6 +171,9 @@ void read_request(JsonFields& fields, RequestSample& request) {
     fields.optional("token_gap_ns", request.token_gap_ns);
     fields.optional("prompt_tokens", request.prompt_tokens);
     fields.optional("output_tokens", request.output_tokens);
+    fields.optional("prompt_tokens_reused", request.prompt_tokens_reused);
+    fields.optional("prompt_tokens_repeated", request.prompt_tokens_repeated);
+    fields.optional("padding_tokens", request.padding_tokens);
 }
 
 Json metric_json(const MetricSamples& metric) {

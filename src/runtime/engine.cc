@@ -225,7 +225,8 @@ base::Result<std::unique_ptr<Engine>> Engine::create(const models::ModelConfig& 
                                         .context = limits.context,
                                         .slots = limits.sequences_max,
                                         .step_tokens_max = limits.step_tokens_max,
-                                        .bytes_max = limits.kv_bytes_max}));
+                                        .bytes_max = limits.kv_bytes_max,
+                                        .prefix_cache = limits.prefix_cache}));
     return std::unique_ptr<Engine>(
         new Engine(std::make_unique<State>(runner, rows, limits, std::move(pool))));
 }
@@ -241,7 +242,7 @@ base::Result<SequenceId> Engine::add(SequenceRequest request) {
     free->id = s.next_id++;
     free->tokens.assign(request.prompt.begin(), request.prompt.end());
     free->prompt_tokens = free->total();
-    free->computed = 0;
+    free->computed = free->reused = s.pool.adopt(slot, free->tokens);
     free->output_tokens_max = request.output_tokens_max;
     free->stop_tokens = std::move(request.stop_tokens);
     free->sampler.emplace(std::move(request.sampling), s.workspace);
@@ -318,7 +319,7 @@ void Engine::apply(const StepPlan& plan, const StepResult& result,
         if (s.slots[slice.slot].id != slice.sequence) continue;  // cancelled since run()
         Sequence& sequence = s.planned(slice);
         sequence.computed += slice.n_tokens;
-        s.pool.advance(slice.slot, sequence.computed);
+        s.pool.advance(slice.slot, sequence.computed, sequence.tokens);
         if (!slice.wants_logits) continue;
         HONE_CHECK_LE((logits_row + 1) * vocab, result.logits.size());
         const int32_t token = sequence.sampler->sample(
@@ -340,6 +341,15 @@ uint32_t Engine::sequences_running() const {
 const std::vector<int32_t>* Engine::tokens(SequenceId id) const {
     const Sequence* sequence = state_->find(id);
     return sequence == nullptr ? nullptr : &sequence->tokens;
+}
+
+uint32_t Engine::reused_tokens(SequenceId id) const {
+    const Sequence* sequence = state_->find(id);
+    return sequence == nullptr ? 0 : sequence->reused;
+}
+
+void Engine::forget_prefixes() {
+    state_->pool.forget_prefixes();
 }
 
 cost::StepShape Engine::shape_of(const StepPlan& plan) const {

@@ -34,6 +34,7 @@ struct EngineLimits {
     uint32_t sequences_max = 1;
     uint32_t step_tokens_max = 256;  // token budget of one step, >= sequences_max
     uint64_t kv_bytes_max = 0;       // 0 = sequences_max full contexts
+    bool prefix_cache = true;        // see runtime/kv_pool.h
 };
 inline constexpr uint32_t kContextDefault = 4096;
 inline constexpr uint32_t kSequencesMax = 1024;
@@ -115,6 +116,9 @@ class Engine {
     uint32_t sequences_running() const;
     // Prompt and output tokens so far; nullptr when the sequence is gone.
     const std::vector<int32_t>* tokens(SequenceId id) const;
+    // Of a running sequence's prompt: taken from the prefix cache instead of computed.
+    uint32_t reused_tokens(SequenceId id) const;
+    void forget_prefixes();
     cost::StepShape shape_of(const StepPlan& plan) const;
     const EngineLimits& limits() const;
     KvPoolFacts kv_facts() const;

@@ -252,8 +252,18 @@ TEST(Engine, CancelAtEveryPointFreesEverything) {
     }
 }
 
-// One simulated life from a seed: random arrivals, lengths, budgets, pools and cancels.
-void simulate(uint64_t seed) {
+// Half of the prompts begin like others, up to some token.
+std::vector<int32_t> prompt_with_family(base::Random& random, uint32_t length) {
+    std::vector<int32_t> prompt = some_prompt(length, random.next_u64());
+    if (random.next_below(2) == 0) return prompt;
+    const std::vector<int32_t> family = some_prompt(length, 1000 + random.next_below(3));
+    std::copy_n(family.begin(), random.next_below(length + 1), prompt.begin());
+    return prompt;
+}
+
+// One simulated life from a seed: random arrivals, lengths, budgets, pools and cancels. `reused`:
+// tokens that came out of the prefix cache.
+void simulate(uint64_t seed, uint64_t& reused) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
     base::Random random(seed);
     const auto below = [&](uint64_t n) { return static_cast<uint32_t>(random.next_below(n)); };
@@ -274,7 +284,7 @@ void simulate(uint64_t seed) {
     for (int step = 0; arrivals > 0 || !bench.engine->idle(); ++step) {
         ASSERT_LT(step, 5000) << "the simulation does not end";
         while (arrivals > 0 && below(3) == 0) {
-            SequenceRequest r = request(some_prompt(1 + below(limits.context), random.next_u64()),
+            SequenceRequest r = request(prompt_with_family(random, 1 + below(limits.context)),
                                         1 + below(40), below(2) * random.next_u64());
             r.stop_tokens = {static_cast<int32_t>(below(64))};
             auto id = bench.engine->add(r);
@@ -284,9 +294,11 @@ void simulate(uint64_t seed) {
                 if (bench.engine->idle()) --arrivals;  // it can never fit
                 break;
             }
+            reused += bench.engine->reused_tokens(*id);
             requests[*id] = r;
             --arrivals;
         }
+        if (below(60) == 0) bench.engine->forget_prefixes();
         if (!bench.engine->idle() && below(25) == 0) {
             const StepPlan plan = bench.engine->schedule();
             const SequenceId id = plan.slices[below(plan.slices.size())].sequence;
@@ -315,7 +327,63 @@ void simulate(uint64_t seed) {
 }
 
 TEST(EngineSimulation, BatchEqualsSoloFromManySeeds) {
-    for (uint64_t seed = 1; seed <= 100; ++seed) simulate(seed);
+    uint64_t reused = 0;
+    for (uint64_t seed = 1; seed <= 100; ++seed) simulate(seed, reused);
+    EXPECT_GT(reused, 500u) << "the simulation no longer meets the prefix cache";
+}
+
+TEST(Engine, ALaterPromptTakesTheBeginningItShares) {
+    Bench bench({.step_tokens_max = 64});
+    std::vector<int32_t> first = some_prompt(100, 9);
+    std::vector<int32_t> second = first;
+    second[70] ^= 1;
+    const auto run = [&](const std::vector<int32_t>& prompt) {
+        const SequenceId id = bench.engine->add(request(prompt, 3)).value();
+        const uint32_t reused = bench.engine->reused_tokens(id);
+        while (!bench.engine->idle()) bench.step();
+        return reused;
+    };
+    EXPECT_EQ(run(first), 0u);
+    EXPECT_EQ(bench.engine->kv_facts().pages_cached, 3u);
+    const uint64_t before = bench.model.tokens_run();
+    EXPECT_EQ(run(second), 64u) << "two whole pages come before the difference";
+    EXPECT_EQ(bench.model.tokens_run() - before, 100u + 2 - 64);
+    EXPECT_EQ(run(first), 96u);
+    first.resize(64);
+    EXPECT_EQ(run(first), 32u) << "the last token is always computed";
+    bench.engine->forget_prefixes();
+    EXPECT_EQ(bench.engine->kv_facts().pages_cached, 0u);
+    EXPECT_EQ(run(second), 0u);
+}
+
+TEST(Engine, WithoutPrefixCacheNothingIsKept) {
+    Bench bench({.prefix_cache = false});
+    for (int i = 0; i < 2; ++i) {
+        const SequenceId id = bench.engine->add(request(some_prompt(100, 9), 3)).value();
+        EXPECT_EQ(bench.engine->reused_tokens(id), 0u);
+        while (!bench.engine->idle()) bench.step();
+    }
+    EXPECT_EQ(bench.engine->kv_facts().pages_cached, 0u);
+}
+
+TEST(Engine, ReusedPagesGiveTheSameTokens) {
+    for (const std::vector<uint32_t>& windows : {std::vector<uint32_t>{0}, {0, 40}, {0, 100}}) {
+        FakeModelOptions options;
+        options.windows = windows;
+        const SequenceRequest r = request(some_prompt(150, 8), 20, 5);
+        Bench bench({.step_tokens_max = 48}, options);
+        std::vector<Outcome> outcomes(2);
+        for (Outcome& outcome : outcomes) {
+            ASSERT_TRUE(bench.engine->add(r));
+            while (!bench.engine->idle()) {
+                for (const TokenEvent& event : bench.step()) {
+                    outcome.tokens.push_back(event.token);
+                    outcome.finish = event.finish;
+                }
+            }
+        }
+        EXPECT_EQ(outcomes[0], outcomes[1]);
+    }
 }
 
 TEST(Engine, WindowedGroupsHoldFewerPages) {

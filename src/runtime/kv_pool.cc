@@ -73,6 +73,8 @@ base::Status KvPool::make_group(const KvPoolOptions& options, uint32_t pages_tot
     group.tables.assign(entries, nullptr);
     group.page_indices.assign(entries, kNoPage);
     group.held.assign(options.slots, 0);
+    group.holders.assign(pages_total, 0);
+    group.entries.assign(pages_total, PrefixIndex::kNone);
     return {};
 }
 
@@ -117,6 +119,16 @@ base::Result<KvPool> KvPool::create(KvPoolOptions options) {
         }
         HONE_TRY_STATUS(make_group(pool.options_, static_cast<uint32_t>(pages), group));
     }
+    if (pool.options_.prefix_cache) {
+        // A page is in one entry at most and an entry has a page of every group: it cannot
+        // overflow.
+        uint32_t entries_max = UINT32_MAX;
+        for (const Group& group : pool.groups_) {
+            entries_max = std::min(entries_max, group.pages_total);
+        }
+        pool.prefixes_ = PrefixIndex(entries_max, static_cast<uint32_t>(pool.groups_.size()));
+        pool.entry_pages_.resize(pool.groups_.size());
+    }
     pool.slots_.resize(pool.options_.slots);
     for (uint32_t slot = 0; slot < pool.options_.slots; ++slot) {
         for (Group& group : pool.groups_) {
@@ -146,7 +158,8 @@ void KvPool::reserve(uint32_t slot, uint32_t positions) {
     HONE_CHECK_GT(positions, 0u);
     HONE_CHECK(can_reserve(positions));
     for (Group& group : groups_) group.pages_reserved += pages_at_most(group.layout, positions);
-    slots_[slot] = {.reserved = positions, .backed = 0, .computed = 0};
+    slots_[slot] = {};
+    slots_[slot].reserved = positions;
 }
 
 void KvPool::zero_written(Group& group, uint32_t page) {
@@ -167,17 +180,22 @@ void KvPool::zero_written(Group& group, uint32_t page) {
     }
 }
 
-void KvPool::take_page(Group& group, uint32_t slot, uint32_t table_index) {
-    // The reservation guarantees a page; without one the accounting is wrong.
-    HONE_CHECK(!group.free.empty());
-    const uint32_t page = group.free.back();
-    group.free.pop_back();
-    zero_written(group, page);
+void KvPool::hold_page(Group& group, uint32_t slot, uint32_t table_index, uint32_t page) {
     const size_t entry = size_t{slot} * pages_per_slot_ + table_index;
     HONE_CHECK_EQ(group.page_indices[entry], kNoPage);
     group.page_indices[entry] = page;
     group.tables[entry] = group.buffer.data() + page * group.layout.page_bytes();
+    ++group.holders[page];
     ++group.held[slot];
+}
+
+void KvPool::take_page(uint32_t group_index, uint32_t slot, uint32_t table_index) {
+    Group& group = groups_[group_index];
+    if (group.free.empty()) evict(group_index);
+    const uint32_t page = group.free.back();
+    group.free.pop_back();
+    zero_written(group, page);
+    hold_page(group, slot, table_index, page);
 }
 
 void KvPool::give_page(Group& group, uint32_t slot, uint32_t table_index) {
@@ -186,8 +204,88 @@ void KvPool::give_page(Group& group, uint32_t slot, uint32_t table_index) {
     if (page == kNoPage) return;
     group.page_indices[entry] = kNoPage;
     group.tables[entry] = nullptr;
-    group.free.push_back(page);  // within the capacity it was made with
     --group.held[slot];
+    --group.holders[page];
+    const bool remembered = group.entries[page] != PrefixIndex::kNone;
+    // Within the capacity that `free` was made with.
+    if (group.holders[page] == 0 && !remembered) group.free.push_back(page);
+}
+
+void KvPool::forget_entry(uint32_t entry) {
+    for (uint32_t g = 0; g < groups_.size(); ++g) {
+        const uint32_t page = prefixes_.page(entry, g);
+        groups_[g].entries[page] = PrefixIndex::kNone;
+        if (groups_[g].holders[page] == 0) groups_[g].free.push_back(page);
+    }
+    prefixes_.remove(entry);
+}
+
+void KvPool::forget_prefixes() {
+    for (uint32_t entry = 0; entry < prefixes_.entries_max(); ++entry) {
+        if (prefixes_.used(entry)) forget_entry(entry);
+    }
+}
+
+void KvPool::evict(uint32_t group_index) {
+    const Group& group = groups_[group_index];
+    uint32_t oldest = PrefixIndex::kNone;
+    for (uint32_t page = 0; page < group.pages_total; ++page) {
+        const uint32_t entry = group.entries[page];
+        if (entry == PrefixIndex::kNone || group.holders[page] != 0) continue;
+        if (oldest == PrefixIndex::kNone ||
+            prefixes_.last_use(entry) < prefixes_.last_use(oldest)) {
+            oldest = entry;
+        }
+    }
+    // The reservation guarantees a page; without one the accounting is wrong.
+    HONE_CHECK(oldest != PrefixIndex::kNone);
+    forget_entry(oldest);
+}
+
+uint32_t KvPool::adopt(uint32_t slot, std::span<const int32_t> tokens) {
+    HONE_CHECK_LT(slot, slots_.size());
+    Slot& state = slots_[slot];
+    HONE_CHECK_EQ(state.backed, 0u);
+    HONE_CHECK_LE(tokens.size(), size_t{state.reserved});
+    if (!options_.prefix_cache || tokens.empty()) return 0;
+    constexpr uint32_t kTokens = kernels::kPageTokens;
+    const auto pages_max = static_cast<uint32_t>((tokens.size() - 1) / kTokens);
+    uint32_t pages = 0;
+    for (; pages < pages_max; ++pages) {
+        const uint32_t next = prefixes_.find(state.tail, tokens.subspan(pages * kTokens, kTokens));
+        if (next == PrefixIndex::kNone) break;
+        state.tail = next;
+        state.tail_serial = prefixes_.serial(next);
+    }
+    prefixes_.touch(state.tail);
+    state.computed = state.backed = pages * kTokens;
+    for (Group& group : groups_) {
+        const auto group_index = static_cast<uint32_t>(&group - groups_.data());
+        const uint32_t visible = lowest_visible(group.layout, state.computed) / kTokens;
+        for (uint32_t entry = state.tail, i = pages; i > visible; --i) {
+            hold_page(group, slot, i - 1, prefixes_.page(entry, group_index));
+            entry = prefixes_.parent(entry);
+        }
+    }
+    return state.computed;
+}
+
+void KvPool::remember_page(uint32_t slot, uint32_t table_index, std::span<const int32_t> tokens) {
+    Slot& state = slots_[slot];
+    // The page before was forgotten: nothing can be found behind it.
+    if (prefixes_.serial(state.tail) != state.tail_serial) return;
+    uint32_t entry = prefixes_.find(state.tail, tokens);
+    if (entry == PrefixIndex::kNone) {
+        for (size_t g = 0; g < groups_.size(); ++g) {
+            entry_pages_[g] = groups_[g].page_indices[size_t{slot} * pages_per_slot_ + table_index];
+        }
+        entry = prefixes_.add(state.tail, tokens, entry_pages_);
+        for (size_t g = 0; g < groups_.size(); ++g) groups_[g].entries[entry_pages_[g]] = entry;
+    } else {
+        prefixes_.touch(entry);
+    }
+    state.tail = entry;
+    state.tail_serial = prefixes_.serial(entry);
 }
 
 void KvPool::back(uint32_t slot, uint32_t positions) {
@@ -199,12 +297,13 @@ void KvPool::back(uint32_t slot, uint32_t positions) {
     const uint32_t pages_end = static_cast<uint32_t>(pages_for(positions));
     // Only what this call adds can be new: a page that is already there is met, not taken.
     const uint32_t first = state.backed / kernels::kPageTokens;
-    for (Group& group : groups_) {
+    for (uint32_t g = 0; g < groups_.size(); ++g) {
+        Group& group = groups_[g];
         const uint32_t visible = static_cast<uint32_t>(
             lowest_visible(group.layout, state.computed) / kernels::kPageTokens);
         for (uint32_t i = std::max(first, visible); i < pages_end; ++i) {
             const size_t entry = size_t{slot} * pages_per_slot_ + i;
-            if (group.page_indices[entry] == kNoPage) take_page(group, slot, i);
+            if (group.page_indices[entry] == kNoPage) take_page(g, slot, i);
             const size_t filled = positions - i * kernels::kPageTokens;
             group.written[group.page_indices[entry]] =
                 static_cast<uint8_t>(std::min(filled, kernels::kPageTokens));
@@ -213,11 +312,18 @@ void KvPool::back(uint32_t slot, uint32_t positions) {
     state.backed = positions;
 }
 
-void KvPool::advance(uint32_t slot, uint32_t computed) {
+void KvPool::advance(uint32_t slot, uint32_t computed, std::span<const int32_t> tokens) {
     HONE_CHECK_LT(slot, slots_.size());
     Slot& state = slots_[slot];
     HONE_CHECK_LE(state.computed, computed);
     HONE_CHECK_LE(computed, state.backed);
+    if (options_.prefix_cache && !tokens.empty()) {
+        // Before windowed groups give pages back: here every group still has them.
+        constexpr uint32_t kTokens = kernels::kPageTokens;
+        for (uint32_t i = state.computed / kTokens; i < computed / kTokens; ++i) {
+            remember_page(slot, i, tokens.subspan(size_t{i} * kTokens, kTokens));
+        }
+    }
     for (Group& group : groups_) {
         const uint32_t before = static_cast<uint32_t>(lowest_visible(group.layout, state.computed) /
                                                       kernels::kPageTokens);
@@ -250,23 +356,29 @@ KvPoolFacts KvPool::facts() const {
     uint64_t bytes_used = 0;
     for (const Group& group : groups_) {
         const uint64_t page_bytes = group.layout.page_bytes();
-        const uint64_t pages_held = group.pages_total - group.free.size();
+        uint64_t pages_held = 0;
+        for (uint32_t page = 0; page < group.pages_total; ++page) {
+            if (group.holders[page] == 0) continue;
+            ++pages_held;
+            bytes_used += group.written[page] * position_bytes(group.layout);
+        }
+        const uint64_t pages_free = group.pages_total - pages_held;
+        const uint64_t pages_cached = pages_free - group.free.size();
         facts.groups.push_back({.window = group.layout.window,
                                 .layers = group.layout.layers,
                                 .page_bytes = page_bytes,
                                 .pages_total = group.pages_total,
-                                .pages_free = static_cast<uint32_t>(group.free.size()),
+                                .pages_free = static_cast<uint32_t>(pages_free),
+                                .pages_cached = static_cast<uint32_t>(pages_cached),
                                 .pages_reserved = group.pages_reserved});
         facts.pages_total += group.pages_total;
-        facts.pages_free += group.free.size();
+        facts.pages_free += pages_free;
+        facts.pages_cached += pages_cached;
         facts.pages_reserved += group.pages_reserved;
         facts.page_bytes += page_bytes;
         facts.bytes_total += group.pages_total * page_bytes;
         facts.bytes_held += pages_held * page_bytes;
         facts.bytes_per_token += position_bytes(group.layout);
-        for (uint32_t page : group.page_indices) {
-            if (page != kNoPage) bytes_used += group.written[page] * position_bytes(group.layout);
-        }
     }
     if (facts.bytes_held > 0) {
         facts.waste_share = 1.0 - static_cast<double>(bytes_used) / facts.bytes_held;
@@ -275,15 +387,8 @@ KvPoolFacts KvPool::facts() const {
 }
 
 void KvPool::check_group(const Group& group) const {
-    std::vector<bool> seen(group.pages_total, false);
-    auto see = [&](uint32_t page) {
-        HONE_CHECK_LT(page, group.pages_total);
-        HONE_CHECK(!seen[page]);
-        seen[page] = true;
-    };
-    for (uint32_t page : group.free) see(page);
+    std::vector<uint32_t> holders(group.pages_total, 0);
     uint64_t reserved = 0;
-    uint64_t held = 0;
     for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
         const Slot& state = slots_[slot];
         uint32_t held_here = 0;
@@ -296,7 +401,8 @@ void KvPool::check_group(const Group& group) const {
             HONE_CHECK_EQ(page != kNoPage, wanted);
             HONE_CHECK_EQ(group.tables[entry] != nullptr, wanted);
             if (!wanted) continue;
-            see(page);
+            HONE_CHECK_LT(page, group.pages_total);
+            ++holders[page];
             HONE_CHECK_EQ(static_cast<size_t>(group.tables[entry] - group.buffer.data()),
                           page * group.layout.page_bytes());
             ++held_here;
@@ -306,11 +412,30 @@ void KvPool::check_group(const Group& group) const {
             state.reserved > 0 ? pages_at_most(group.layout, state.reserved) : 0;
         HONE_CHECK_LE(held_here, promised);
         reserved += promised;
-        held += held_here;
     }
     HONE_CHECK_EQ(reserved, group.pages_reserved);
     HONE_CHECK_LE(group.pages_reserved, group.pages_total);
-    HONE_CHECK_EQ(held + group.free.size(), group.pages_total);
+    check_pages(group, holders);
+}
+
+void KvPool::check_pages(const Group& group, const std::vector<uint32_t>& holders) const {
+    std::vector<bool> free(group.pages_total, false);
+    for (uint32_t page : group.free) {
+        HONE_CHECK_LT(page, group.pages_total);
+        HONE_CHECK(!free[page]);
+        free[page] = true;
+    }
+    for (uint32_t page = 0; page < group.pages_total; ++page) {
+        const uint32_t entry = group.entries[page];
+        const bool remembered = entry != PrefixIndex::kNone;
+        HONE_CHECK_EQ(holders[page], group.holders[page]);
+        HONE_CHECK_EQ(free[page], holders[page] == 0 && !remembered);
+        HONE_CHECK_LE(holders[page], slots_.size());
+        if (!remembered) continue;
+        HONE_CHECK(prefixes_.used(entry));
+        HONE_CHECK_EQ(prefixes_.page(entry, static_cast<uint32_t>(&group - groups_.data())), page);
+        HONE_CHECK_EQ(size_t{group.written[page]}, kernels::kPageTokens);
+    }
 }
 
 void KvPool::check_invariants() const {

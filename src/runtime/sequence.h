@@ -16,6 +16,7 @@ struct Sequence {
     std::vector<int32_t> tokens;  // prompt, then what was sampled
     uint32_t prompt_tokens = 0;
     uint32_t computed = 0;  // positions in the KV cache, <= tokens.size()
+    uint32_t reused = 0;    // of the prompt, from the prefix cache
     uint32_t output_tokens_max = 0;
     std::vector<int32_t> stop_tokens;
     std::optional<Sampler> sampler;

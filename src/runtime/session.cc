@@ -62,6 +62,7 @@ base::Result<ExecutorParts> build_executor(const models::Model& model, const Loa
     machine::ThreadTeamOptions team_options;
     team_options.threads = options.threads;
     team_options.pin = options.pin_threads;
+    team_options.flush_denormals = options.flush_denormals;
     HONE_TRY(parts.team, machine::ThreadTeam::create(team_options));
     stages.finish("threads");
     HONE_TRY(parts.executor, graph::Executor::create(std::move(plan), model, *parts.team));

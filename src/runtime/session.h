@@ -39,6 +39,7 @@ struct LoadOptions {
     std::vector<std::pair<std::string, std::string>> variants = {};
     EngineLimits limits = {};
     bool warm_up = true;
+    bool flush_denormals = false;  // see machine::ThreadTeamOptions
 };
 
 // CPUs that affinity and the cgroup's quota leave to this process.
