@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/session_options.h"
@@ -8,7 +9,9 @@
 #include "diagnose/scenario.h"
 #include "diagnose/slo.h"
 #include "measure/record.h"
+#include "models/model.h"
 #include "probe/experiments.h"
+#include "probe/prompt.h"
 #include "probe/workload.h"
 #include "report/explain_report.h"
 
@@ -21,6 +24,8 @@ struct Options {
     std::string scenario = "realtime";
     std::string slo;
     std::optional<double> price;
+    std::string prompts;
+    bool trim_padding = false;
     std::string record;
     std::string from;
     double budget_s = 30;
@@ -32,6 +37,28 @@ constexpr uint32_t kPositionsSlack = 64;
 // Of the time budget: requests first, experiments with what is left.
 constexpr double kRequestsShare = 0.55;
 
+// Positions that the workload needs at most: a text has no more tokens than bytes, and BOS and EOS.
+base::Result<uint32_t> context_for(const Options& options, const diagnose::Scenario& scenario,
+                                   const std::vector<probe::Prompt>& prompts) {
+    size_t prompt_tokens = static_cast<size_t>(scenario.prompt_tokens);
+    for (const probe::Prompt& prompt : prompts) {
+        prompt_tokens = std::max({prompt_tokens, prompt.tokens.size(), prompt.text.size() + 2});
+    }
+    HONE_TRY(const auto model, models::Model::open(options.model));
+    const size_t wanted =
+        prompt_tokens + static_cast<size_t>(scenario.output_tokens) + kPositionsSlack;
+    const size_t most = prompts.empty() ? wanted : model->config().context_max;
+    return static_cast<uint32_t>(std::min(wanted, most));
+}
+
+base::Result<std::vector<probe::Prompt>> read_prompts(const std::string& path) {
+    if (path.empty()) return std::vector<probe::Prompt>();
+    HONE_TRY(const std::string text, base::read_file(path, probe::kPromptFileBytesMax));
+    auto prompts = probe::parse_prompts(text);
+    if (!prompts) return tl::unexpected(prompts.error().within(path));
+    return prompts;
+}
+
 base::Result<measure::RunRecord> measure_model(const Options& options,
                                                const diagnose::Scenario& scenario,
                                                const CommandContext& context) {
@@ -41,8 +68,8 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     const int64_t profile_ns = context.clock.now_ns() - before_ns;
     runtime::EngineLimits limits;
     limits.sequences_max = static_cast<uint32_t>(scenario.batch);
-    limits.context =
-        static_cast<uint32_t>(scenario.prompt_tokens + scenario.output_tokens) + kPositionsSlack;
+    HONE_TRY(auto prompts, read_prompts(options.prompts));
+    HONE_TRY(limits.context, context_for(options, scenario, prompts));
     HONE_TRY(const auto load, load_options(options.session, limits));
     HONE_TRY(const auto session, runtime::open_session(options.model, load, context.clock));
     probe::RunSetting setting{context.clock,     machine,     {},           build_text(),
@@ -60,6 +87,8 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     run.prompt_tokens = scenario.prompt_tokens;
     run.output_tokens = scenario.output_tokens;
     run.batch = scenario.batch;
+    run.prompts = std::move(prompts);
+    run.trim_padding = options.trim_padding;
     run.requests = options.long_run ? scenario.requests_long : scenario.requests;
     // --long means: as long as it takes to get the samples.
     run.budget_s = options.long_run ? 3600 : options.budget_s * kRequestsShare;
@@ -71,7 +100,7 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     }
     probe::ExperimentOptions experiments;
     experiments.budget_s = options.budget_s * (1 - kRequestsShare);
-    experiments.depth = scenario.prompt_tokens;
+    experiments.depth = record.context.prompt_tokens;
     experiments.batch = scenario.batch;
     HONE_TRY(auto results,
              probe::run_experiments(*session, orders, experiments, context.clock, conduct));
@@ -82,6 +111,10 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
 base::Status run(const Options& options, const CommandContext& context) {
     HONE_TRY(const diagnose::Scenario* scenario, diagnose::find_scenario(options.scenario));
     HONE_TRY_STATUS(diagnose::parse_slo(options.slo));
+    if (!options.from.empty() && !options.prompts.empty()) {
+        return base::fail(base::ErrorCode::invalid_argument,
+                          "--prompts belongs to a run, not to a stored record");
+    }
     if (options.model.empty() == options.from.empty()) {
         return base::fail(base::ErrorCode::invalid_argument,
                           "explain takes either a model file or --from RECORD");
@@ -113,6 +146,11 @@ Action add_explain(CLI::App& app) {
     command->add_option("--budget", options->budget_s, "Seconds to measure for")
         ->check(CLI::Range(1.0, 3600.0))
         ->capture_default_str();
+    command->add_option("--prompts", options->prompts,
+                        "Requests of your own: a file with {\"text\": ...} or {\"tokens\": [...]} "
+                        "on each line");
+    command->add_flag("--trim-padding", options->trim_padding,
+                      "Take padding tokens off the ends of the prompts");
     command->add_flag("--long", options->long_run, "Enough requests for P99");
     command->add_option("--record", options->record, "Write the run record to this file");
     command->add_option("--from", options->from, "Explain a stored run record instead");

@@ -60,7 +60,9 @@ std::string statistics(const runtime::GenerationOutcome& outcome, double load_ms
     const double decode_ns = stage("decode");
     std::string out = fmt::format("load {:.0f} ms", load_ms);
     out += fmt::format(" | prompt {} tokens", s.prompt_tokens);
-    if (prefill_ns > 0) out += fmt::format(", {:.0f} tok/s", s.prompt_tokens / prefill_ns * 1e9);
+    const int computed = s.prompt_tokens - s.prompt_tokens_reused;
+    if (s.prompt_tokens_reused > 0) out += fmt::format(" ({} kept)", s.prompt_tokens_reused);
+    if (prefill_ns > 0) out += fmt::format(", {:.0f} tok/s", computed / prefill_ns * 1e9);
     if (s.ttft_ns > 0) out += fmt::format(" | first token {:.0f} ms", s.ttft_ns * 1e-6);
     out += fmt::format(" | output {} tokens", s.output_tokens);
     if (s.output_tokens > 1 && decode_ns > 0) {
@@ -76,6 +78,7 @@ base::Json outcome_json(const runtime::GenerationOutcome& outcome, double load_m
     json["tokens"] = outcome.tokens;
     json["finish"] = runtime::finish_reason_name(outcome.finish);
     json["prompt_tokens"] = s.prompt_tokens;
+    json["prompt_tokens_reused"] = s.prompt_tokens_reused;
     json["output_tokens"] = s.output_tokens;
     json["load_ms"] = load_ms;
     json["ttft_ms"] = s.output_tokens > 0 ? base::Json(s.ttft_ns * 1e-6) : base::Json();

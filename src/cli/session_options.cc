@@ -20,8 +20,9 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
         ->capture_default_str();
     command.add_flag("--flush-denormals", options.flush_denormals,
                      "Treat denormal numbers as zero (faster on some CPUs, not IEEE 754)");
-    command.add_option("--prefix-cache", options.prefix_cache,
-                       "Keep the KV pages of prompts for later prompts that begin alike")
+    command
+        .add_option("--prefix-cache", options.prefix_cache,
+                    "Keep the KV pages of prompts for later prompts that begin alike")
         ->check(CLI::IsMember({"on", "off"}))
         ->capture_default_str();
 }

@@ -101,8 +101,10 @@ base::Status BenchRun::prepare() {
                                            setting_.clock, rate));
     rates_.emplace(std::move(rates));
     const auto positions = static_cast<uint32_t>(options_.prompt_tokens + options_.output_tokens);
-    HONE_TRY(requests_, RequestRunner::create(session_.config(), session_.executor(),
-                                              session_.tokenizer(), setting_.clock, 1, positions));
+    HONE_TRY(requests_,
+             RequestRunner::create(
+                 session_.config(), session_.executor(), session_.tokenizer(), setting_.clock,
+                 {.positions = positions, .prefix_cache = session_.options().limits.prefix_cache}));
     measure::RunContext& context = frame_.record().context;
     context.primary_metric = "decode_tokens_per_s";
     context.prompt_tokens = options_.prompt_tokens;
@@ -112,9 +114,10 @@ base::Status BenchRun::prepare() {
 }
 
 base::Status BenchRun::run_request(const std::string& phase, bool counts) {
-    const SyntheticPrompt prompt = make_prompt(session_.tokenizer(), options_.prompt_tokens,
-                                               options_.seed + 1 + prompts_made_++);
-    HONE_TRY(auto samples, requests_->run_round(std::span(&prompt.text, 1), options_.output_tokens,
+    const Prompt prompt{make_prompt(session_.tokenizer(), options_.prompt_tokens,
+                                    options_.seed + 1 + prompts_made_++)
+                            .text};
+    HONE_TRY(auto samples, requests_->run_round(std::span(&prompt, 1), options_.output_tokens,
                                                 nullptr, conduct_));
     if (!counts) return {};
     measure::RunRecord& record = frame_.record();

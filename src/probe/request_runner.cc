@@ -16,6 +16,7 @@ struct RequestRunner::Flight {
     runtime::SequenceId id = 0;
     text::StreamingDetokenizer detokenizer;
     measure::RequestSample sample;
+    std::vector<int32_t> tokens;  // all that were computed or will be
     int64_t scheduled_ns = 0;
     int64_t waiting_since_ns = 0;  // end of what is accounted for
     int64_t last_token_ns = 0;     // 0: no token yet
@@ -51,30 +52,42 @@ struct RequestRunner::StepTimes {
 
 base::Result<std::unique_ptr<RequestRunner>> RequestRunner::create(
     const models::ModelConfig& config, graph::Executor& executor, const text::Tokenizer& tokenizer,
-    const base::Clock& clock, uint32_t sequences, uint32_t positions) {
+    const base::Clock& clock, const RequestRunnerOptions& options) {
     runtime::EngineLimits limits;
-    limits.context = positions;
-    limits.sequences_max = sequences;
+    limits.context = options.positions;
+    limits.sequences_max = options.sequences;
     limits.step_tokens_max = executor.tokens_max();
+    limits.prefix_cache = options.prefix_cache;
     HONE_TRY(auto engine, runtime::Engine::create(config, executor, limits));
-    return std::unique_ptr<RequestRunner>(new RequestRunner(std::move(engine), tokenizer, clock));
+    return std::unique_ptr<RequestRunner>(
+        new RequestRunner(std::move(engine), tokenizer, clock, options.trim_padding));
 }
 
-base::Status RequestRunner::admit(std::span<const std::string> prompts, int output_tokens,
+void RequestRunner::forget_prefixes() {
+    engine_->forget_prefixes();
+    history_.clear();
+}
+
+base::Status RequestRunner::admit(std::span<const Prompt> prompts, int output_tokens,
                                   std::vector<Flight>& flights) {
     const int64_t start_ns = clock_.now_ns();
-    for (const std::string& prompt : prompts) {
+    for (const Prompt& prompt : prompts) {
         Flight& flight = flights.emplace_back(tokenizer_, start_ns);
         const int64_t begin_ns = clock_.now_ns();
         runtime::SequenceRequest request;
-        request.prompt = tokenizer_.encode(prompt);
+        request.prompt = prompt_ids(tokenizer_, prompt, trim_padding_);
         const int64_t end_ns = clock_.now_ns();
         flight.sample.stage_ns["queue"] = static_cast<double>(begin_ns - start_ns);
         flight.spend("tokenize", begin_ns, end_ns);
+        flight.tokens = request.prompt;
         flight.sample.prompt_tokens = static_cast<int>(request.prompt.size());
+        flight.sample.prompt_tokens_repeated = static_cast<int>(history_.repeated(flight.tokens));
+        flight.sample.padding_tokens =
+            static_cast<int>(find_padding(tokenizer_, flight.tokens).tokens());
         flight.sample.token_gap_ns.reserve(static_cast<size_t>(output_tokens));
         request.output_tokens_max = static_cast<uint32_t>(output_tokens);
         HONE_TRY(flight.id, engine_->add(std::move(request)));
+        flight.sample.prompt_tokens_reused = static_cast<int>(engine_->reused_tokens(flight.id));
     }
     return {};
 }
@@ -88,6 +101,7 @@ void RequestRunner::deliver(std::vector<Flight>& flights, const StepTimes& times
         const bool has_token = event.token >= 0;
         const std::string text = has_token ? flight->detokenizer.push(event.token) : "";
         const int64_t now = clock_.now_ns();
+        if (has_token) flight->tokens.push_back(event.token);
         if (has_token) flight->token_at(now, !text.empty());
         if (event.finish == runtime::FinishReason::none) continue;
         if (!has_token) flight->last_token_ns = now;
@@ -134,7 +148,7 @@ void RequestRunner::abandon(const std::vector<Flight>& flights) {
 }
 
 base::Result<std::vector<measure::RequestSample>> RequestRunner::run_round(
-    std::span<const std::string> prompts, int output_tokens, StepRecorder* recorder,
+    std::span<const Prompt> prompts, int output_tokens, StepRecorder* recorder,
     const Conduct& conduct) {
     std::vector<Flight> flights;
     flights.reserve(prompts.size());
@@ -148,7 +162,11 @@ base::Result<std::vector<measure::RequestSample>> RequestRunner::run_round(
         return tl::unexpected<base::Error>(std::move(status).error());
     }
     std::vector<measure::RequestSample> samples;
-    for (Flight& flight : flights) samples.push_back(std::move(flight.sample));
+    for (Flight& flight : flights) {
+        // The last token was sampled but not computed.
+        history_.add(std::span(flight.tokens).first(flight.tokens.size() - 1));
+        samples.push_back(std::move(flight.sample));
+    }
     return samples;
 }
 

@@ -29,28 +29,37 @@
 #include "measure/record.h"
 #include "models/model.h"
 #include "probe/conduct.h"
+#include "probe/prompt.h"
 #include "probe/step_recorder.h"
 #include "runtime/engine.h"
 #include "text/tokenizer.h"
 
 namespace hone::probe {
 
+struct RequestRunnerOptions {
+    uint32_t sequences = 1;
+    uint32_t positions = 0;  // of each sequence
+    bool prefix_cache = true;
+    bool trim_padding = false;  // take padding off the prompts, within the tokenize stage
+};
+
 class RequestRunner {
   public:
-    // `positions` of each sequence. Everything is borrowed for the runner's life. Errors: those of
-    // Engine::create.
+    // Everything is borrowed for the runner's life. Errors: those of Engine::create.
     static base::Result<std::unique_ptr<RequestRunner>> create(const models::ModelConfig& config,
                                                                graph::Executor& executor,
                                                                const text::Tokenizer& tokenizer,
                                                                const base::Clock& clock,
-                                                               uint32_t sequences,
-                                                               uint32_t positions);
+                                                               const RequestRunnerOptions& options);
 
     // One request per prompt, at most `sequences`. `recorder` may be null: then nothing is timed
     // inside the steps. Errors: those of Engine::add; cancelled, which leaves the engine empty.
-    base::Result<std::vector<measure::RequestSample>> run_round(
-        std::span<const std::string> prompts, int output_tokens, StepRecorder* recorder,
-        const Conduct& conduct);
+    base::Result<std::vector<measure::RequestSample>> run_round(std::span<const Prompt> prompts,
+                                                                int output_tokens,
+                                                                StepRecorder* recorder,
+                                                                const Conduct& conduct);
+    // As if no request had come before: empties the prefix cache.
+    void forget_prefixes();
 
     runtime::KvPoolFacts kv_facts() const { return engine_->kv_facts(); }
 
@@ -59,10 +68,13 @@ class RequestRunner {
     struct StepTimes;
 
     RequestRunner(std::unique_ptr<runtime::Engine> engine, const text::Tokenizer& tokenizer,
-                  const base::Clock& clock)
-        : engine_(std::move(engine)), tokenizer_(tokenizer), clock_(clock) {}
+                  const base::Clock& clock, bool trim_padding)
+        : engine_(std::move(engine)),
+          tokenizer_(tokenizer),
+          clock_(clock),
+          trim_padding_(trim_padding) {}
 
-    base::Status admit(std::span<const std::string> prompts, int output_tokens,
+    base::Status admit(std::span<const Prompt> prompts, int output_tokens,
                        std::vector<Flight>& flights);
     void step(std::vector<Flight>& flights, StepRecorder* recorder);
     void deliver(std::vector<Flight>& flights, const StepTimes& times);
@@ -71,6 +83,8 @@ class RequestRunner {
     std::unique_ptr<runtime::Engine> engine_;
     const text::Tokenizer& tokenizer_;
     const base::Clock& clock_;
+    bool trim_padding_;
+    PrefixHistory history_;
     runtime::StepPlan plan_;
     std::vector<runtime::TokenEvent> events_;
 };

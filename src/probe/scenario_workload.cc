@@ -30,12 +30,6 @@ base::Status check_options(const ScenarioOptions& options, const runtime::Sessio
                     "{} requests of {} tokens in and {} out: out of range", options.requests,
                     options.prompt_tokens, options.output_tokens);
     }
-    const auto positions = static_cast<uint32_t>(options.prompt_tokens + options.output_tokens);
-    if (positions > session.options().limits.context) {
-        return fail(ErrorCode::invalid_argument,
-                    "scenario '{}' needs {} positions; the context has {}", options.name, positions,
-                    session.options().limits.context);
-    }
     const uint32_t together = session.plan().options.outputs_max;
     if (options.batch < 1 || static_cast<uint32_t>(options.batch) > together) {
         return fail(ErrorCode::invalid_argument,
@@ -59,8 +53,9 @@ class ScenarioRun {
     base::Result<measure::RunRecord> run();
 
   private:
+    base::Status measure_prompts();
     void fill_context();
-    std::vector<std::string> make_round();
+    std::vector<Prompt> make_round();
     base::Status run_round(const char* phase, StepRecorder* recorder);
     base::Status run_warm_rounds();
     base::Status measure_overhead();
@@ -73,32 +68,55 @@ class ScenarioRun {
     StepRecorder recorder_;
     std::unique_ptr<RequestRunner> runner_;
     uint64_t prompts_made_ = 0;
+    int prompt_tokens_ = 0;  // median
+    uint32_t positions_ = 0;
     int warm_requests_ = 0;
 };
+
+base::Status ScenarioRun::measure_prompts() {
+    std::vector<int> tokens{options_.prompt_tokens};
+    if (!options_.prompts.empty()) tokens.clear();
+    for (const Prompt& prompt : options_.prompts) {
+        tokens.push_back(static_cast<int>(
+            prompt_ids(session_.tokenizer(), prompt, options_.trim_padding).size()));
+    }
+    std::sort(tokens.begin(), tokens.end());
+    prompt_tokens_ = tokens[tokens.size() / 2];
+    positions_ = static_cast<uint32_t>(tokens.back() + options_.output_tokens);
+    if (positions_ <= session_.options().limits.context) return {};
+    return fail(ErrorCode::invalid_argument, "scenario '{}' needs {} positions; the context has {}",
+                options_.name, positions_, session_.options().limits.context);
+}
 
 void ScenarioRun::fill_context() {
     measure::RunContext& context = frame_.record().context;
     context.scenario = options_.name;
     context.primary_metric = options_.primary_metric;
-    context.prompt_tokens = options_.prompt_tokens;
+    context.prompt_tokens = prompt_tokens_;
     context.output_tokens = options_.output_tokens;
     context.batch = options_.batch;
     context.seed = options_.seed;
 }
 
-// Every request has a text of its own: equal prefixes would be a workload of another kind.
-std::vector<std::string> ScenarioRun::make_round() {
-    std::vector<std::string> prompts;
-    for (int i = 0; i < options_.batch; ++i) {
-        prompts.push_back(make_prompt(session_.tokenizer(), options_.prompt_tokens,
-                                      options_.seed + 1 + prompts_made_++)
-                              .text);
+std::vector<Prompt> ScenarioRun::make_round() {
+    std::vector<Prompt> prompts;
+    for (int i = 0; i < options_.batch; ++i, ++prompts_made_) {
+        if (options_.prompts.empty()) {
+            // A text of its own for each: equal prefixes would be a workload of another kind.
+            const uint64_t seed = options_.seed + 1 + prompts_made_;
+            prompts.push_back(
+                {make_prompt(session_.tokenizer(), options_.prompt_tokens, seed).text});
+            continue;
+        }
+        const size_t index = prompts_made_ % options_.prompts.size();
+        if (index == 0) runner_->forget_prefixes();
+        prompts.push_back(options_.prompts[index]);
     }
     return prompts;
 }
 
 base::Status ScenarioRun::run_round(const char* phase, StepRecorder* recorder) {
-    const std::vector<std::string> prompts = make_round();
+    const std::vector<Prompt> prompts = make_round();
     HONE_TRY(auto samples, runner_->run_round(prompts, options_.output_tokens, recorder, conduct_));
     for (measure::RequestSample& sample : samples) {
         sample.phase = phase;
@@ -128,7 +146,7 @@ base::Status ScenarioRun::run_warm_rounds() {
 
 base::Status ScenarioRun::measure_overhead() {
     const auto context = static_cast<int>(session_.options().limits.context);
-    const int depth = std::min(options_.prompt_tokens, context / 2);
+    const int depth = std::min(prompt_tokens_, context / 2);
     const int pairs = std::min(options_.overhead_pairs, (context - depth) / 2);
     if (pairs < 1) return {};
     const auto positions = static_cast<uint32_t>(depth + 2 * pairs);
@@ -140,13 +158,18 @@ base::Status ScenarioRun::measure_overhead() {
 }
 
 base::Result<measure::RunRecord> ScenarioRun::run() {
+    HONE_TRY_STATUS(measure_prompts());
     fill_context();
-    const auto positions = static_cast<uint32_t>(options_.prompt_tokens + options_.output_tokens);
     HONE_TRY(runner_, RequestRunner::create(session_.config(), session_.executor(),
                                             session_.tokenizer(), setting_.clock,
-                                            static_cast<uint32_t>(options_.batch), positions));
+                                            {.sequences = static_cast<uint32_t>(options_.batch),
+                                             .positions = positions_,
+                                             .prefix_cache = session_.options().limits.prefix_cache,
+                                             .trim_padding = options_.trim_padding}));
     conduct_.report("first request", 0);
     HONE_TRY_STATUS(run_round("cold", nullptr));
+    // The warm rounds are a pass of their own.
+    if (!options_.prompts.empty()) prompts_made_ = 0;
     HONE_TRY_STATUS(run_warm_rounds());
     recorder_.store(frame_.record());
     HONE_TRY_STATUS(measure_overhead());

@@ -19,6 +19,7 @@
 #include "machine/profile.h"
 #include "measure/record.h"
 #include "probe/conduct.h"
+#include "probe/prompt.h"
 
 namespace hone::runtime {
 class Session;
@@ -73,6 +74,11 @@ struct ScenarioOptions {
     double budget_s = 20;     // no round starts that would end after it; two rounds at least
     int overhead_pairs = 48;  // timed and untimed decode steps that alternate, 0 = not measured
     uint64_t seed = 1;
+    // Instead of texts from the seed, in order and from the start again; `prompt_tokens` is then
+    // their median. Each pass through them begins with an empty prefix cache: a repetition that
+    // only this run made is no saving.
+    std::vector<Prompt> prompts = {};
+    bool trim_padding = false;
 };
 
 // One cold round, then warm ones. Writes requests, operators (every warm step),

@@ -110,6 +110,7 @@ base::Result<GenerationOutcome> TextGenerator::generate(const GenerationRequest&
     sequence.sampling = request.sampling;
     if (request.ends_at_end_of_generation) sequence.stop_tokens = end_tokens_;
     HONE_TRY(flight.id, engine_.add(std::move(sequence)));
+    sample.prompt_tokens_reused = static_cast<int>(engine_.reused_tokens(flight.id));
 
     while (!engine_.idle()) {
         if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {

@@ -240,6 +240,9 @@ int32_t Tokenizer::bos() const {
 int32_t Tokenizer::eos() const {
     return tables_->data.eos_id;
 }
+int32_t Tokenizer::pad() const {
+    return tables_->data.pad_id;
+}
 bool Tokenizer::adds_bos() const {
     return tables_->adds_bos;
 }

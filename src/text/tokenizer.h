@@ -48,6 +48,7 @@ class Tokenizer {
     int32_t vocab_size() const;
     int32_t bos() const;  // -1: none, likewise below
     int32_t eos() const;
+    int32_t pad() const;
     bool adds_bos() const;
     // EOS, EOT and the tokens known by their texts to end a turn in any model family.
     bool is_end_of_generation(int32_t id) const;
