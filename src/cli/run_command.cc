@@ -29,6 +29,7 @@ struct Options {
     std::vector<std::string> stop;
     bool greedy = false;
     bool raw = false;
+    uint32_t logprobs = 0;
     bool stats = false;
     bool json = false;
 };
@@ -69,6 +70,22 @@ std::string statistics(const runtime::GenerationOutcome& outcome, double load_ms
         out += fmt::format(", {:.0f} tok/s", (s.output_tokens - 1) / decode_ns * 1e9);
     }
     return out + fmt::format(" | end: {}\n", runtime::finish_reason_name(outcome.finish));
+}
+
+// Per output token the likeliest ones: their ids, texts and logarithms.
+base::Json logprobs_json(const runtime::GenerationOutcome& outcome,
+                         const text::Tokenizer& tokenizer) {
+    base::Json rows = base::Json::array();
+    for (const auto& likeliest : outcome.logprobs) {
+        base::Json row = base::Json::array();
+        for (const runtime::TokenLogprob& entry : likeliest) {
+            row.push_back({{"token", entry.token},
+                           {"text", tokenizer.decode_piece(entry.token, true)},
+                           {"logprob", entry.logprob}});
+        }
+        rows.push_back(std::move(row));
+    }
+    return rows;
 }
 
 base::Json outcome_json(const runtime::GenerationOutcome& outcome, double load_ms) {
@@ -129,6 +146,7 @@ class Conversation {
         request.output_tokens_max = static_cast<uint32_t>(options_.output_tokens);
         request.sampling = options_.sampling;
         request.stop_strings = options_.stop;
+        request.logprobs = options_.logprobs;
         request.prompt = prompt;
         if (!template_) return request;
         messages_.push_back({"user", prompt});
@@ -165,7 +183,11 @@ base::Status run_once(const Options& options, const std::string& prompt, runtime
     HONE_TRY(const auto outcome, conversation.answer(prompt));
     const bool cancelled = outcome.finish == runtime::FinishReason::cancelled;
     if (options.json) {
-        HONE_TRY_STATUS(print(base::dump_json(outcome_json(outcome, session.load_ms())) + "\n"));
+        base::Json json = outcome_json(outcome, session.load_ms());
+        if (options.logprobs > 0) {
+            json["logprobs"] = logprobs_json(outcome, session.tokenizer());
+        }
+        HONE_TRY_STATUS(print(base::dump_json(json) + "\n"));
     } else if (context.terminal.stdout_tty) {
         HONE_TRY_STATUS(print("\n"));
     }
@@ -259,7 +281,13 @@ Action add_run(CLI::App& app) {
     add_sampling_options(*command, *options);
     add_session_options(*command, options->session);
     command->add_flag("--stats", options->stats, "Print statistics to stderr also in a pipe");
-    command->add_flag("--json", options->json, "Print one JSON object instead of streaming");
+    auto* json =
+        command->add_flag("--json", options->json, "Print one JSON object instead of streaming");
+    command
+        ->add_option("--logprobs", options->logprobs,
+                     "With --json: the N likeliest tokens at each position")
+        ->check(CLI::Range(1u, runtime::kLogprobsMax))
+        ->needs(json);
     return [options, prompt](const CommandContext& context) {
         return run(*options, context, prompt->count() > 0);
     };

@@ -1,5 +1,7 @@
 #include "runtime/generation.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/check.h"
@@ -22,11 +24,37 @@ struct TextGenerator::Flight {
     int64_t start_ns = 0;
     int64_t last_token_ns = 0;
     bool shown = false;
+    uint32_t logprobs = 0;
 
     void spend(const char* stage, int64_t from_ns, int64_t to_ns) {
         outcome.sample.stage_ns[stage] += static_cast<double>(to_ns - from_ns);
     }
 };
+
+std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, uint32_t count) {
+    std::vector<int32_t> order;
+    float highest = -INFINITY;
+    for (size_t i = 0; i < logits.size(); ++i) {
+        if (std::isnan(logits[i])) continue;
+        order.push_back(static_cast<int32_t>(i));
+        highest = std::max(highest, logits[i]);
+    }
+    double sum = 0;
+    for (const int32_t i : order) sum += std::exp(double{logits[static_cast<size_t>(i)]} - highest);
+    const size_t kept = std::min<size_t>(count, order.size());
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(),
+                      [&](int32_t a, int32_t b) {
+                          const float x = logits[static_cast<size_t>(a)];
+                          const float y = logits[static_cast<size_t>(b)];
+                          return x != y ? x > y : a < b;
+                      });
+    std::vector<TokenLogprob> top;
+    for (size_t i = 0; i < kept; ++i) {
+        const double logit = logits[static_cast<size_t>(order[i])];
+        top.push_back({order[i], logit - highest - std::log(sum)});
+    }
+    return top;
+}
 
 TextGenerator::TextGenerator(Engine& engine, const text::Tokenizer& tokenizer,
                              const base::Clock& clock)
@@ -72,6 +100,9 @@ void TextGenerator::step(Flight& flight) {
     const int64_t begin_ns = clock_.now_ns();
     const StepResult result = engine_.run(plan_);
     const int64_t computed_ns = clock_.now_ns();
+    if (flight.logprobs > 0 && !result.logits.empty()) {
+        flight.outcome.logprobs.push_back(top_logprobs(result.logits, flight.logprobs));
+    }
     engine_.apply(plan_, result, events_);
     flight.spend(flight.outcome.tokens.empty() ? "prefill" : "decode", begin_ns, computed_ns);
     flight.spend("sample", computed_ns, clock_.now_ns());
@@ -96,6 +127,7 @@ base::Result<GenerationOutcome> TextGenerator::generate(const GenerationRequest&
     HONE_TRY(auto matcher, text::StopMatcher::create(request.stop_strings));
     Flight flight(tokenizer_, request.show_special, std::move(matcher), sink);
     flight.start_ns = clock_.now_ns();
+    flight.logprobs = std::min(request.logprobs, kLogprobsMax);
 
     SequenceRequest sequence;
     sequence.prompt = request.prompt_tokens;

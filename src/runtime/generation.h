@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,13 +43,25 @@ struct GenerationRequest {
     std::vector<std::string> stop_strings = {};
     bool ends_at_end_of_generation = true;  // false: end tokens are tokens like others (benchmarks)
     bool show_special = false;              // control tokens as their texts
+    uint32_t logprobs = 0;                  // most likely tokens to report per position
 };
+inline constexpr uint32_t kLogprobsMax = 64;
+
+// By the model alone: before penalties, temperature and cuts.
+struct TokenLogprob {
+    int32_t token = -1;
+    double logprob = 0;  // natural logarithm
+};
+// The `count` likeliest tokens of one row of logits, likeliest first, equal ones by id. NaN is
+// never among them.
+std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, uint32_t count);
 
 struct GenerationOutcome {
     std::string text;  // all pieces together; without the stop string
     std::vector<int32_t> tokens;
     FinishReason finish = FinishReason::none;
     std::string stop_string;  // the one that was found, or empty
+    std::vector<std::vector<TokenLogprob>> logprobs = {};  // of each token, if asked for
     measure::RequestSample sample;
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <string>
@@ -203,6 +204,36 @@ TEST_F(GenerationTest, BadRequestsAreErrors) {
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code, base::ErrorCode::exhausted);
     EXPECT_TRUE(engine_->idle());
+}
+
+TEST(TopLogprobs, AreSortedNormalizedAndSkipNan) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<float> logits{1.0F, nan, 3.0F, 3.0F, -std::numeric_limits<float>::infinity()};
+    const auto top = top_logprobs(logits, 3);
+    ASSERT_EQ(top.size(), 3u);
+    EXPECT_EQ(top[0].token, 2);
+    EXPECT_EQ(top[1].token, 3);
+    EXPECT_EQ(top[2].token, 0);
+    EXPECT_NEAR(top[0].logprob, -std::log(2 + std::exp(-2.0)), 1e-12);
+    EXPECT_NEAR(top[0].logprob - top[2].logprob, 2.0, 1e-12);
+    EXPECT_EQ(top_logprobs(logits, 99).size(), 4u);
+    EXPECT_TRUE(top_logprobs(std::vector<float>{nan}, 2).empty());
+}
+
+TEST_F(GenerationTest, LogprobsComeForEveryTokenAndGreedyTakesTheFirst) {
+    GenerationRequest request;
+    request.prompt = "abc";
+    request.output_tokens_max = 6;
+    request.ends_at_end_of_generation = false;
+    request.logprobs = 4;
+    const GenerationOutcome outcome = run(request);
+    ASSERT_EQ(outcome.logprobs.size(), outcome.tokens.size());
+    for (size_t i = 0; i < outcome.tokens.size(); ++i) {
+        ASSERT_EQ(outcome.logprobs[i].size(), 4u);
+        EXPECT_EQ(outcome.logprobs[i][0].token, outcome.tokens[i]);
+    }
+    request.logprobs = 0;
+    EXPECT_TRUE(run(request).logprobs.empty());
 }
 
 }  // namespace
