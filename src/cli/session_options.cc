@@ -21,6 +21,10 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
     command.add_flag("--flush-denormals", options.flush_denormals,
                      "Treat denormal numbers as zero (faster on some CPUs, not IEEE 754)");
     command
+        .add_option("--kv", options.kv, "Keys and values in the cache: f16, or q8 for half of it")
+        ->check(CLI::IsMember({"f16", "q8"}))
+        ->capture_default_str();
+    command
         .add_option("--prefix-cache", options.prefix_cache,
                     "Keep the KV pages of prompts for later prompts that begin alike")
         ->check(CLI::IsMember({"on", "off"}))
@@ -46,6 +50,7 @@ base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
         load.variants.emplace_back(variant.substr(0, equals), variant.substr(equals + 1));
     }
     load.limits = limits;
+    load.limits.kv_dtype = options.kv == "q8" ? kernels::KvDtype::q8 : kernels::KvDtype::f16;
     load.limits.prefix_cache = options.prefix_cache == "on";
     load.limits.step_tokens_max = std::max(options.step_tokens, limits.sequences_max);
     return load;

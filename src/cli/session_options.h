@@ -22,6 +22,7 @@ struct SessionOptions {
     uint32_t step_tokens = 256;
     bool flush_denormals = false;
     std::string prefix_cache = "on";
+    std::string kv = "f16";
 };
 
 void add_session_options(CLI::App& command, SessionOptions& options);

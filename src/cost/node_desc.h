@@ -46,7 +46,7 @@ struct NodeDesc {
     uint32_t n_heads = 0;
     uint32_t n_kv_heads = 0;
     uint32_t head_dim = 0;
-    uint32_t kv_element_bytes = 2;
+    double kv_element_bytes = 2;  // of the cache, scales included
     uint32_t window = 0;
     int layer = -1;
 };

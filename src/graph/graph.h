@@ -105,6 +105,7 @@ struct AttentionAttributes {
     uint32_t group = 0;         // layer group, index into StepSlice::pages
     uint32_t group_layers = 0;  // layers in that group
     uint32_t layer_in_group = 0;
+    kernels::KvDtype kv_dtype = kernels::KvDtype::f16;  // prepare() sets it
     bool operator==(const AttentionAttributes&) const = default;
 };
 using Attributes = std::variant<NoAttributes, NormAttributes, ScaleAttributes, RopeTableAttributes,

@@ -256,6 +256,7 @@ kernels::KvView kv_view(const StepSlice& slice, const AttentionAttributes& a) {
     view.layout.head_dim = a.head_dim;
     view.layout.layers = a.group_layers;
     view.layout.window = a.window;
+    view.layout.dtype = a.kv_dtype;
     view.pages = slice.pages[a.group];
     view.layer_in_group = a.layer_in_group;
     return view;

@@ -30,6 +30,7 @@ struct PrepareOptions {
     int threads = 1;
     uint32_t tokens_max = 256;  // of one step
     uint32_t outputs_max = 16;  // rows of logits of one step
+    kernels::KvDtype kv_dtype = kernels::KvDtype::f16;
     std::vector<std::string> disabled_passes;
     // FAMILY=NAME: families linear, rows, attention.
     std::vector<std::pair<std::string, std::string>> variants;

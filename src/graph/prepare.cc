@@ -81,6 +81,8 @@ cost::NodeDesc describe(const Graph& graph, const Node& node,
         desc.n_kv_heads = a->n_kv_heads;
         desc.head_dim = a->head_dim;
         desc.window = a->window;
+        const kernels::KvLayout layout{.head_dim = a->head_dim, .dtype = a->kv_dtype};
+        desc.kv_element_bytes = static_cast<double>(layout.value_bytes()) / a->head_dim;
     }
     if (segments.empty()) return desc;
     desc.rows = 0;
@@ -130,6 +132,10 @@ base::Result<Plan> prepare(Graph graph, const PrepareOptions& options, const bas
     HONE_TRY_STATUS(check_families(options));
     Plan plan;
     plan.options = options;
+    for (Node& node : graph.nodes) {
+        auto* attention = std::get_if<AttentionAttributes>(&node.attributes);
+        if (attention != nullptr) attention->kv_dtype = options.kv_dtype;
+    }
     HONE_TRY(plan.passes, run_passes(graph, options.disabled_passes, clock));
     plan.graph = std::move(graph);
     HONE_TRY(plan.rows, kernels::select_rows(options.isa, variant_for(options, "rows")));

@@ -1,10 +1,13 @@
 // What an attention kernel may know of the KV cache: page pointers, layout, window. Not the pool.
 //
 // A page holds kPageTokens consecutive positions of one sequence, for all layers of a layer group.
-// For one layer and one KV head a page stores, in f16,
-//   K transposed in strips of 16 positions: [kPageTokens / 16][head_dim][16]   (scores vectorize
-//   over keys) V position-major:                       [kPageTokens][head_dim]            (output
-//   vectorizes over dims)
+// For one layer and one KV head a page stores
+//   K transposed in strips of 16 positions: [kPageTokens / 16][head_dim][16]
+//     (scores vectorize over keys)
+//   V position-major:                       [kPageTokens][head_dim]
+//     (output vectorizes over dims)
+// in f16, or in q8: int8 codes, and behind each of the two its f32 scales [kPageTokens], one for
+// all dims of a position, so that a value is scale * code with |code| <= 127.
 // Pages start zeroed, so positions not yet written contribute exact zeros under a masked softmax.
 // Pages below the window of a windowed group may be null: a kernel never touches them.
 // Borrowed; valid for one step.
@@ -18,6 +21,8 @@ namespace hone::kernels {
 inline constexpr size_t kPageTokens = 32;
 inline constexpr size_t kKeyStrip = 16;
 
+enum class KvDtype : uint8_t { f16, q8 };
+
 // How one layer group lays out a page. Offsets in bytes from the page's start.
 struct KvLayout {
     uint32_t n_kv_heads = 0;
@@ -25,9 +30,16 @@ struct KvLayout {
     uint32_t layers = 0;    // layers in the group
     uint32_t window = 0;    // 0: every earlier position is visible; else only the last `window`
 
-    size_t head_bytes() const {
-        return kPageTokens * head_dim * sizeof(uint16_t);
-    }  // K or V, one head
+    KvDtype dtype = KvDtype::f16;
+
+    // K or V of one position and head.
+    size_t value_bytes() const {
+        return dtype == KvDtype::q8 ? head_dim + sizeof(float) : head_dim * sizeof(uint16_t);
+    }
+    size_t head_bytes() const { return kPageTokens * value_bytes(); }  // K or V, one head
+    // Of a q8 head's scales, from where its K or V begins.
+    size_t scales_offset() const { return kPageTokens * head_dim; }
+    size_t position_bytes() const { return size_t{layers} * 2 * n_kv_heads * value_bytes(); }
     size_t layer_bytes() const { return 2 * n_kv_heads * head_bytes(); }
     size_t page_bytes() const { return layers * layer_bytes(); }
     size_t k_offset(uint32_t layer, uint32_t head) const {

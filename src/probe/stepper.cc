@@ -6,29 +6,12 @@
 #include "base/check.h"
 
 namespace hone::probe {
-namespace {
-
-std::vector<kernels::KvLayout> layouts_of(const models::ModelConfig& config) {
-    std::vector<kernels::KvLayout> layouts;
-    for (const models::LayerGroup& group : config.groups) {
-        kernels::KvLayout layout;
-        layout.n_kv_heads = config.n_kv_heads;
-        layout.head_dim = config.head_dim;
-        layout.layers = static_cast<uint32_t>(group.layers.size());
-        layout.window = group.window;
-        layouts.push_back(layout);
-    }
-    return layouts;
-}
-
-}  // namespace
-
 base::Result<Stepper> Stepper::create(const models::ModelConfig& config, graph::Executor& executor,
                                       uint32_t sequences, uint32_t positions) {
     HONE_CHECK_GE(sequences, 1u);
     HONE_CHECK_LE(sequences, std::min(executor.outputs_max(), executor.tokens_max()));
     runtime::KvPoolOptions options;
-    options.groups = layouts_of(config);
+    options.groups = runtime::kv_layouts(config, executor.plan().options.kv_dtype);
     options.context = positions;
     options.slots = sequences;
     options.step_tokens_max = executor.tokens_max();

@@ -14,17 +14,6 @@ namespace {
 
 using base::ErrorCode;
 
-std::vector<kernels::KvLayout> layouts_of(const models::ModelConfig& config) {
-    std::vector<kernels::KvLayout> layouts;
-    for (const models::LayerGroup& group : config.groups) {
-        layouts.push_back({.n_kv_heads = config.n_kv_heads,
-                           .head_dim = config.head_dim,
-                           .layers = static_cast<uint32_t>(group.layers.size()),
-                           .window = group.window});
-    }
-    return layouts;
-}
-
 // Positions that the request can come to compute: its last token is sampled but never computed.
 uint32_t positions_at_most(const SequenceRequest& request, uint32_t context) {
     const uint64_t positions = uint64_t{request.prompt.size()} + request.output_tokens_max - 1;
@@ -201,6 +190,7 @@ Engine::~Engine() = default;
 base::Result<std::unique_ptr<Engine>> Engine::create(const models::ModelConfig& config,
                                                      graph::Executor& executor,
                                                      EngineLimits limits) {
+    limits.kv_dtype = executor.plan().options.kv_dtype;
     auto runner = std::make_unique<ExecutorRunner>(executor);
     HONE_TRY(auto engine, create(config, *runner, *executor.plan().rows, limits));
     engine->state_->executor_runner = std::move(runner);
@@ -221,7 +211,7 @@ base::Result<std::unique_ptr<Engine>> Engine::create(const models::ModelConfig& 
                           limits.step_tokens_max, limits.sequences_max, runner.tokens_max(),
                           runner.outputs_max());
     }
-    HONE_TRY(auto pool, KvPool::create({.groups = layouts_of(config),
+    HONE_TRY(auto pool, KvPool::create({.groups = kv_layouts(config, limits.kv_dtype),
                                         .context = limits.context,
                                         .slots = limits.sequences_max,
                                         .step_tokens_max = limits.step_tokens_max,

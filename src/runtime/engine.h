@@ -35,6 +35,7 @@ struct EngineLimits {
     uint32_t step_tokens_max = 256;  // token budget of one step, >= sequences_max
     uint64_t kv_bytes_max = 0;       // 0 = sequences_max full contexts
     bool prefix_cache = true;        // see runtime/kv_pool.h
+    kernels::KvDtype kv_dtype = kernels::KvDtype::f16;  // an executor's own takes its place
 };
 inline constexpr uint32_t kContextDefault = 4096;
 inline constexpr uint32_t kSequencesMax = 1024;

@@ -60,7 +60,7 @@ struct GenerationOutcome {
     std::string text;  // all pieces together; without the stop string
     std::vector<int32_t> tokens;
     FinishReason finish = FinishReason::none;
-    std::string stop_string;  // the one that was found, or empty
+    std::string stop_string;                               // the one that was found, or empty
     std::vector<std::vector<TokenLogprob>> logprobs = {};  // of each token, if asked for
     measure::RequestSample sample;
 };

@@ -22,10 +22,6 @@ uint64_t pages_for(uint64_t positions) {
     return base::ceil_div(positions, kernels::kPageTokens);
 }
 
-uint64_t position_bytes(const kernels::KvLayout& layout) {
-    return uint64_t{layout.layers} * 2 * layout.n_kv_heads * layout.head_dim * sizeof(uint16_t);
-}
-
 // The lowest position that a token at `position` sees.
 uint32_t lowest_visible(const kernels::KvLayout& layout, uint32_t position) {
     if (layout.window == 0 || position < layout.window) return 0;
@@ -45,6 +41,19 @@ base::Status check_layout(const kernels::KvLayout& layout) {
 }
 
 }  // namespace
+
+std::vector<kernels::KvLayout> kv_layouts(const models::ModelConfig& config,
+                                          kernels::KvDtype dtype) {
+    std::vector<kernels::KvLayout> layouts;
+    for (const models::LayerGroup& group : config.groups) {
+        layouts.push_back({.n_kv_heads = config.n_kv_heads,
+                           .head_dim = config.head_dim,
+                           .layers = static_cast<uint32_t>(group.layers.size()),
+                           .window = group.window,
+                           .dtype = dtype});
+    }
+    return layouts;
+}
 
 uint32_t KvPool::pages_at_most(const kernels::KvLayout& layout, uint64_t positions) const {
     uint64_t pages = pages_for(positions);
@@ -166,16 +175,23 @@ void KvPool::zero_written(Group& group, uint32_t page) {
     const size_t written = group.written[page];
     group.written[page] = 0;
     if (written == 0) return;
-    // Keys lie in strips of kKeyStrip positions, values one position after the other.
+    // Keys lie in strips of kKeyStrip positions, values one position after the other. In q8 the
+    // codes are zeroed alike and the scales beside them in full.
     const kernels::KvLayout& layout = group.layout;
-    const size_t value_bytes = layout.head_dim * sizeof(uint16_t);
-    const size_t k_bytes = base::round_up(written, kernels::kKeyStrip) * value_bytes;
-    const size_t v_bytes = written * value_bytes;
+    const bool q8 = layout.dtype == kernels::KvDtype::q8;
+    const size_t element_bytes = q8 ? sizeof(int8_t) : sizeof(uint16_t);
+    const size_t k_bytes =
+        base::round_up(written, kernels::kKeyStrip) * layout.head_dim * element_bytes;
+    const size_t v_bytes = written * layout.head_dim * element_bytes;
+    const size_t scale_bytes = q8 ? kernels::kPageTokens * sizeof(float) : 0;
     std::byte* base = group.buffer.data() + page * layout.page_bytes();
     for (uint32_t layer = 0; layer < layout.layers; ++layer) {
         for (uint32_t head = 0; head < layout.n_kv_heads; ++head) {
             std::memset(base + layout.k_offset(layer, head), 0, k_bytes);
             std::memset(base + layout.v_offset(layer, head), 0, v_bytes);
+            const size_t scales = layout.scales_offset();
+            std::memset(base + layout.k_offset(layer, head) + scales, 0, scale_bytes);
+            std::memset(base + layout.v_offset(layer, head) + scales, 0, scale_bytes);
         }
     }
 }
@@ -360,7 +376,7 @@ KvPoolFacts KvPool::facts() const {
         for (uint32_t page = 0; page < group.pages_total; ++page) {
             if (group.holders[page] == 0) continue;
             ++pages_held;
-            bytes_used += group.written[page] * position_bytes(group.layout);
+            bytes_used += group.written[page] * group.layout.position_bytes();
         }
         const uint64_t pages_free = group.pages_total - pages_held;
         const uint64_t pages_cached = pages_free - group.free.size();
@@ -378,7 +394,7 @@ KvPoolFacts KvPool::facts() const {
         facts.page_bytes += page_bytes;
         facts.bytes_total += group.pages_total * page_bytes;
         facts.bytes_held += pages_held * page_bytes;
-        facts.bytes_per_token += position_bytes(group.layout);
+        facts.bytes_per_token += group.layout.position_bytes();
     }
     if (facts.bytes_held > 0) {
         facts.waste_share = 1.0 - static_cast<double>(bytes_used) / facts.bytes_held;

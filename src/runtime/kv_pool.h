@@ -32,10 +32,15 @@
 
 #include "base/result.h"
 #include "kernels/kv_view.h"
+#include "models/model.h"
 #include "runtime/prefix_index.h"
 #include "tensor/buffer.h"
 
 namespace hone::runtime {
+
+// One layout per layer group of the model.
+std::vector<kernels::KvLayout> kv_layouts(const models::ModelConfig& config,
+                                          kernels::KvDtype dtype);
 
 struct KvPoolOptions {
     std::vector<kernels::KvLayout> groups;  // at least one

@@ -73,6 +73,23 @@ TEST(KvPool, BytesAreExact) {
                                      facts.groups[1].page_bytes * facts.groups[1].pages_total);
 }
 
+TEST(KvPool, AReusedQ8PageIsZeroInCodesAndScales) {
+    kernels::KvLayout shape = layout();
+    shape.dtype = kernels::KvDtype::q8;
+    EXPECT_EQ(shape.position_bytes(), 2u * 2 * 2 * (16 + 4));
+    KvPool pool = make({.groups = {shape}, .context = kPage, .step_tokens_max = kPage});
+    pool.reserve(0, kPage);
+    pool.back(0, kPage);
+    std::byte* page = pool.tables(0)[0][0];
+    std::memset(page, 0x7f, shape.page_bytes());
+    pool.release(0);
+    pool.reserve(0, kPage);
+    pool.back(0, 1);
+    ASSERT_EQ(pool.tables(0)[0][0], page);
+    EXPECT_TRUE(std::all_of(page, page + shape.page_bytes(),
+                            [](std::byte b) { return b == std::byte{0}; }));
+}
+
 TEST(KvPool, AReusedPageIsZeroWhereItWasWritten) {
     const kernels::KvLayout shape = layout();
     for (uint32_t written : {1u, 15u, 16u, 17u, 31u, 32u}) {

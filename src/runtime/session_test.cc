@@ -165,6 +165,22 @@ TEST_F(SessionTest, ASecondExecutorStandsBesideTheFirst) {
     EXPECT_TRUE(session->plan().passes.front().enabled);
 }
 
+TEST_F(SessionTest, AQ8CacheIsSmallerAndJustAsDeterministic) {
+    LoadOptions q8 = options(2, 3, 32);
+    q8.limits.kv_dtype = kernels::KvDtype::q8;
+    auto session = open(q8, ".windowed");
+    auto f16 = open(options(2, 3, 32), ".windowed");
+    const uint32_t dim = session->config().head_dim;
+    EXPECT_EQ(session->engine().kv_facts().bytes_per_token * 2 * dim,
+              f16->engine().kv_facts().bytes_per_token * (dim + 4));
+    const auto together = run(session->engine(), requests());
+    for (size_t i = 0; i < requests().size(); ++i) {
+        LoadOptions alone = options(1, 1, 7);
+        alone.limits.kv_dtype = kernels::KvDtype::q8;
+        EXPECT_EQ(run(open(alone, ".windowed")->engine(), {requests()[i]})[0], together[i]) << i;
+    }
+}
+
 TEST_F(SessionTest, WrongOptionsAreErrors) {
     using base::ErrorCode;
     LoadOptions wrong = options(1, 1, 32);

@@ -6,11 +6,10 @@
 //           j over the visible positions: max(0, p - window + 1) .. p (window 0: from 0).
 // The softmax is online over blocks of kPageTokens positions, always in the same order, so the
 // result of a token depends on nothing but its own q and the cache: not on the slice, tile or
-// thread split. f32 arithmetic on f16 K and V. Head dims are multiples of 16, at most 256. Values
-// beyond the f16 range are stored as +-65504, so that a masked key (probability exactly 0) cannot
-// turn an earlier token into NaN.
-// Reference for online softmax: Milakov and Gimelshein 2018; tiling: Dao et al. 2022
-// (FlashAttention).
+// thread split. f32 arithmetic on f16 or q8 K and V (kernels/kv_view.h). Head dims are multiples of
+// 16, at most 256. Values beyond the f16 range are stored as +-65504, so that a masked key
+// (probability exactly 0) cannot turn an earlier token into NaN. Reference for online softmax:
+// Milakov and Gimelshein 2018; tiling: Dao et al. 2022 (FlashAttention).
 #pragma once
 
 #include <cstddef>

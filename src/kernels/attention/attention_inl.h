@@ -23,6 +23,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using DI = hn::RebindToSigned<D>;
 using DH = hn::Rebind<hwy::float16_t, D>;
+using D8 = hn::Rebind<int8_t, D>;
 using V = hn::Vec<D>;
 using Half = hwy::float16_t;
 
@@ -41,6 +42,9 @@ HWY_INLINE V load_f32(const float* x) {
 }
 HWY_INLINE V load_f32(const Half* x) {
     return hn::PromoteTo(d, hn::LoadU(DH(), x));
+}
+HWY_INLINE V load_f32(const int8_t* x) {
+    return hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(D8(), x)));
 }
 
 // 2^x for x <= 0; exactly 1 at 0 and exactly 0 below -126 (so also at minus infinity). With
@@ -209,17 +213,38 @@ HWY_INLINE float soften(const Work& w, size_t row, size_t first, float* scores) 
     return hn::GetLane(shrink);
 }
 
-// Queries [row, row + kRows) over the page that starts at position `first`.
+// One head's K and V in a page: codes of type T, times a scale per position unless that is null.
+template <class T>
+struct Page {
+    size_t first;  // position
+    const T* k;
+    const T* v;
+    const float* k_scales;
+    const float* v_scales;
+};
+
+HWY_INLINE void scale_keys(const float* scales, float* row) {
+    for (size_t i = 0; i < kPageTokens; i += kLanes) {
+        hn::StoreU(hn::Mul(hn::LoadU(d, row + i), hn::LoadU(d, scales + i)), d, row + i);
+    }
+}
+
+// Queries [row, row + kRows) over a page. Scales are applied to scores and to probabilities, once
+// per key and not once per value, in every tile shape alike.
 template <size_t kRows, class T>
-HWY_NOINLINE void tile(const Work& w, size_t row, size_t first, const T* k, const T* v) {
+HWY_NOINLINE void tile(const Work& w, size_t row, const Page<T>& page) {
+    const size_t first = page.first;
+    const T* k = page.k;
+    const T* v = page.v;
     // A page that no query of the tile sees changes nothing: all its probabilities would be 0 and
     // all factors 1.
     if (first >= w.end[row + kRows - 1] || first + kPageTokens <= w.begin[row]) return;
     const size_t dim = w.dim;
     const float* q = w.q + row * dim;
-    // Halves come straight from the cache pages in memory: strip after strip is one stream, which
-    // the hardware prefetches; both strips at once were two streams and half the bandwidth.
-    constexpr size_t kScoreUnits = sizeof(T) == sizeof(Half) ? 1 : kTileUnits;
+    // Codes and halves come straight from the cache pages in memory: strip after strip is one
+    // stream, which the hardware prefetches; both strips at once were two streams and half the
+    // bandwidth.
+    constexpr size_t kScoreUnits = sizeof(T) < sizeof(float) ? 1 : kTileUnits;
     for (size_t strip = 0; strip < kStrips; strip += kScoreUnits) {
         multiply<kRows, kScoreUnits>(q, dim, dim, k + strip * dim * kKeyStrip, kKeyStrip,
                                      dim * kKeyStrip, nullptr, w.probability + strip * kKeyStrip,
@@ -227,7 +252,10 @@ HWY_NOINLINE void tile(const Work& w, size_t row, size_t first, const T* k, cons
     }
     float shrink[kRows];
     for (size_t i = 0; i < kRows; ++i) {
-        shrink[i] = soften(w, row + i, first, w.probability + i * kPageTokens);
+        float* scores = w.probability + i * kPageTokens;
+        if (page.k_scales != nullptr) scale_keys(page.k_scales, scores);
+        shrink[i] = soften(w, row + i, first, scores);
+        if (page.v_scales != nullptr) scale_keys(page.v_scales, scores);
     }
     float* out = w.out + row * dim;
     size_t at = 0;
@@ -244,25 +272,36 @@ HWY_NOINLINE void tile(const Work& w, size_t row, size_t first, const T* k, cons
 
 // The rest of a page's queries that do not fill a tile.
 template <size_t kRows, class T>
-HWY_INLINE void partial_tile(const Work& w, size_t row, size_t first, const T* k, const T* v) {
+HWY_INLINE void partial_tile(const Work& w, size_t row, const Page<T>& page) {
     if (w.n_queries - row == kRows) {
-        tile<kRows>(w, row, first, k, v);
+        tile<kRows>(w, row, page);
     } else if constexpr (kRows > 1) {
-        partial_tile<kRows - 1>(w, row, first, k, v);
+        partial_tile<kRows - 1>(w, row, page);
     }
 }
 
 template <class T>
-HWY_INLINE void all_tiles(const Work& w, size_t first, const T* k, const T* v) {
+HWY_INLINE void all_tiles(const Work& w, const Page<T>& page) {
     size_t row = 0;
-    for (; row + kTileRows <= w.n_queries; row += kTileRows) {
-        tile<kTileRows>(w, row, first, k, v);
-    }
-    if (row < w.n_queries) partial_tile<kTileRows>(w, row, first, k, v);
+    for (; row + kTileRows <= w.n_queries; row += kTileRows) tile<kTileRows>(w, row, page);
+    if (row < w.n_queries) partial_tile<kTileRows>(w, row, page);
 }
 
-HWY_INLINE void widen(const Half* from, size_t n, float* to) {
+template <class T>
+HWY_INLINE void widen(const T* from, size_t n, float* to) {
     for (size_t i = 0; i < n; i += kLanes) hn::StoreU(load_f32(from + i), d, to + i);
+}
+
+// With few queries the products convert while they load; with many, the page is converted once.
+template <class T>
+HWY_INLINE void visit(const Work& w, const Page<T>& page) {
+    if (w.n_queries <= kTileRows) {
+        all_tiles(w, page);
+        return;
+    }
+    widen(page.k, kPageTokens * w.dim, w.k_page);
+    widen(page.v, kPageTokens * w.dim, w.v_page);
+    all_tiles(w, Page<float>{page.first, w.k_page, w.v_page, page.k_scales, page.v_scales});
 }
 
 HWY_INLINE void finish(const AttendArgs& args, size_t group, const Work& w) {
@@ -290,7 +329,9 @@ struct HeadOffsets {
 };
 
 HWY_INLINE HeadOffsets head_offsets(const KvView& kv, size_t head) {
-    const size_t head_bytes = kPageTokens * kv.layout.head_dim * sizeof(uint16_t);
+    const size_t dim = kv.layout.head_dim;
+    const size_t head_bytes =
+        kPageTokens * (kv.layout.dtype == KvDtype::q8 ? dim + sizeof(float) : 2 * dim);
     const size_t layer_bytes = 2 * kv.layout.n_kv_heads * head_bytes;
     const size_t k = kv.layer_in_group * layer_bytes + head * head_bytes;
     return {k, k + kv.layout.n_kv_heads * head_bytes};
@@ -336,6 +377,36 @@ HWY_INLINE void rotate(const RopeStoreArgs& args, const float* cos_sin, const fl
 
 constexpr size_t kHeadDimMax = 256;
 
+// Codes in [-127, 127] and the scale that turns them back. Beyond the f16 range values saturate, as
+// they do in f16; a vector with a NaN becomes zeros.
+HWY_INLINE float to_codes(const float* x, size_t dim, int8_t* codes) {
+    const V limit = hn::Set(d, 65504.0f);
+    V top = hn::Zero(d);
+    auto numbers = hn::Eq(top, top);
+    for (size_t i = 0; i < dim; i += kLanes) {
+        const V v = hn::LoadU(d, x + i);
+        numbers = hn::And(numbers, hn::Eq(v, v));
+        top = hn::Max(top, hn::Min(hn::Abs(v), limit));
+    }
+    const float largest = hn::GetLane(hn::MaxOfLanes(d, top));
+    const bool empty = largest == 0.0f || !hn::AllTrue(d, numbers);
+    const V inverse = hn::Set(d, empty ? 0.0f : 127.0f / largest);
+    int32_t wide[kHeadDimMax];
+    for (size_t i = 0; i < dim; i += kLanes) {
+        const auto n = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), inverse));
+        hn::StoreU(hn::Min(hn::Max(n, hn::Set(di, -127)), hn::Set(di, 127)), di, wide + i);
+    }
+    for (size_t i = 0; i < dim; ++i) codes[i] = static_cast<int8_t>(empty ? 0 : wide[i]);
+    return empty ? 0.0f : largest / 127.0f;
+}
+
+// The key in slot `slot` goes across its strip.
+template <class T>
+HWY_INLINE void scatter_key(const T* key, size_t dim, size_t slot, T* page) {
+    T* at = page + slot / kKeyStrip * dim * kKeyStrip + slot % kKeyStrip;
+    for (size_t i = 0; i < dim; ++i) at[i * kKeyStrip] = key[i];
+}
+
 // Writes one position of one KV head: K across the strips, V as a row.
 HWY_INLINE void store(const RopeStoreArgs& args, const float* cos_sin, size_t position,
                       std::byte* k_page, std::byte* v_page, const float* k, const float* v) {
@@ -344,12 +415,30 @@ HWY_INLINE void store(const RopeStoreArgs& args, const float* cos_sin, size_t po
     float rotated[kHeadDimMax];
     for (size_t i = 0; i < dim; i += kLanes) hn::StoreU(hn::LoadU(d, k + i), d, rotated + i);
     rotate(args, cos_sin, k, rotated);
+    if (args.kv.layout.dtype == KvDtype::q8) {
+        const auto scales = [dim](std::byte* page) {
+            return reinterpret_cast<float*>(page + kPageTokens * dim);
+        };
+        int8_t codes[kHeadDimMax];
+        scales(k_page)[slot] = to_codes(rotated, dim, codes);
+        scatter_key(codes, dim, slot, reinterpret_cast<int8_t*>(k_page));
+        scales(v_page)[slot] = to_codes(v, dim, reinterpret_cast<int8_t*>(v_page) + slot * dim);
+        return;
+    }
     uint16_t halves[kHeadDimMax];
     to_halves(rotated, dim, halves);
-    uint16_t* keys =
-        reinterpret_cast<uint16_t*>(k_page) + slot / kKeyStrip * dim * kKeyStrip + slot % kKeyStrip;
-    for (size_t i = 0; i < dim; ++i) keys[i * kKeyStrip] = halves[i];
+    scatter_key(halves, dim, slot, reinterpret_cast<uint16_t*>(k_page));
     to_halves(v, dim, reinterpret_cast<uint16_t*>(v_page) + slot * dim);
+}
+
+template <class T>
+HWY_INLINE void visit_page(const Work& w, size_t first, const std::byte* k, const std::byte* v) {
+    const bool scaled = sizeof(T) == 1;
+    const auto scales = [&](const std::byte* head) {
+        return scaled ? reinterpret_cast<const float*>(head + kPageTokens * w.dim) : nullptr;
+    };
+    visit(w, Page<T>{first, reinterpret_cast<const T*>(k), reinterpret_cast<const T*>(v), scales(k),
+                     scales(v)});
 }
 
 }  // namespace
@@ -382,18 +471,14 @@ void attend(const AttendArgs& args) noexcept {
     const Work w = lay_out(args, group);
     start(args, group, w);
     const HeadOffsets offsets = head_offsets(args.kv, args.kv_head);
-    const size_t page_values = kPageTokens * w.dim;
     const size_t end = w.end[w.n_queries - 1];
     for (size_t page = w.begin[0] / kPageTokens; page * kPageTokens < end; ++page) {
         const std::byte* base = args.kv.pages[page];
-        const Half* k = reinterpret_cast<const Half*>(base + offsets.k);
-        const Half* v = reinterpret_cast<const Half*>(base + offsets.v);
-        if (w.n_queries <= kTileRows) {
-            all_tiles(w, page * kPageTokens, k, v);
+        const size_t first = page * kPageTokens;
+        if (args.kv.layout.dtype == KvDtype::q8) {
+            visit_page<int8_t>(w, first, base + offsets.k, base + offsets.v);
         } else {
-            widen(k, page_values, w.k_page);
-            widen(v, page_values, w.v_page);
-            all_tiles(w, page * kPageTokens, w.k_page, w.v_page);
+            visit_page<Half>(w, first, base + offsets.k, base + offsets.v);
         }
     }
     finish(args, group, w);

@@ -23,6 +23,7 @@ struct Shape {
     uint32_t window = 0;
     RopeStyle style = RopeStyle::adjacent;
     uint32_t rope_dims = 64;
+    KvDtype dtype = KvDtype::f16;
 };
 
 constexpr uint32_t kLayers = 2;
@@ -63,7 +64,9 @@ class Sequence {
         out_.assign(size_t{positions_} * shape_.n_kv_heads * shape_.group * shape_.dim, -77.0f);
     }
 
-    KvLayout layout() const { return {shape_.n_kv_heads, shape_.dim, kLayers, shape_.window}; }
+    KvLayout layout() const {
+        return {shape_.n_kv_heads, shape_.dim, kLayers, shape_.window, shape_.dtype};
+    }
     KvView view() const { return {layout(), pages_.data(), kLayer}; }
 
     void store(const AttentionVariant& kernel, uint32_t begin, uint32_t end) {
@@ -166,7 +169,11 @@ std::vector<double> exact_head(Sequence& s, const Shape& shape, uint32_t positio
         y[a] = x[a] * std::cos(angle) - x[b] * std::sin(angle);
         y[b] = x[a] * std::sin(angle) + x[b] * std::cos(angle);
     }
-    if (round) {
+    if (round && shape.dtype == KvDtype::q8) {
+        double largest = 0.0;
+        for (const double v : y) largest = std::max(largest, std::fabs(v));
+        for (double& v : y) v = std::nearbyint(v / largest * 127.0) * largest / 127.0;
+    } else if (round) {
         for (double& v : y) v = tensor::f16_to_f32(tensor::f32_to_f16(static_cast<float>(v)));
     }
     return y;
@@ -209,8 +216,9 @@ class Attention : public testing::TestWithParam<const AttentionVariant*> {
                 const auto exact = exact_attention(s, shape, position, head);
                 const float* out = s.out().data() + (size_t{position} * n_heads + head) * shape.dim;
                 for (uint32_t d = 0; d < shape.dim; ++d) {
-                    // K and V may round to the neighbouring half where the rotation differs.
-                    ASSERT_NEAR(out[d], exact[d], 4e-4) << position << " head " << head << " " << d;
+                    // K and V may round to the neighbouring value where the rotation differs.
+                    const double bound = shape.dtype == KvDtype::q8 ? 6e-3 : 4e-4;
+                    ASSERT_NEAR(out[d], exact[d], bound) << position << " head " << head;
                 }
             }
         }
@@ -219,11 +227,19 @@ class Attention : public testing::TestWithParam<const AttentionVariant*> {
 
 TEST_P(Attention, FollowsTheExactFormula) {
     const Shape shapes[] = {
-        {1, 1, 16, 0, RopeStyle::adjacent, 16},  {2, 3, 64, 0, RopeStyle::adjacent, 64},
-        {1, 4, 32, 0, RopeStyle::halves, 32},    {1, 8, 80, 0, RopeStyle::halves, 20},
-        {1, 7, 128, 0, RopeStyle::adjacent, 32}, {1, 1, 256, 0, RopeStyle::none, 256},
-        {3, 1, 96, 0, RopeStyle::halves, 96},    {2, 2, 48, 20, RopeStyle::adjacent, 6},
-        {1, 3, 64, 33, RopeStyle::halves, 64},   {1, 4, 16, 1, RopeStyle::none, 16},
+        {1, 1, 16, 0, RopeStyle::adjacent, 16},
+        {2, 3, 64, 0, RopeStyle::adjacent, 64},
+        {1, 4, 32, 0, RopeStyle::halves, 32},
+        {1, 8, 80, 0, RopeStyle::halves, 20},
+        {1, 7, 128, 0, RopeStyle::adjacent, 32},
+        {1, 1, 256, 0, RopeStyle::none, 256},
+        {3, 1, 96, 0, RopeStyle::halves, 96},
+        {2, 2, 48, 20, RopeStyle::adjacent, 6},
+        {1, 3, 64, 33, RopeStyle::halves, 64},
+        {1, 4, 16, 1, RopeStyle::none, 16},
+        {2, 3, 64, 0, RopeStyle::adjacent, 64, KvDtype::q8},
+        {1, 4, 80, 21, RopeStyle::halves, 20, KvDtype::q8},
+        {1, 1, 256, 0, RopeStyle::none, 256, KvDtype::q8},
     };
     for (const Shape& shape : shapes) {
         SCOPED_TRACE(testing::Message() << "dim " << shape.dim << " group " << shape.group
@@ -235,9 +251,16 @@ TEST_P(Attention, FollowsTheExactFormula) {
 }
 
 TEST_P(Attention, SlicesAndTilesGiveTheSameBits) {
-    const Shape shapes[] = {{1, 1, 64, 0},  {2, 3, 64, 0}, {1, 4, 32, 0, RopeStyle::adjacent, 32},
-                            {1, 8, 64, 0},  {1, 7, 80, 0}, {1, 3, 64, 25},
-                            {1, 5, 64, 40}, {1, 2, 128, 3}};
+    const Shape shapes[] = {{1, 1, 64, 0},
+                            {2, 3, 64, 0},
+                            {1, 4, 32, 0, RopeStyle::adjacent, 32},
+                            {1, 8, 64, 0},
+                            {1, 7, 80, 0},
+                            {1, 3, 64, 25},
+                            {1, 5, 64, 40},
+                            {1, 2, 128, 3},
+                            {2, 3, 64, 0, RopeStyle::adjacent, 64, KvDtype::q8},
+                            {1, 7, 80, 40, RopeStyle::halves, 64, KvDtype::q8}};
     for (const Shape& shape : shapes) {
         SCOPED_TRACE(testing::Message() << "dim " << shape.dim << " group " << shape.group
                                         << " window " << shape.window);
@@ -296,6 +319,55 @@ TEST_P(Attention, StoresKeysInStripsAndValuesInRows) {
     }
 }
 
+TEST_P(Attention, StoresCodesWithAScalePerPosition) {
+    const auto& reference = **select_attention(machine::Isa::portable, "reference");
+    const Shape shape{2, 2, 80, 0, RopeStyle::none, 80, KvDtype::q8};
+    Sequence s(shape, 45, 3);
+    base::Random random(5);
+    for (float& x : s.original()) {
+        x *= std::pow(2.0f, static_cast<float>(random.next_below(40)) - 22.0f);
+    }
+    const size_t first_key = 4 * 80;
+    s.original()[first_key + 5] = 1e9f;  // saturates
+    const size_t second_key = s.stride() + first_key;
+    for (size_t i = 0; i < 80; ++i) s.original()[second_key + i] = 0.0f;
+    s.original()[2 * s.stride() + first_key + 7] = std::nanf("");
+    s.reset();
+    s.store(reference, 0, 45);
+    const std::vector<std::byte> expected(s.pages().begin(), s.pages().end());
+    s.reset();
+    s.store(kernel_, 0, 20);
+    s.store(kernel_, 20, 45);
+    // The reciprocal of the scale may round a tie to the other side.
+    const KvLayout layout = s.layout();
+    size_t codes_apart = 0;
+    for (size_t page = 0; page * layout.page_bytes() < expected.size(); ++page) {
+        for (uint32_t head = 0; head < 2; ++head) {
+            for (const size_t part :
+                 {layout.k_offset(kLayer, head), layout.v_offset(kLayer, head)}) {
+                const size_t at = page * layout.page_bytes() + part;
+                for (size_t i = 0; i < layout.scales_offset(); ++i) {
+                    const int apart = std::abs(static_cast<int8_t>(expected[at + i]) -
+                                               static_cast<int8_t>(s.pages()[at + i]));
+                    ASSERT_LE(apart, 1);
+                    codes_apart += static_cast<size_t>(apart);
+                }
+                for (size_t i = 0; i < kPageTokens; ++i) {
+                    float a = 0;
+                    float b = 0;
+                    std::memcpy(&a, expected.data() + at + layout.scales_offset() + 4 * i, 4);
+                    std::memcpy(&b, s.pages().data() + at + layout.scales_offset() + 4 * i, 4);
+                    ASSERT_TRUE(std::isfinite(b));
+                    if (page * kPageTokens + i != 2) {
+                        ASSERT_FLOAT_EQ(a, b);
+                    }
+                }
+            }
+        }
+    }
+    EXPECT_LE(codes_apart, 45u);
+}
+
 TEST_P(Attention, LaterPositionsAndOldPagesDoNotReachAToken) {
     const Shape shape{1, 3, 64, 0};
     Sequence s(shape, 64, 11);
@@ -314,11 +386,13 @@ TEST_P(Attention, LaterPositionsAndOldPagesDoNotReachAToken) {
 }
 
 TEST_P(Attention, OverflowingValuesStayFinite) {
-    const Shape shape{1, 1, 32, 0, RopeStyle::none, 32};
-    Sequence s(shape, 34, 12);
-    for (uint32_t i = 0; i < 32; ++i) s.original()[33 * s.stride() + 64 + i] = 1e30f;
-    s.run(kernel_, 34, 32);
-    for (size_t i = 0; i < s.out().size(); ++i) ASSERT_TRUE(std::isfinite(s.out()[i])) << i;
+    for (const KvDtype dtype : {KvDtype::f16, KvDtype::q8}) {
+        const Shape shape{1, 1, 32, 0, RopeStyle::none, 32, dtype};
+        Sequence s(shape, 34, 12);
+        for (uint32_t i = 0; i < 32; ++i) s.original()[33 * s.stride() + 64 + i] = 1e30f;
+        s.run(kernel_, 34, 32);
+        for (size_t i = 0; i < s.out().size(); ++i) ASSERT_TRUE(std::isfinite(s.out()[i])) << i;
+    }
 }
 
 TEST_P(Attention, ALargeScoreTakesAll) {

@@ -33,6 +33,30 @@ uint16_t* half_at(std::byte* base) {
     return reinterpret_cast<uint16_t*>(base);
 }
 
+// The q8 scale of a vector: its largest magnitude becomes code 127. NaN anywhere: 0.
+float scale_of(const float* x, uint32_t dim) {
+    float largest = 0.0f;
+    for (uint32_t d = 0; d < dim; ++d) {
+        if (std::isnan(x[d])) return 0.0f;
+        largest = std::max(largest, std::min(std::fabs(x[d]), kHalfMax));
+    }
+    return largest / 127.0f;
+}
+
+int8_t to_code(float x, float scale) {
+    if (scale == 0.0f) return 0;
+    return static_cast<int8_t>(std::clamp(std::nearbyint(x / scale), -127.0f, 127.0f));
+}
+
+// One value out of a page: `index` within the head's K or V, `slot` the position within the page.
+float value_at(const KvLayout& layout, const std::byte* head, size_t index, size_t slot) {
+    if (layout.dtype == KvDtype::f16) {
+        return tensor::f16_to_f32(reinterpret_cast<const uint16_t*>(head)[index]);
+    }
+    const auto* scales = reinterpret_cast<const float*>(head + layout.scales_offset());
+    return scales[slot] * static_cast<float>(reinterpret_cast<const int8_t*>(head)[index]);
+}
+
 // Where dim d of the key in slot `slot` of a page lies: strips of kKeyStrip keys, dims, keys.
 size_t key_index(uint32_t head_dim, size_t slot, uint32_t d) {
     return (slot / kKeyStrip * head_dim + d) * kKeyStrip + slot % kKeyStrip;
@@ -42,8 +66,22 @@ void store(const RopeStoreArgs& args, uint32_t position, uint32_t head, const fl
            const float* v) {
     const uint32_t dim = args.kv.layout.head_dim;
     const size_t slot = position % kPageTokens;
-    uint16_t* keys = half_at(args.kv.k(position, head));
-    uint16_t* values = half_at(args.kv.v(position, head)) + slot * dim;
+    std::byte* k_head = args.kv.k(position, head);
+    std::byte* v_head = args.kv.v(position, head);
+    if (args.kv.layout.dtype == KvDtype::q8) {
+        const size_t at = args.kv.layout.scales_offset();
+        float& k_scale = reinterpret_cast<float*>(k_head + at)[slot];
+        float& v_scale = reinterpret_cast<float*>(v_head + at)[slot];
+        k_scale = scale_of(k, dim);
+        v_scale = scale_of(v, dim);
+        for (uint32_t d = 0; d < dim; ++d) {
+            reinterpret_cast<int8_t*>(k_head)[key_index(dim, slot, d)] = to_code(k[d], k_scale);
+            reinterpret_cast<int8_t*>(v_head)[slot * dim + d] = to_code(v[d], v_scale);
+        }
+        return;
+    }
+    uint16_t* keys = half_at(k_head);
+    uint16_t* values = half_at(v_head) + slot * dim;
     for (uint32_t d = 0; d < dim; ++d) {
         keys[key_index(dim, slot, d)] = to_half(k[d]);
         values[d] = to_half(v[d]);
@@ -58,14 +96,14 @@ void attend_one(const AttendArgs& args, const float* q, size_t begin, size_t end
     std::fill(out, out + dim, 0.0f);
     for (size_t page = begin / kPageTokens; page * kPageTokens < end; ++page) {
         const size_t first = page * kPageTokens;
-        const uint16_t* keys = half_at(args.kv.k(first, args.kv_head));
-        const uint16_t* values = half_at(args.kv.v(first, args.kv_head));
+        const std::byte* keys = args.kv.k(first, args.kv_head);
+        const std::byte* values = args.kv.v(first, args.kv_head);
         float score[kPageTokens];
         float next = largest;
         for (size_t j = 0; j < kPageTokens; ++j) {
             float dot = 0.0f;
             for (uint32_t d = 0; d < dim; ++d) {
-                dot += q[d] * tensor::f16_to_f32(keys[key_index(dim, j, d)]);
+                dot += q[d] * value_at(args.kv.layout, keys, key_index(dim, j, d), j);
             }
             const bool visible = first + j >= begin && first + j < end;
             score[j] = visible ? dot * args.scale : -INFINITY;
@@ -78,7 +116,7 @@ void attend_one(const AttendArgs& args, const float* q, size_t begin, size_t end
             const float p = std::exp(score[j] - next);
             sum += p;
             for (uint32_t d = 0; d < dim; ++d) {
-                out[d] += p * tensor::f16_to_f32(values[j * dim + d]);
+                out[d] += p * value_at(args.kv.layout, values, j * dim + d, j);
             }
         }
         largest = next;
