@@ -17,6 +17,7 @@ struct Executor::State {
     tensor::Buffer workspace;
     tensor::Buffer scratch;
     std::vector<std::atomic<uint32_t>> tasks;
+    SplitAttention split_attention;
     StepContext step;
     machine::ThreadTeam* team = nullptr;
 
@@ -57,6 +58,7 @@ void Executor::State::begin(const StepInput& input) {
     step.workspace = workspace.data();
     step.scratch = scratch.data();
     step.tasks = tasks.data();
+    step.split_attention = &split_attention;
     step.threads = team->threads();
     for (auto& counter : tasks) counter.store(0, std::memory_order_relaxed);
 }
@@ -104,6 +106,7 @@ base::Result<std::unique_ptr<Executor>> Executor::create(Plan plan, const Weight
     state->step.scratch_stride = node_scratch_bytes(state->plan);
     HONE_TRY(state->scratch, tensor::Buffer::allocate(state->step.scratch_stride *
                                                       static_cast<size_t>(team.threads())));
+    HONE_TRY(state->split_attention, SplitAttention::create(state->plan, team.threads()));
     return std::unique_ptr<Executor>(new Executor(std::move(state)));
 }
 

@@ -10,11 +10,35 @@
 #include <span>
 #include <vector>
 
+#include "base/result.h"
 #include "graph/executor.h"
 #include "graph/packed_weights.h"
 #include "graph/plan.h"
+#include "tensor/buffer.h"
 
 namespace hone::graph {
+
+// Where threads leave the chunks of a sequence whose attention they share (decode: one token and
+// few KV heads would occupy few threads). A unit is one (slice, KV head); whoever finishes its last
+// chunk merges all of them, in order. Sized for the largest plan node when the executor is made.
+class SplitAttention {
+  public:
+    static base::Result<SplitAttention> create(const Plan& plan, int threads);
+
+    uint32_t units_max() const { return static_cast<uint32_t>(chunks_done_.size()); }
+    uint32_t chunks_max() const { return chunks_max_; }
+    float* partial(uint32_t unit) const {
+        return reinterpret_cast<float*>(memory_.data()) + unit * unit_floats_;
+    }
+    // Counts a finished chunk of `chunks`; true for the last one, which starts the count anew.
+    bool finish_chunk(uint32_t unit, uint32_t chunks);
+
+  private:
+    uint32_t chunks_max_ = 0;
+    size_t unit_floats_ = 0;
+    mutable tensor::Buffer memory_;  // [units_max][chunks_max][queries][state]
+    std::vector<std::atomic<uint32_t>> chunks_done_;
+};
 
 struct StepContext {
     const Plan* plan = nullptr;
@@ -25,6 +49,7 @@ struct StepContext {
     std::byte* scratch = nullptr;  // [threads][scratch_stride]
     size_t scratch_stride = 0;
     std::atomic<uint32_t>* tasks = nullptr;  // [nodes], zero at the start of a step
+    SplitAttention* split_attention = nullptr;
     int threads = 1;
     size_t hot_bytes_max = 0;  // > 0: linears reuse their first tiles (time_node)
 

@@ -30,6 +30,8 @@ struct PrepareOptions {
     int threads = 1;
     uint32_t tokens_max = 256;  // of one step
     uint32_t outputs_max = 16;  // rows of logits of one step
+    // Attention of a sequence that is no longer than this may be split over threads.
+    uint32_t positions_max = 0;
     kernels::KvDtype kv_dtype = kernels::KvDtype::f16;
     std::vector<std::string> disabled_passes;
     // FAMILY=NAME: families linear, rows, attention.

@@ -55,6 +55,7 @@ base::Result<ExecutorParts> build_executor(const models::Model& model, const Loa
     prepare_options.threads = options.threads;
     prepare_options.tokens_max = options.limits.step_tokens_max;
     prepare_options.outputs_max = options.limits.sequences_max;
+    prepare_options.positions_max = options.limits.context;
     prepare_options.kv_dtype = options.limits.kv_dtype;
     prepare_options.disabled_passes = options.disabled_passes;
     prepare_options.variants = options.variants;

@@ -29,10 +29,14 @@ class SessionTest : public ::testing::Test {
         spec.sliding_window = 40;
         spec.sliding_window_pattern = 2;
         ASSERT_TRUE(models::write_synth(spec, path_ + ".windowed"));
+        spec.n_ctx = 2048;
+        spec.sliding_window = 600;
+        ASSERT_TRUE(models::write_synth(spec, path_ + ".long"));
     }
     static void TearDownTestSuite() {
         std::filesystem::remove(path_);
         std::filesystem::remove(path_ + ".windowed");
+        std::filesystem::remove(path_ + ".long");
     }
 
     static LoadOptions options(int threads, uint32_t sequences, uint32_t step_tokens) {
@@ -178,6 +182,30 @@ TEST_F(SessionTest, AQ8CacheIsSmallerAndJustAsDeterministic) {
         LoadOptions alone = options(1, 1, 7);
         alone.limits.kv_dtype = kernels::KvDtype::q8;
         EXPECT_EQ(run(open(alone, ".windowed")->engine(), {requests()[i]})[0], together[i]) << i;
+    }
+}
+
+// Beyond 512 positions several threads share one token's attention.
+TEST_F(SessionTest, SplitAttentionGivesTheSameTokens) {
+    std::vector<SequenceRequest> two(2);
+    for (size_t i = 0; i < two.size(); ++i) {
+        for (size_t t = 0; t < 1010 + 600 * i; ++t) {
+            two[i].prompt.push_back(static_cast<int32_t>((t * 37 + i * 11) % 1000));
+        }
+        two[i].output_tokens_max = 20;
+        two[i].sampling.temperature = 1.0f;
+        two[i].sampling.seed = 5;
+    }
+    for (const kernels::KvDtype dtype : {kernels::KvDtype::f16, kernels::KvDtype::q8}) {
+        std::vector<std::vector<int32_t>> alone;
+        for (const int threads : {1, 2, 3}) {
+            LoadOptions load = options(threads, 2, 256);
+            load.limits.context = 2000;
+            load.limits.kv_dtype = dtype;
+            const auto tokens = run(open(load, ".long")->engine(), two);
+            if (threads == 1) alone = tokens;
+            EXPECT_EQ(tokens, alone) << threads << " threads";
+        }
     }
 }
 

@@ -4,12 +4,13 @@
 //   rope_and_store: for each new token t at position p: rotate q and k, write k and v to the pages.
 //   attend: out[t][h] = sum_j softmax_j(scale * q[t][h] . K[j][h / group]) V[j][h / group],
 //           j over the visible positions: max(0, p - window + 1) .. p (window 0: from 0).
-// The softmax is online over blocks of kPageTokens positions, always in the same order, so the
-// result of a token depends on nothing but its own q and the cache: not on the slice, tile or
-// thread split. f32 arithmetic on f16 or q8 K and V (kernels/kv_view.h). Head dims are multiples of
-// 16, at most 256. Values beyond the f16 range are stored as +-65504, so that a masked key
-// (probability exactly 0) cannot turn an earlier token into NaN. Reference for online softmax:
-// Milakov and Gimelshein 2018; tiling: Dao et al. 2022 (FlashAttention).
+// The softmax is online over blocks of kPageTokens positions within chunks of kAttendChunk, and
+// chunks are merged in order, so the result of a token depends on nothing but its own q and the
+// cache: not on the slice, tile or thread split, nor on who computed which chunk. f32 arithmetic on
+// f16 or q8 K and V (kernels/kv_view.h). Head dims are multiples of 16, at most 256. Values beyond
+// the f16 range are stored as +-65504, so that a masked key (probability exactly 0) cannot turn an
+// earlier token into NaN. Reference for online softmax: Milakov and Gimelshein 2018; tiling: Dao et
+// al. 2022 (FlashAttention).
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,7 @@ struct AttentionVariant {
     machine::Isa isa;
     RopeStoreFn rope_and_store;
     AttendFn attend;
+    AttendFn merge;
 };
 
 std::span<const AttentionVariant> attention_variants();

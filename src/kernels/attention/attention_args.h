@@ -34,6 +34,15 @@ struct RopeStoreArgs {
 
 // Tokens of one work unit of attend, at most.
 inline constexpr uint32_t kAttendTokensMax = 32;
+// Positions that are summed together before they are merged with those before: always the same
+// ones, so that who computes them does not show in the result. A multiple of kPageTokens.
+inline constexpr uint32_t kAttendChunk = 512;
+
+// State of one query after a chunk, in floats: output of each dim, 16 partial sums of
+// probabilities, the largest score, and up to a whole line.
+constexpr size_t attend_state_floats(size_t head_dim) {
+    return head_dim + 32;
+}
 
 struct AttendArgs {
     const float* q = nullptr;  // [n_tokens][q_stride], rotated
@@ -50,6 +59,11 @@ struct AttendArgs {
     float* out = nullptr;  // [n_tokens][out_stride], head-major like q
     size_t out_stride = 0;
     std::byte* scratch = nullptr;  // attend_scratch_bytes(), 64-byte aligned, one per thread
+    // attend() with `partial` set computes chunk `chunk` alone and leaves the states of the unit's
+    // queries there; merge() reads those of all chunks that the unit sees, one behind the other
+    // from the first, and writes `out`: the same bits as attend() with `partial` null.
+    float* partial = nullptr;
+    uint32_t chunk = 0;
 };
 
 }  // namespace hone::kernels

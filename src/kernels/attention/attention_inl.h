@@ -112,16 +112,24 @@ HWY_INLINE void multiply(const float* a, size_t a_stride, size_t depth, const T*
 struct Work {
     size_t dim;
     size_t n_queries;
+    size_t state;        // floats of one query's state
     float* q;            // [n_queries][dim], times scale * log2(e): scores are exponents of 2
-    float* out;          // [n_queries][dim], unnormalized
-    float* lane_sums;    // [n_queries][16], probabilities summed by key mod 16
-    float* largest;      // [n_queries]
+    float* chunk;        // [n_queries][state], of the chunk being done: see State
+    float* total;        // [n_queries][state], of all chunks before
     uint32_t* begin;     // [n_queries], first visible position
     uint32_t* end;       // [n_queries], behind the last visible position
     float* probability;  // [kTileRows][kPageTokens]
     float* k_page;       // [kStrips][dim][16]
     float* v_page;       // [kPageTokens][dim]
 };
+
+// Parts of a query's state (attend_state_floats): what was summed relative to the largest score.
+HWY_INLINE float* lane_sums(float* state, size_t dim) {
+    return state + dim;  // [16], probabilities summed by key mod 16
+}
+HWY_INLINE float& largest(float* state, size_t dim) {
+    return state[dim + kUnit];
+}
 
 HWY_INLINE size_t round_up(size_t n) {
     return (n + 15) / 16 * 16;
@@ -131,6 +139,7 @@ HWY_INLINE Work lay_out(const AttendArgs& args, size_t group) {
     Work w;
     w.dim = args.kv.layout.head_dim;
     w.n_queries = (args.token_end - args.token_begin) * group;
+    w.state = w.dim + 2 * kUnit;
     float* at = reinterpret_cast<float*>(args.scratch);
     const auto take = [&at](size_t n) {
         float* const taken = at;
@@ -141,9 +150,8 @@ HWY_INLINE Work lay_out(const AttendArgs& args, size_t group) {
     w.k_page = take(kPageTokens * w.dim);
     w.v_page = take(kPageTokens * w.dim);
     w.q = take(w.n_queries * w.dim);
-    w.out = take(w.n_queries * w.dim);
-    w.lane_sums = take(w.n_queries * kUnit);
-    w.largest = take(w.n_queries);
+    w.chunk = take(w.n_queries * w.state);
+    w.total = take(w.n_queries * w.state);
     w.begin = reinterpret_cast<uint32_t*>(take(w.n_queries));
     w.end = reinterpret_cast<uint32_t*>(take(w.n_queries));
     return w;
@@ -159,14 +167,35 @@ HWY_INLINE void start(const AttendArgs& args, size_t group, const Work& w) {
         for (size_t g = 0; g < group; ++g, ++row, q += w.dim) {
             for (size_t i = 0; i < w.dim; i += kLanes) {
                 hn::StoreU(hn::Mul(hn::LoadU(d, q + i), factor), d, w.q + row * w.dim + i);
-                hn::StoreU(hn::Zero(d), d, w.out + row * w.dim + i);
             }
-            for (size_t i = 0; i < kUnit; ++i) w.lane_sums[row * kUnit + i] = 0.0f;
-            w.largest[row] = kNegativeInfinity;
             w.begin[row] = window != 0 && end > window ? end - window : 0;
             w.end[row] = end;
         }
     }
+}
+
+// The states of queries that have seen nothing.
+HWY_INLINE void clear(const Work& w, float* states) {
+    for (size_t row = 0; row < w.n_queries; ++row, states += w.state) {
+        for (size_t i = 0; i < w.state; i += kLanes) hn::StoreU(hn::Zero(d), d, states + i);
+        largest(states, w.dim) = kNegativeInfinity;
+    }
+}
+
+// Adds the state `from` of a chunk to the state `to` of those before. One that has seen nothing
+// changes nothing, bit for bit: its factor is 0 and the other's 1.
+HWY_INLINE void merge_state(size_t dim, const float* from, float* to) {
+    const V mine = hn::Set(d, to[dim + kUnit]);
+    const V other = hn::Set(d, from[dim + kUnit]);
+    const V top = hn::Max(mine, other);
+    const V base = hn::IfThenZeroElse(hn::Eq(top, hn::Set(d, kNegativeInfinity)), top);
+    const V keep = exp2(hn::Sub(mine, base));
+    const V take = exp2(hn::Sub(other, base));
+    for (size_t i = 0; i < dim + kUnit; i += kLanes) {
+        const V added = hn::Mul(hn::LoadU(d, from + i), take);
+        hn::StoreU(hn::MulAdd(hn::LoadU(d, to + i), keep, added), d, to + i);
+    }
+    to[dim + kUnit] = hn::GetLane(top);
 }
 
 // Hides the keys outside [begin, end) of the page that starts at position `first`.
@@ -192,24 +221,25 @@ HWY_INLINE float soften(const Work& w, size_t row, size_t first, float* scores) 
     }
     V top = s[0];
     for (size_t v = 1; v < kPageVectors; ++v) top = hn::Max(top, s[v]);
-    const V before = hn::Set(d, w.largest[row]);
-    const V largest = hn::Max(before, hn::MaxOfLanes(d, top));
+    float* state = w.chunk + row * w.state;
+    const V before = hn::Set(d, largest(state, w.dim));
+    const V after = hn::Max(before, hn::MaxOfLanes(d, top));
     // While nothing was visible yet, 0 stands in for minus infinity, whose difference is no number.
-    const V base = hn::IfThenZeroElse(hn::Eq(largest, hn::Set(d, kNegativeInfinity)), largest);
+    const V base = hn::IfThenZeroElse(hn::Eq(after, hn::Set(d, kNegativeInfinity)), after);
     const V shrink = exp2(hn::Sub(before, base));
 
     V sums[kUnitVectors];
-    float* lane_sums = w.lane_sums + row * kUnit;
+    float* lanes = lane_sums(state, w.dim);
     for (size_t v = 0; v < kUnitVectors; ++v) {
-        sums[v] = hn::Mul(hn::LoadU(d, lane_sums + v * kLanes), shrink);
+        sums[v] = hn::Mul(hn::LoadU(d, lanes + v * kLanes), shrink);
     }
     for (size_t v = 0; v < kPageVectors; ++v) {
         const V p = exp2(hn::Sub(s[v], base));
         hn::StoreU(p, d, scores + v * kLanes);
         sums[v % kUnitVectors] = hn::Add(sums[v % kUnitVectors], p);
     }
-    for (size_t v = 0; v < kUnitVectors; ++v) hn::StoreU(sums[v], d, lane_sums + v * kLanes);
-    w.largest[row] = hn::GetLane(largest);
+    for (size_t v = 0; v < kUnitVectors; ++v) hn::StoreU(sums[v], d, lanes + v * kLanes);
+    largest(state, w.dim) = hn::GetLane(after);
     return hn::GetLane(shrink);
 }
 
@@ -257,16 +287,16 @@ HWY_NOINLINE void tile(const Work& w, size_t row, const Page<T>& page) {
         shrink[i] = soften(w, row + i, first, scores);
         if (page.v_scales != nullptr) scale_keys(page.v_scales, scores);
     }
-    float* out = w.out + row * dim;
+    float* out = w.chunk + row * w.state;
     size_t at = 0;
     constexpr size_t kValueUnits = value_units(kRows);
     for (; at + kValueUnits * kUnit <= dim; at += kValueUnits * kUnit) {
         multiply<kRows, kValueUnits>(w.probability, kPageTokens, kPageTokens, v + at, dim, kUnit,
-                                     shrink, out + at, dim);
+                                     shrink, out + at, w.state);
     }
     for (; at < dim; at += kUnit) {
         multiply<kRows, 1>(w.probability, kPageTokens, kPageTokens, v + at, dim, kUnit, shrink,
-                           out + at, dim);
+                           out + at, w.state);
     }
 }
 
@@ -304,18 +334,20 @@ HWY_INLINE void visit(const Work& w, const Page<T>& page) {
     all_tiles(w, Page<float>{page.first, w.k_page, w.v_page, page.k_scales, page.v_scales});
 }
 
+// Normalizes what was summed and hands it out.
 HWY_INLINE void finish(const AttendArgs& args, size_t group, const Work& w) {
     size_t row = 0;
     for (uint32_t token = args.token_begin; token < args.token_end; ++token) {
         float* out = args.out + token * args.out_stride + args.kv_head * group * w.dim;
         for (size_t g = 0; g < group; ++g, ++row, out += w.dim) {
-            V sum = hn::LoadU(d, w.lane_sums + row * kUnit);
+            float* state = w.total + row * w.state;
+            V sum = hn::LoadU(d, lane_sums(state, w.dim));
             for (size_t v = 1; v < kUnitVectors; ++v) {
-                sum = hn::Add(sum, hn::LoadU(d, w.lane_sums + row * kUnit + v * kLanes));
+                sum = hn::Add(sum, hn::LoadU(d, lane_sums(state, w.dim) + v * kLanes));
             }
             const V inverse = hn::Div(hn::Set(d, 1.0f), hn::SumOfLanes(d, sum));
             for (size_t i = 0; i < w.dim; i += kLanes) {
-                hn::StoreU(hn::Mul(hn::LoadU(d, w.out + row * w.dim + i), inverse), d, out + i);
+                hn::StoreU(hn::Mul(hn::LoadU(d, state + i), inverse), d, out + i);
             }
         }
     }
@@ -441,6 +473,24 @@ HWY_INLINE void visit_page(const Work& w, size_t first, const std::byte* k, cons
                      scales(v)});
 }
 
+// The chunk's states of all queries, from the pages of it that one of them sees.
+HWY_INLINE void run_chunk(const AttendArgs& args, const Work& w, size_t chunk) {
+    clear(w, w.chunk);
+    const HeadOffsets offsets = head_offsets(args.kv, args.kv_head);
+    const size_t begin = chunk * kAttendChunk;
+    const size_t end = begin + kAttendChunk;
+    const size_t first = w.begin[0] > begin ? w.begin[0] : begin;
+    const size_t last = w.end[w.n_queries - 1] < end ? w.end[w.n_queries - 1] : end;
+    for (size_t page = first / kPageTokens; page * kPageTokens < last; ++page) {
+        const std::byte* base = args.kv.pages[page];
+        if (args.kv.layout.dtype == KvDtype::q8) {
+            visit_page<int8_t>(w, page * kPageTokens, base + offsets.k, base + offsets.v);
+        } else {
+            visit_page<Half>(w, page * kPageTokens, base + offsets.k, base + offsets.v);
+        }
+    }
+}
+
 }  // namespace
 
 void rope_and_store(const RopeStoreArgs& args) noexcept {
@@ -470,15 +520,35 @@ void attend(const AttendArgs& args) noexcept {
     const size_t group = args.n_heads / args.kv.layout.n_kv_heads;
     const Work w = lay_out(args, group);
     start(args, group, w);
-    const HeadOffsets offsets = head_offsets(args.kv, args.kv_head);
+    if (args.partial != nullptr) {
+        run_chunk(args, w, args.chunk);
+        const size_t n = w.n_queries * w.state;
+        for (size_t i = 0; i < n; i += kLanes) {
+            hn::StoreU(hn::LoadU(d, w.chunk + i), d, args.partial + i);
+        }
+        return;
+    }
+    clear(w, w.total);
     const size_t end = w.end[w.n_queries - 1];
-    for (size_t page = w.begin[0] / kPageTokens; page * kPageTokens < end; ++page) {
-        const std::byte* base = args.kv.pages[page];
-        const size_t first = page * kPageTokens;
-        if (args.kv.layout.dtype == KvDtype::q8) {
-            visit_page<int8_t>(w, first, base + offsets.k, base + offsets.v);
-        } else {
-            visit_page<Half>(w, first, base + offsets.k, base + offsets.v);
+    for (size_t chunk = w.begin[0] / kAttendChunk; chunk * kAttendChunk < end; ++chunk) {
+        run_chunk(args, w, chunk);
+        for (size_t row = 0; row < w.n_queries; ++row) {
+            merge_state(w.dim, w.chunk + row * w.state, w.total + row * w.state);
+        }
+    }
+    finish(args, group, w);
+}
+
+void merge(const AttendArgs& args) noexcept {
+    const size_t group = args.n_heads / args.kv.layout.n_kv_heads;
+    const Work w = lay_out(args, group);
+    start(args, group, w);
+    clear(w, w.total);
+    const float* state = args.partial;
+    const size_t end = w.end[w.n_queries - 1];
+    for (size_t chunk = w.begin[0] / kAttendChunk; chunk * kAttendChunk < end; ++chunk) {
+        for (size_t row = 0; row < w.n_queries; ++row, state += w.state) {
+            merge_state(w.dim, state, w.total + row * w.state);
         }
     }
     finish(args, group, w);

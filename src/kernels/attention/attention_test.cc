@@ -117,6 +117,38 @@ class Sequence {
         })) << "wrote behind its scratch";
     }
 
+    // Like attend() for one token, but chunk by chunk from the last to the first and then merged.
+    void attend_in_chunks(const AttentionVariant& kernel, uint32_t position) {
+        auto scratch = *tensor::Buffer::allocate(attend_scratch_bytes(shape_.group, shape_.dim));
+        AttendArgs args;
+        args.q = qkv_.data() + position * stride_;
+        args.q_stride = stride_;
+        args.n_heads = shape_.n_kv_heads * shape_.group;
+        args.n_tokens = 1;
+        args.first_position = position;
+        args.scale = scale();
+        args.kv = view();
+        args.out_stride = size_t{args.n_heads} * shape_.dim;
+        args.out = out_.data() + position * args.out_stride;
+        args.scratch = scratch.data();
+        args.token_end = 1;
+        const uint32_t begin =
+            shape_.window != 0 && position + 1 > shape_.window ? position + 1 - shape_.window : 0;
+        const uint32_t first = begin / kAttendChunk;
+        const uint32_t last = position / kAttendChunk;
+        const size_t floats = shape_.group * attend_state_floats(shape_.dim);
+        std::vector<float> partials((last - first + 1) * floats);
+        for (args.kv_head = 0; args.kv_head < shape_.n_kv_heads; ++args.kv_head) {
+            for (uint32_t chunk = last + 1; chunk-- > first;) {
+                args.chunk = chunk;
+                args.partial = partials.data() + (chunk - first) * floats;
+                kernel.attend(args);
+            }
+            args.partial = partials.data();
+            kernel.merge(args);
+        }
+    }
+
     // The whole sequence in slices of at most `slice` tokens and work units of `unit` tokens.
     void run(const AttentionVariant& kernel, uint32_t slice, uint32_t unit) {
         reset();
@@ -275,6 +307,33 @@ TEST_P(Attention, SlicesAndTilesGiveTheSameBits) {
             s.run(kernel_, split.slice, split.unit);
             ASSERT_EQ(std::memcmp(whole.data(), s.out().data(), whole.size() * 4), 0)
                 << "slice " << split.slice << " unit " << split.unit;
+        }
+    }
+}
+
+TEST_P(Attention, ChunksByWhomeverGiveTheSameBits) {
+    const Shape shapes[] = {{2, 3, 16, 0, RopeStyle::adjacent, 16},
+                            {1, 1, 64, 700},
+                            {1, 5, 16, 30, RopeStyle::none, 16, KvDtype::q8}};
+    const uint32_t positions = 2 * kAttendChunk + 40;
+    for (const Shape& shape : shapes) {
+        SCOPED_TRACE(testing::Message() << "dim " << shape.dim << " window " << shape.window);
+        Sequence s(shape, positions, 21);
+        s.run(kernel_, positions, kAttendTokensMax);
+        expect_exact(s, shape, {kAttendChunk - 1, kAttendChunk, positions - 1});
+        const auto whole = s.out();
+        s.run(kernel_, 200, 7);
+        ASSERT_EQ(std::memcmp(whole.data(), s.out().data(), whole.size() * 4), 0);
+        s.reset();
+        s.store(kernel_, 0, positions);
+        const size_t row = size_t{shape.n_kv_heads} * shape.group * shape.dim;
+        for (const uint32_t position :
+             {0u, kAttendChunk - 1, kAttendChunk, kAttendChunk + 20, positions - 1}) {
+            s.attend_in_chunks(kernel_, position);
+            ASSERT_EQ(std::memcmp(whole.data() + position * row, s.out().data() + position * row,
+                                  row * 4),
+                      0)
+                << position;
         }
     }
 }

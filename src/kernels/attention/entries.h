@@ -8,6 +8,7 @@
     namespace attention_##variant {                              \
         void rope_and_store(const RopeStoreArgs& args) noexcept; \
         void attend(const AttendArgs& args) noexcept;            \
+        void merge(const AttendArgs& args) noexcept;             \
     }
 
 namespace hone::kernels {

@@ -88,18 +88,34 @@ void store(const RopeStoreArgs& args, uint32_t position, uint32_t head, const fl
     }
 }
 
-// One query over keys [begin, end), online over pages as the contract says.
-void attend_one(const AttendArgs& args, const float* q, size_t begin, size_t end, float* out) {
+// The state of a query, laid out as attend_state_floats() says: here the sum is in one lane.
+struct State {
+    float* out;
+    float& sum;
+    float& largest;
+
+    State(float* at, uint32_t dim) : out(at), sum(at[dim]), largest(at[dim + 16]) {}
+};
+
+void clear(float* state, uint32_t dim) {
+    std::fill(state, state + attend_state_floats(dim), 0.0f);
+    State(state, dim).largest = -INFINITY;
+}
+
+// One query over the keys of [begin, end) that lie in `chunk`, online over pages.
+void attend_chunk(const AttendArgs& args, const float* q, size_t begin, size_t end, size_t chunk,
+                  float* state) {
     const uint32_t dim = args.kv.layout.head_dim;
-    float largest = -INFINITY;
-    float sum = 0.0f;
-    std::fill(out, out + dim, 0.0f);
+    clear(state, dim);
+    State s(state, dim);
+    begin = std::max<size_t>(begin, chunk * kAttendChunk);
+    end = std::min<size_t>(end, (chunk + 1) * kAttendChunk);
     for (size_t page = begin / kPageTokens; page * kPageTokens < end; ++page) {
         const size_t first = page * kPageTokens;
         const std::byte* keys = args.kv.k(first, args.kv_head);
         const std::byte* values = args.kv.v(first, args.kv_head);
         float score[kPageTokens];
-        float next = largest;
+        float next = s.largest;
         for (size_t j = 0; j < kPageTokens; ++j) {
             float dot = 0.0f;
             for (uint32_t d = 0; d < dim; ++d) {
@@ -109,19 +125,59 @@ void attend_one(const AttendArgs& args, const float* q, size_t begin, size_t end
             score[j] = visible ? dot * args.scale : -INFINITY;
             next = std::max(next, score[j]);
         }
-        const float shrink = std::exp(largest - next);
-        for (uint32_t d = 0; d < dim; ++d) out[d] *= shrink;
-        sum *= shrink;
+        const float shrink = std::exp(s.largest - next);
+        for (uint32_t d = 0; d < dim; ++d) s.out[d] *= shrink;
+        s.sum *= shrink;
         for (size_t j = 0; j < kPageTokens; ++j) {
             const float p = std::exp(score[j] - next);
-            sum += p;
+            s.sum += p;
             for (uint32_t d = 0; d < dim; ++d) {
-                out[d] += p * value_at(args.kv.layout, values, j * dim + d, j);
+                s.out[d] += p * value_at(args.kv.layout, values, j * dim + d, j);
             }
         }
-        largest = next;
+        s.largest = next;
     }
-    for (uint32_t d = 0; d < dim; ++d) out[d] /= sum;
+}
+
+void merge_state(uint32_t dim, float* from_floats, float* to_floats) {
+    const State from(from_floats, dim);
+    State to(to_floats, dim);
+    const float next = std::max(from.largest, to.largest);
+    const float keep = to.largest == next ? 1.0f : std::exp(to.largest - next);
+    const float take = from.largest == next ? 1.0f : std::exp(from.largest - next);
+    if (from.sum == 0.0f) return;
+    for (uint32_t d = 0; d < dim; ++d) to.out[d] = to.out[d] * keep + from.out[d] * take;
+    to.sum = to.sum * keep + from.sum * take;
+    to.largest = next;
+}
+
+// The queries of a work unit, one after the other: visit(row, q, begin, end, out).
+template <class Visit>
+void each_query(const AttendArgs& args, Visit visit) {
+    const uint32_t dim = args.kv.layout.head_dim;
+    const uint32_t group = args.n_heads / args.kv.layout.n_kv_heads;
+    const size_t window = args.kv.layout.window;
+    size_t row = 0;
+    for (uint32_t token = args.token_begin; token < args.token_end; ++token) {
+        const size_t end = size_t{args.first_position} + token + 1;
+        const size_t begin = window != 0 && end > window ? end - window : 0;
+        for (uint32_t g = 0; g < group; ++g, ++row) {
+            const size_t offset = size_t{args.kv_head * group + g} * dim;
+            visit(row, args.q + token * args.q_stride + offset, begin, end,
+                  args.out + token * args.out_stride + offset);
+        }
+    }
+}
+
+// The first chunk of a merge: the one that the unit's first query begins in.
+size_t first_chunk(const AttendArgs& args) {
+    const size_t window = args.kv.layout.window;
+    const size_t end = size_t{args.first_position} + args.token_begin + 1;
+    return (window != 0 && end > window ? end - window : 0) / kAttendChunk;
+}
+
+void normalize(const float* state, uint32_t dim, float* out) {
+    for (uint32_t d = 0; d < dim; ++d) out[d] = state[d] / state[dim];
 }
 
 }  // namespace
@@ -149,17 +205,37 @@ void rope_and_store(const RopeStoreArgs& args) noexcept {
 
 void attend(const AttendArgs& args) noexcept {
     const uint32_t dim = args.kv.layout.head_dim;
-    const uint32_t group = args.n_heads / args.kv.layout.n_kv_heads;
-    const size_t window = args.kv.layout.window;
-    for (uint32_t token = args.token_begin; token < args.token_end; ++token) {
-        const size_t end = size_t{args.first_position} + token + 1;
-        const size_t begin = window != 0 && end > window ? end - window : 0;
-        for (uint32_t g = 0; g < group; ++g) {
-            const size_t offset = size_t{args.kv_head * group + g} * dim;
-            attend_one(args, args.q + token * args.q_stride + offset, begin, end,
-                       args.out + token * args.out_stride + offset);
+    const size_t floats = attend_state_floats(dim);
+    each_query(args, [&](size_t row, const float* q, size_t begin, size_t end, float* out) {
+        if (args.partial != nullptr) {
+            return attend_chunk(args, q, begin, end, args.chunk, args.partial + row * floats);
         }
-    }
+        float chunk_state[attend_state_floats(kHeadDimMax)];
+        float total[attend_state_floats(kHeadDimMax)];
+        clear(total, dim);
+        for (size_t chunk = begin / kAttendChunk; chunk * kAttendChunk < end; ++chunk) {
+            attend_chunk(args, q, begin, end, chunk, chunk_state);
+            merge_state(dim, chunk_state, total);
+        }
+        normalize(total, dim, out);
+    });
+}
+
+void merge(const AttendArgs& args) noexcept {
+    const uint32_t dim = args.kv.layout.head_dim;
+    const size_t floats = attend_state_floats(dim);
+    const size_t queries =
+        size_t{args.token_end - args.token_begin} * (args.n_heads / args.kv.layout.n_kv_heads);
+    each_query(args, [&](size_t row, const float*, size_t, size_t end, float* out) {
+        float total[attend_state_floats(kHeadDimMax)];
+        clear(total, dim);
+        float* state = args.partial + row * floats;
+        for (size_t chunk = first_chunk(args); chunk * kAttendChunk < end; ++chunk) {
+            merge_state(dim, state, total);
+            state += queries * floats;
+        }
+        normalize(total, dim, out);
+    });
 }
 
 }  // namespace hone::kernels::attention_reference

@@ -4,9 +4,10 @@
 namespace hone::kernels {
 namespace {
 
-#define HONE_ATTENTION_LINE(name, isa)                                                       \
-    AttentionVariant {                                                                       \
-#name, machine::Isa::isa, attention_##name::rope_and_store, attention_##name::attend \
+#define HONE_ATTENTION_LINE(name, isa)                                                        \
+    AttentionVariant {                                                                        \
+#name, machine::Isa::isa, attention_##name::rope_and_store, attention_##name::attend, \
+            attention_##name::merge                                                           \
     }
 
 constexpr AttentionVariant kVariants[] = {
@@ -21,11 +22,13 @@ constexpr AttentionVariant kVariants[] = {
 }  // namespace
 
 size_t attend_scratch_bytes(uint32_t group, uint32_t head_dim) {
-    // See the layout in attention_inl.h: q and output rows, maxima and lane sums of each query, the
-    // probabilities of one query tile, and one page of K and V in f32.
+    // See the layout in attention_inl.h: q rows, two states (of the chunk and of all before) and
+    // the visible range of each query, the probabilities of one query tile, one page of K and V in
+    // f32.
     const size_t queries = size_t{group} * kAttendTokensMax;
-    const size_t floats = queries * (2 * size_t{head_dim} + 16 + 16) + 16 * kPageTokens +
-                          2 * kPageTokens * size_t{head_dim};
+    const size_t floats = queries * (head_dim + 2 * attend_state_floats(head_dim)) +
+                          16 * kPageTokens + 2 * kPageTokens * size_t{head_dim} +
+                          2 * (queries + 16);
     return floats * sizeof(float);
 }
 
