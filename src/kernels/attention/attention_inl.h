@@ -6,7 +6,7 @@
 //   value_units  the same in the output product, by the number of rows: few rows leave registers
 //               for more of V's row, which then is read in order
 //   to_halves   f32 -> f16, round to nearest even, saturating
-// and then includes this; nothing else may.
+// and then includes this and rope_store_inl.h; nothing else may.
 //
 // Both products of attention are one loop: C[rows][16 u] = A[rows][depth] B[depth][16 u], with
 // A broadcast value by value and B loaded as vectors. Scores: A = q, B = a page of K (depth =
@@ -14,38 +14,11 @@
 // keys, units = dims). With many queries the page is converted to f32 once; with few (decode)
 // the loop converts while it loads. The order of operations of one query is the same in every tile
 // shape, so results do not depend on the shape.
+#include "kernels/attention/vector_inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace hone::kernels::HONE_ATTENTION_TARGET {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::ScalableTag<float>;
-using DI = hn::RebindToSigned<D>;
-using DH = hn::Rebind<hwy::float16_t, D>;
-using D8 = hn::Rebind<int8_t, D>;
-using V = hn::Vec<D>;
-using Half = hwy::float16_t;
-
-constexpr D d;
-constexpr DI di;
-constexpr size_t kLanes = HWY_LANES(float);
-constexpr size_t kUnit = 16;
-constexpr size_t kUnitVectors = kUnit / kLanes;
-constexpr size_t kStrips = kPageTokens / kKeyStrip;
-constexpr size_t kPageVectors = kPageTokens / kLanes;
-constexpr float kLog2E = 1.44269504f;
-constexpr float kNegativeInfinity = -__builtin_inff();
-
-HWY_INLINE V load_f32(const float* x) {
-    return hn::LoadU(d, x);
-}
-HWY_INLINE V load_f32(const Half* x) {
-    return hn::PromoteTo(d, hn::LoadU(DH(), x));
-}
-HWY_INLINE V load_f32(const int8_t* x) {
-    return hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(D8(), x)));
-}
 
 // 2^x for x <= 0; exactly 1 at 0 and exactly 0 below -126 (so also at minus infinity). With
 // n = round(x), 2^x = 2^n 2^r, r in [-0.5, 0.5]; the polynomial interpolates (2^r - 1) / r at the
@@ -353,116 +326,6 @@ HWY_INLINE void finish(const AttendArgs& args, size_t group, const Work& w) {
     }
 }
 
-// Where a page keeps one head's K, and V behind all K of the layer (kernels/kv_view.h); computed
-// here because that header's functions are shared with other ISAs.
-struct HeadOffsets {
-    size_t k;
-    size_t v;
-};
-
-HWY_INLINE HeadOffsets head_offsets(const KvView& kv, size_t head) {
-    const size_t dim = kv.layout.head_dim;
-    const size_t head_bytes =
-        kPageTokens * (kv.layout.dtype == KvDtype::q8 ? dim + sizeof(float) : 2 * dim);
-    const size_t layer_bytes = 2 * kv.layout.n_kv_heads * head_bytes;
-    const size_t k = kv.layer_in_group * layer_bytes + head * head_bytes;
-    return {k, k + kv.layout.n_kv_heads * head_bytes};
-}
-
-// Rotates the leading dims of one head; cos_sin is that position's row.
-HWY_INLINE void rotate(const RopeStoreArgs& args, const float* cos_sin, const float* x, float* y) {
-    const size_t pairs = args.rope_dims / 2;
-    size_t i = 0;
-    if (args.style == RopeStyle::adjacent) {
-        for (; i + kLanes <= 2 * pairs; i += kLanes) {
-            const V v = hn::LoadU(d, x + i);
-            const V table = hn::LoadU(d, cos_sin + i);
-            const V turned = hn::Mul(hn::Reverse2(d, v), hn::DupOdd(table));
-            const V cosine = hn::DupEven(table);
-            hn::StoreU(hn::OddEven(hn::MulAdd(v, cosine, turned), hn::MulSub(v, cosine, turned)), d,
-                       y + i);
-        }
-        for (i /= 2; i < pairs; ++i) {
-            const float a = x[2 * i];
-            const float b = x[2 * i + 1];
-            y[2 * i] = a * cos_sin[2 * i] - b * cos_sin[2 * i + 1];
-            y[2 * i + 1] = a * cos_sin[2 * i + 1] + b * cos_sin[2 * i];
-        }
-    } else if (args.style == RopeStyle::halves) {
-        for (; i + kLanes <= pairs; i += kLanes) {
-            V cosine;
-            V sine;
-            hn::LoadInterleaved2(d, cos_sin + 2 * i, cosine, sine);
-            const V a = hn::LoadU(d, x + i);
-            const V b = hn::LoadU(d, x + pairs + i);
-            hn::StoreU(hn::MulSub(a, cosine, hn::Mul(b, sine)), d, y + i);
-            hn::StoreU(hn::MulAdd(a, sine, hn::Mul(b, cosine)), d, y + pairs + i);
-        }
-        for (; i < pairs; ++i) {
-            const float a = x[i];
-            const float b = x[pairs + i];
-            y[i] = a * cos_sin[2 * i] - b * cos_sin[2 * i + 1];
-            y[pairs + i] = a * cos_sin[2 * i + 1] + b * cos_sin[2 * i];
-        }
-    }
-}
-
-constexpr size_t kHeadDimMax = 256;
-
-// Codes in [-127, 127] and the scale that turns them back. Beyond the f16 range values saturate, as
-// they do in f16; a vector with a NaN becomes zeros.
-HWY_INLINE float to_codes(const float* x, size_t dim, int8_t* codes) {
-    const V limit = hn::Set(d, 65504.0f);
-    V top = hn::Zero(d);
-    auto numbers = hn::Eq(top, top);
-    for (size_t i = 0; i < dim; i += kLanes) {
-        const V v = hn::LoadU(d, x + i);
-        numbers = hn::And(numbers, hn::Eq(v, v));
-        top = hn::Max(top, hn::Min(hn::Abs(v), limit));
-    }
-    const float largest = hn::GetLane(hn::MaxOfLanes(d, top));
-    const bool empty = largest == 0.0f || !hn::AllTrue(d, numbers);
-    const V inverse = hn::Set(d, empty ? 0.0f : 127.0f / largest);
-    int32_t wide[kHeadDimMax];
-    for (size_t i = 0; i < dim; i += kLanes) {
-        const auto n = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), inverse));
-        hn::StoreU(hn::Min(hn::Max(n, hn::Set(di, -127)), hn::Set(di, 127)), di, wide + i);
-    }
-    for (size_t i = 0; i < dim; ++i) codes[i] = static_cast<int8_t>(empty ? 0 : wide[i]);
-    return empty ? 0.0f : largest / 127.0f;
-}
-
-// The key in slot `slot` goes across its strip.
-template <class T>
-HWY_INLINE void scatter_key(const T* key, size_t dim, size_t slot, T* page) {
-    T* at = page + slot / kKeyStrip * dim * kKeyStrip + slot % kKeyStrip;
-    for (size_t i = 0; i < dim; ++i) at[i * kKeyStrip] = key[i];
-}
-
-// Writes one position of one KV head: K across the strips, V as a row.
-HWY_INLINE void store(const RopeStoreArgs& args, const float* cos_sin, size_t position,
-                      std::byte* k_page, std::byte* v_page, const float* k, const float* v) {
-    const size_t dim = args.kv.layout.head_dim;
-    const size_t slot = position % kPageTokens;
-    float rotated[kHeadDimMax];
-    for (size_t i = 0; i < dim; i += kLanes) hn::StoreU(hn::LoadU(d, k + i), d, rotated + i);
-    rotate(args, cos_sin, k, rotated);
-    if (args.kv.layout.dtype == KvDtype::q8) {
-        const auto scales = [dim](std::byte* page) {
-            return reinterpret_cast<float*>(page + kPageTokens * dim);
-        };
-        int8_t codes[kHeadDimMax];
-        scales(k_page)[slot] = to_codes(rotated, dim, codes);
-        scatter_key(codes, dim, slot, reinterpret_cast<int8_t*>(k_page));
-        scales(v_page)[slot] = to_codes(v, dim, reinterpret_cast<int8_t*>(v_page) + slot * dim);
-        return;
-    }
-    uint16_t halves[kHeadDimMax];
-    to_halves(rotated, dim, halves);
-    scatter_key(halves, dim, slot, reinterpret_cast<uint16_t*>(k_page));
-    to_halves(v, dim, reinterpret_cast<uint16_t*>(v_page) + slot * dim);
-}
-
 template <class T>
 HWY_INLINE void visit_page(const Work& w, size_t first, const std::byte* k, const std::byte* v) {
     const bool scaled = sizeof(T) == 1;
@@ -492,28 +355,6 @@ HWY_INLINE void run_chunk(const AttendArgs& args, const Work& w, size_t chunk) {
 }
 
 }  // namespace
-
-void rope_and_store(const RopeStoreArgs& args) noexcept {
-    const size_t dim = args.kv.layout.head_dim;
-    const size_t n_kv_heads = args.kv.layout.n_kv_heads;
-    const size_t group = args.n_heads / n_kv_heads;
-    for (size_t head = args.kv_head_begin; head < args.kv_head_end; ++head) {
-        const HeadOffsets offsets = head_offsets(args.kv, head);
-        for (size_t token = 0; token < args.n_tokens; ++token) {
-            const size_t position = args.first_position + token;
-            const float* cos_sin = args.cos_sin + position * args.rope_dims;
-            float* row = args.qkv + token * args.qkv_stride;
-            for (size_t g = 0; g < group; ++g) {
-                float* q = row + (head * group + g) * dim;
-                rotate(args, cos_sin, q, q);
-            }
-            const float* k = row + (args.n_heads + head) * dim;
-            std::byte* page = args.kv.pages[position / kPageTokens];
-            store(args, cos_sin, position, page + offsets.k, page + offsets.v, k,
-                  k + n_kv_heads * dim);
-        }
-    }
-}
 
 void attend(const AttendArgs& args) noexcept {
     if (args.token_begin >= args.token_end) return;

@@ -32,3 +32,4 @@ void to_halves(const float* x, size_t n, uint16_t* out) {
 
 #define HONE_ATTENTION_TARGET attention_avx512
 #include "kernels/attention/attention_inl.h"
+#include "kernels/attention/rope_store_inl.h"
