@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "cost/predict.h"
+#include "diagnose/disturbance.h"
 #include "diagnose/operator_class.h"
+#include "diagnose/waste.h"
 #include "measure/statistics.h"
 
 namespace hone::diagnose {
@@ -13,10 +15,6 @@ namespace {
 using cost::note;
 using measure::RunRecord;
 
-// Lost time below these is ordinary noise of a quiet machine and stays with the operators.
-constexpr double kStealMin = 0.01;
-constexpr double kRunDelayMin = 0.05;
-constexpr double kDisturbedMax = 0.9;
 // A cold start that a warm one undercuts by this share was waiting for storage.
 constexpr double kColdSaving = 0.3;
 
@@ -25,7 +23,10 @@ struct Shares {
     const Breakdown& breakdown;
     double forward = 0;   // of wall, to be split over the operators
     double steps_ns = 0;  // what the forward share stands for
-    std::vector<Attribution> out;
+    std::vector<Attribution> out{};
+    // What findings over whole steps leave to the operators.
+    double prefill_left = 1;
+    double decode_left = 1;
 };
 
 void push(Shares& shares, std::string subject, Bottleneck bottleneck, double confidence,
@@ -166,6 +167,33 @@ OperatorRow row_without(const RunRecord& record, const OperatorRow& row, uint32_
     return row;
 }
 
+// The row's own time: without the rows of the head that nobody reads.
+double needed_ns(const OperatorRow& row, const Redundant& redundant) {
+    const bool wasteful = row.slice == "prefill" && row.kind == redundant.kind;
+    return row.wall_ns - (wasteful ? redundant.prefill_ns : 0);
+}
+
+// Findings over whole steps take their part of every operator, each of what the earlier ones left,
+// so that overlapping ones never claim more than there is.
+void attribute_waste(Shares& shares, const Redundant& redundant, const Waste& traffic) {
+    double prefill_ns = 0;
+    double decode_ns = 0;
+    for (const OperatorRow& row : shares.breakdown.operators_by_slice) {
+        if (is_constant_kind(row.kind)) continue;
+        (row.slice == "decode" ? decode_ns : prefill_ns) += needed_ns(row, redundant);
+    }
+    std::vector<Waste> all = find_waste(shares.record, shares.breakdown);
+    if (!traffic.subject.empty()) all.insert(all.begin(), traffic);
+    for (Waste& waste : all) {
+        const double ns = prefill_ns * shares.prefill_left * waste.prefill_share +
+                          decode_ns * shares.decode_left * waste.decode_share;
+        shares.prefill_left *= 1 - waste.prefill_share;
+        shares.decode_left *= 1 - waste.decode_share;
+        push(shares, std::move(waste.subject), waste.bottleneck, waste.confidence,
+             to_wall(shares, ns), std::move(waste.evidence));
+    }
+}
+
 void attribute_operators(Shares& shares, const Redundant& redundant) {
     for (const OperatorRow& row : shares.breakdown.operators_by_slice) {
         const std::string subject = row.slice + "/" + row.kind;
@@ -178,7 +206,8 @@ void attribute_operators(Shares& shares, const Redundant& redundant) {
             continue;
         }
         const bool wasteful = row.slice == "prefill" && row.kind == redundant.kind;
-        const double ns = row.wall_ns - (wasteful ? redundant.prefill_ns : 0);
+        const double left = row.slice == "decode" ? shares.decode_left : shares.prefill_left;
+        const double ns = needed_ns(row, redundant) * left;
         OperatorClass found = classify_operator(
             shares.record, wasteful ? row_without(shares.record, row, redundant.node) : row);
         const size_t before = shares.out.size();
@@ -204,28 +233,11 @@ void attribute_rest(Shares& shares) {
 }
 
 // A disturbed machine takes its part of everything: all other shares shrink.
-void attribute_interference(Shares& shares) {
-    const auto& disturbance = shares.record.interference;
-    const double steal = disturbance.steal_share.value_or(0);
-    const double delay =
-        disturbance.run_delay_share.value_or(0) / std::max(1, shares.record.context.threads);
-    double lost = 0;
-    std::vector<cost::Note> evidence;
-    if (steal > kStealMin) {
-        lost += steal;
-        evidence.push_back(note("steal").with("steal_share", steal));
-    }
-    if (delay > kRunDelayMin) {
-        lost += delay;
-        evidence.push_back(note("run_delay").with("delay_share", delay));
-    }
-    if (evidence.empty() || shares.out.empty()) return;
-    lost = std::min(lost, kDisturbedMax);
-    if (disturbance.ceiling_drift) {
-        evidence.push_back(note("drift").with("drift_share", *disturbance.ceiling_drift));
-    }
-    for (Attribution& item : shares.out) item.time_share *= 1 - lost;
-    push(shares, "machine", Bottleneck::interference, 0.9, lost, std::move(evidence));
+void attribute_interference(Shares& shares, Disturbance& found) {
+    if (found.lost_share <= 0 || shares.out.empty()) return;
+    for (Attribution& item : shares.out) item.time_share *= 1 - found.lost_share;
+    push(shares, "machine", Bottleneck::interference, 0.9, found.lost_share,
+         std::move(found.evidence));
 }
 
 }  // namespace
@@ -254,14 +266,16 @@ const char* bottleneck_name(Bottleneck bottleneck) {
 
 std::vector<Attribution> attribute(const RunRecord& record, const Breakdown& breakdown,
                                    const MeasurementGrade& grade) {
-    Shares shares{record, breakdown, 0, breakdown.steps_ns, {}};
+    Shares shares{record, breakdown, 0, breakdown.steps_ns};
     attribute_load(shares);
     attribute_stages(shares);
     attribute_first_runs(shares);
     const Redundant redundant = attribute_redundancy(shares);
+    Disturbance disturbance = find_disturbance(record, breakdown);
+    attribute_waste(shares, redundant, disturbance.traffic);
     attribute_operators(shares, redundant);
     attribute_rest(shares);
-    attribute_interference(shares);
+    attribute_interference(shares, disturbance);
     for (Attribution& item : shares.out) {
         // That the machine was disturbed is surer, not less sure, in a disturbed measurement.
         if (item.bottleneck != Bottleneck::interference) {

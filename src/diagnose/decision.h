@@ -10,24 +10,11 @@
 #include <vector>
 
 #include "cost/note.h"
-#include "cost/predict.h"
 #include "diagnose/attribution.h"
-#include "diagnose/metrics.h"
+#include "diagnose/prediction.h"
 #include "measure/record.h"
 
 namespace hone::diagnose {
-
-struct Prediction {
-    std::string metric;         // "latency_ms_p95", "itl_ms", "kv_bytes", ...
-    double change_percent = 0;  // of the metric's own value: -10 = a tenth less
-    std::optional<measure::Interval> ci95;
-    // The interval leaves no doubt about the sign; with too few pairs for an interval: the change
-    // is larger than the spread of the pairs, and larger than what the control changed by nothing.
-    bool sure = true;
-    bool better = false;  // surely goes the good way for this metric
-    size_t pairs = 0;     // interleaved pairs behind it, 0 = none needed
-    cost::Provenance tier = cost::Provenance::none;
-};
 
 struct Complexity {
     std::string level;  // low | medium | high
@@ -53,17 +40,24 @@ struct Decision {
     bool available = true;  // this version can do it
 };
 
-// What `what_if` would do to the primary metric of the record's context, re-simulated request by
-// request; `reason` says why not.
-struct PredictionResult {
-    std::optional<Prediction> value;
-    cost::Note reason;
-};
-PredictionResult predict_primary(const measure::RunRecord& record, const cost::WhatIf& what_if);
-
 // Best first: gains by size, then what cannot be predicted, then losses.
 std::vector<Decision> decide(const measure::RunRecord& record, const Breakdown& breakdown,
                              const std::vector<Attribution>& attributions,
                              const MeasurementGrade& grade);
+
+// What the cards come to. "Nothing pays" is an answer: it says what was looked at.
+struct Outcome {
+    enum class Verdict : uint8_t { gains, nothing_pays, not_enough_data };
+    Verdict verdict = Verdict::not_enough_data;
+    // Cards that this version can apply, by what their prediction of the primary metric says.
+    size_t gains = 0;
+    size_t losses = 0;
+    size_t too_close = 0;
+    size_t not_predicted = 0;
+    // Kinds of change with at least one prediction: "threads", "without", "isa", ...
+    std::vector<std::string> checked;
+};
+const char* verdict_name(Outcome::Verdict verdict);
+Outcome conclude(const std::vector<Decision>& decisions);
 
 }  // namespace hone::diagnose

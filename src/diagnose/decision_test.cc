@@ -123,11 +123,11 @@ TEST(Prediction, FewPairsMustAgreeToBeSure) {
     EXPECT_FALSE(predict_primary(few_pairs({60, 81, 98}), one_thread).value->sure);
     EXPECT_FALSE(predict_primary(few_pairs({80}), one_thread).value->sure);
     // As much as the control changed by nothing is no change.
-    RunRecord record = few_pairs({97, 97.5, 98});
+    RunRecord record = few_pairs({95, 95.5, 96});
     EXPECT_TRUE(predict_primary(record, one_thread).value->sure);
     measure::ExperimentResult control;
     control.name = "control";
-    control.values = {{"first_ns", {100.0, 100.0}}, {"second_ns", {95.0, 103.0}}};
+    control.values = {{"first_ns", {100.0, 100.0}}, {"second_ns", {94.0, 103.0}}};
     record.experiments.push_back(control);
     EXPECT_FALSE(predict_primary(record, one_thread).value->sure);
 }

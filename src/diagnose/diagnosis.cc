@@ -194,6 +194,7 @@ Json decision_json(const Decision& card) {
         predicted = {{"metric", card.predicted->metric},
                      {"change_percent", number(card.predicted->change_percent)},
                      {"ci95", interval(card.predicted->ci95)},
+                     {"interval", interval(card.predicted->interval)},
                      {"better", card.predicted->better},
                      {"sure", card.predicted->sure},
                      {"pairs", card.predicted->pairs},
@@ -209,6 +210,15 @@ Json decision_json(const Decision& card) {
         {"apply", card.apply},
         {"undo", card.undo},
         {"available", card.available}};
+}
+
+Json outcome_json(const Outcome& outcome) {
+    return {{"verdict", verdict_name(outcome.verdict)},
+            {"gains", outcome.gains},
+            {"losses", outcome.losses},
+            {"too_close", outcome.too_close},
+            {"not_predicted", outcome.not_predicted},
+            {"checked", outcome.checked}};
 }
 
 Json experiments_json(const ExperimentPlan& plan) {
@@ -247,6 +257,7 @@ Diagnosis diagnose(const RunRecord& record) {
     out.measurement = grade_measurement(record, out.breakdown, out.metrics);
     out.attribution = attribute(record, out.breakdown, out.measurement);
     out.decisions = decide(record, out.breakdown, out.attribution, out.measurement);
+    out.outcome = conclude(out.decisions);
     out.experiments = plan_experiments(record);
     return out;
 }
@@ -263,6 +274,7 @@ Json to_json(const Diagnosis& diagnosis, const RunRecord& record) {
               {"unattributed_share", number(diagnosis.breakdown.unattributed_share)}}},
             {"attribution", attribution_json(diagnosis.attribution)},
             {"decisions", decisions},
+            {"outcome", outcome_json(diagnosis.outcome)},
             {"measurement", measurement_json(diagnosis.measurement)},
             {"experiments", experiments_json(diagnosis.experiments)}};
 }

@@ -29,12 +29,13 @@ struct Diagnosis {
     Breakdown breakdown;
     std::vector<Attribution> attribution;
     std::vector<Decision> decisions;
+    Outcome outcome;
     ExperimentPlan experiments;
 };
 
 Diagnosis diagnose(const measure::RunRecord& record);
 
-// {context, metrics, decomposition, attribution, decisions, measurement}
+// {context, metrics, decomposition, attribution, decisions, outcome, measurement}
 base::Json to_json(const Diagnosis& diagnosis, const measure::RunRecord& record);
 
 }  // namespace hone::diagnose

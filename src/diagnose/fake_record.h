@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cost/fake_record.h"
+#include "cost/observations.h"
 
 namespace hone::diagnose {
 
@@ -118,6 +119,104 @@ inline measure::RunRecord wasteful_record() {
         sample.compute_mean_ns *= 12;
         record.forward_wall_ns += cost::sample_wall_ns(sample) - before;
     }
+    return record;
+}
+
+// A clean run with eight threads on the two CPUs: they wait for a CPU and for each other.
+inline measure::RunRecord oversubscribed_record() {
+    measure::RunRecord record = resampled(cost::fake_nodes(), "avx2", 0.5, 200'000, 2000);
+    record.context.threads = 8;
+    for (const int count : {1, 2}) {
+        for (auto& point : fake_record().machine.overheads) {
+            if (point.threads == count) record.machine.overheads.push_back(point);
+        }
+    }
+    record.interference.run_delay_share = 8 * 0.72;
+    record.experiments.push_back(
+        cost::to_experiment(cost::Sweep{"thread_sweep",
+                                        "",
+                                        "8",
+                                        {{"1", samples(1.9e6), samples(6.0e6)},
+                                         {"2", samples(1.0e6), samples(5.0e6)},
+                                         {"8", samples(1.5e6), samples(8.0e6)}}}));
+    return record;
+}
+
+// One fusion off that is worth a tenth of decode.
+inline measure::RunRecord unfused_record(double off_decode_ns = 5.5e6) {
+    measure::RunRecord record = fake_record();
+    record.passes.push_back({"merge_gate_up", false, 0, 0});
+    record.experiments.push_back(
+        cost::to_experiment(cost::Sweep{"pass_ablation",
+                                        "merge_gate_up",
+                                        "off",
+                                        {{"on", samples(1.0e6), samples(5.0e6)},
+                                         {"off", samples(1.06e6), samples(off_decode_ns)}}}));
+    return record;
+}
+
+// Weights with denormals, on a CPU that is slow with them (or is not).
+inline measure::RunRecord denormal_record(double off_decode_ns = 9e6) {
+    measure::RunRecord record = fake_record();
+    cost::FlushDenormals flush;
+    flush.baseline = "off";
+    flush.off = {"off", samples(off_decode_ns / 5), samples(off_decode_ns)};
+    flush.on = {"on", samples(1e6), samples(5e6)};
+    flush.rows = 8;
+    record.experiments.push_back(cost::to_experiment(flush));
+    cost::WeightScan scan;
+    scan.tensors = scan.tensors_scanned = 10;
+    scan.bytes = scan.bytes_scanned = 98'000'000;
+    scan.complete = true;
+    cost::TensorScan tensor;
+    tensor.name = "blk.0.ffn_down.weight";
+    tensor.dtype = "F32";
+    tensor.elements = 1'000'000;
+    tensor.bytes = 4'000'000;
+    tensor.denormals = 250'000;
+    scan.findings.push_back(tensor);
+    record.experiments.push_back(cost::to_experiment(scan));
+    return record;
+}
+
+// 48 of 64 prompt tokens had been computed for an earlier request (and are taken from the cache).
+inline measure::RunRecord shared_prefix_record(bool reused = false) {
+    measure::RunRecord record = fake_record();
+    for (auto& request : record.requests) {
+        request.prompt_tokens_repeated = 48;
+        if (reused) request.prompt_tokens_reused = 48;
+    }
+    return record;
+}
+
+inline measure::RunRecord padded_record(int padding = 32) {
+    measure::RunRecord record = fake_record();
+    for (auto& request : record.requests) request.padding_tokens = padding;
+    return record;
+}
+
+// Somebody else reads memory all the time; no CPU time is missing.
+inline measure::RunRecord traffic_record(double gb_per_s = 11) {
+    measure::RunRecord record = fake_record();
+    cost::BandwidthProbe probe;
+    probe.bytes = 64u << 20;
+    probe.threads = 2;
+    probe.gb_per_s = samples(gb_per_s);
+    for (size_t i = 0; i < probe.gb_per_s.size(); ++i) {
+        probe.at_s.push_back(static_cast<double>(i + 1));
+    }
+    probe.quiet_gb_per_s = 20;
+    record.experiments.push_back(cost::to_experiment(probe));
+    return record;
+}
+
+inline measure::RunRecord throttled_record(double share = 0.3) {
+    measure::RunRecord record = fake_record();
+    cost::InterferenceSeries series;
+    series.slices.push_back({1.0, 1.0, 0.0, 0.0, share, std::nullopt});
+    series.throttled_periods = 30;
+    series.throttled_share = share;
+    record.experiments.push_back(cost::to_experiment(series));
     return record;
 }
 

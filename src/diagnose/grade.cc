@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cost/observations.h"
+#include "diagnose/disturbance.h"
 #include "diagnose/scenario.h"
 
 namespace hone::diagnose {
@@ -18,7 +20,11 @@ struct Limits {
 };
 constexpr Limits kSteal = {0.01, 0.03, 0.10};
 constexpr Limits kRunDelay = {0.02, 0.05, 0.15};
+constexpr Limits kThrottled = {0.01, 0.03, 0.10};
 constexpr Limits kDrift = {0.05, 0.10, 0.25};
+constexpr Limits kFrequency = {0.03, 0.07, 0.15};
+// Of the read bandwidth that a quiet machine gave: what is missing of it while the requests ran.
+constexpr Limits kTraffic = {0.15, 0.25, 0.40};
 constexpr Limits kUnattributed = {0.05, 0.10, 0.20};
 constexpr Limits kTimingOverhead = {0.02, 0.05, 0.10};
 constexpr Limits kSpread = {0.10, 0.25, 0.50};
@@ -50,6 +56,22 @@ void grade_length(const RunRecord& record, Grader& grader) {
         if (wall_s >= kWallS[i]) grade = static_cast<char>('A' + i);
     }
     grader.add(grade, note("grade_length").with("wall_s", wall_s));
+}
+
+// Watches that not every record has: absent ones say nothing, the plain counters were graded.
+void grade_watches(const RunRecord& record, Grader& grader) {
+    if (const auto series = cost::find_interference(record)) {
+        if (series->throttled_share) {
+            grader.share("grade_throttled", series->throttled_share, kThrottled);
+        }
+        if (series->frequency_drift) {
+            grader.share("grade_frequency", series->frequency_drift, kFrequency);
+        }
+    }
+    const auto probe = cost::find_bandwidth_probe(record);
+    if (probe && probe->quiet_ratio()) {
+        grader.share("grade_traffic", 1 - *probe->quiet_ratio(), kTraffic);
+    }
 }
 
 void grade_samples(const RunRecord& record, const std::vector<MetricSummary>& metrics,
@@ -104,11 +126,9 @@ MeasurementGrade grade_measurement(const RunRecord& record, const Breakdown& bre
     grade_samples(record, metrics, grader);
     const auto& disturbance = record.interference;
     grader.share("grade_steal", disturbance.steal_share, kSteal);
-    std::optional<double> delay = disturbance.run_delay_share;
-    // The delays of all threads are summed in the record.
-    if (delay) *delay /= std::max(1, record.context.threads);
-    grader.share("grade_run_delay", delay, kRunDelay);
+    grader.share("grade_run_delay", foreign_delay_share(record), kRunDelay);
     grader.share("grade_drift", disturbance.ceiling_drift, kDrift);
+    grade_watches(record, grader);
     if (record.operators.empty()) {
         grader.add('C', note("grade_no_operators"));
     } else {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "cost/experiments.h"
 #include "measure/statistics.h"
@@ -27,6 +28,14 @@ constexpr double kConfidenceAboveRoof = 0.5;
 // Share of ideal scaling over threads that still counts as scaling.
 constexpr double kScales = 0.80;
 constexpr double kConfidenceWithoutExperiment = 0.75;
+// Reading alone takes this share of the time: memory explains it, or cannot.
+constexpr double kReadExplains = 0.70;
+constexpr double kReadExplainsNot = 0.40;
+// Of an added delay, what must show for the time to lie on the critical path.
+constexpr double kCritical = 0.80;
+constexpr double kHidden = 0.40;
+// A prefill whose time is nearly all per token is arithmetic, not overhead.
+constexpr double kFixedSmall = 0.25;
 
 struct Facts {
     const RunRecord& record;
@@ -148,6 +157,55 @@ std::optional<double> batch_cost(Facts& facts) {
     return ratio->value;
 }
 
+// Share of the time that the same threads need just to read the same bytes; nullopt without it.
+std::optional<double> read_share(Facts& facts) {
+    const auto found =
+        cost::find_compute_substitution(facts.record, facts.row.kind, facts.row.slice);
+    if (!found) return std::nullopt;
+    const auto ratio = cost::ratio_of(found->read_ns, found->full_ns);
+    if (!ratio) return std::nullopt;
+    facts.out.evidence.push_back(note("compute_substitution")
+                                     .with("read_share", ratio->value)
+                                     .with("weight_bytes", static_cast<int64_t>(found->bytes))
+                                     .with("n", ratio->n));
+    return ratio->value;
+}
+
+// What of an added delay in this kind the step became longer by; nullopt without that experiment.
+// Time that hides behind something else explains nothing, whatever its class.
+void weigh_criticality(Facts& facts) {
+    const auto delay =
+        cost::find_delay_injection(facts.record, facts.row.kind, facts.row.slice, "all");
+    const auto critical = delay ? delay->criticality() : std::nullopt;
+    if (!critical) return;
+    facts.out.evidence.push_back(
+        note("criticality").with("kind", facts.row.kind).with("critical_share", *critical));
+    if (*critical >= kCritical) facts.out.confidence += 0.05;
+    if (*critical < kHidden) facts.out.confidence -= 0.2;
+}
+
+// Of a prompt's prefill, what does not grow with its tokens; nullopt without the sweep.
+std::optional<double> fixed_share(Facts& facts) {
+    const auto sweep = cost::find_sweep(facts.record, "length_sweep");
+    if (!sweep || facts.row.slice != "prefill") return std::nullopt;
+    std::vector<double> tokens;
+    std::vector<double> ns;
+    for (const cost::SweepPoint& point : sweep->points) {
+        const auto middle = measure::median(point.prefill_ns);
+        const double length = std::strtod(point.setting.c_str(), nullptr);
+        if (!middle || !(length > 0)) return std::nullopt;
+        tokens.push_back(length);
+        ns.push_back(*middle);
+    }
+    const auto line = measure::fit_line(tokens, ns);
+    if (!line || ns.back() <= 0) return std::nullopt;
+    const double share = std::clamp(line->intercept / ns.back(), 0.0, 1.0);
+    facts.out.evidence.push_back(note("length_slope")
+                                     .with("tokens", static_cast<int64_t>(tokens.back()))
+                                     .with("fixed_share", share));
+    return share;
+}
+
 double base_confidence(const Facts& facts) {
     const double above = std::clamp((facts.efficiency - kEfficiencyHigh) / 0.4, 0.0, 1.0);
     const double compute = *facts.row.light.compute_ns;
@@ -171,6 +229,10 @@ void classify_memory(Facts& facts) {
         confidence += *slope < 2 ? 0.1 : -0.1;
         confirmed = confirmed || *slope < 2;
     }
+    if (const auto read = read_share(facts)) {
+        confidence += *read >= kReadExplains ? 0.15 : *read < kReadExplainsNot ? -0.2 : 0.0;
+        confirmed = confirmed || *read >= kReadExplains;
+    }
     facts.out.bottleneck = Bottleneck::memory_bandwidth;
     facts.out.confidence =
         confirmed ? confidence : std::min(confidence, kConfidenceWithoutExperiment);
@@ -186,6 +248,14 @@ void classify_compute(Facts& facts) {
     if (const auto saved = hot_saving(facts)) {
         confirmed = confirmed || *saved < kHotSavesNothing;
         confidence += *saved < kHotSavesNothing ? 0.15 : *saved >= kHotSaves ? -0.3 : 0.0;
+    }
+    if (const auto read = read_share(facts)) {
+        confidence += *read < kReadExplainsNot ? 0.1 : *read >= kReadExplains ? -0.2 : 0.0;
+        confirmed = confirmed || *read < kReadExplainsNot;
+    }
+    if (const auto fixed = fixed_share(facts)) {
+        confidence += *fixed < kFixedSmall ? 0.1 : -0.05;
+        confirmed = confirmed || *fixed < kFixedSmall;
     }
     facts.out.bottleneck = Bottleneck::compute_bound;
     facts.out.confidence =
@@ -226,6 +296,19 @@ bool uses_weak_arithmetic(const Facts& facts) {
            *best < facts.row.wall_ns * kEfficiencyHigh;
 }
 
+// Bandwidth of a kernel that also computes is lower than that of a pure reader, and ceilings drift:
+// experiments may confirm what the roof alone does not show.
+bool memory_by_experiment(const Facts& facts) {
+    const auto read =
+        cost::find_compute_substitution(facts.record, facts.row.kind, facts.row.slice);
+    const auto share = read ? cost::ratio_of(read->read_ns, read->full_ns) : std::nullopt;
+    if (share && share->value >= kReadExplains) return true;
+    if (facts.efficiency < 0.3) return false;
+    const auto hot = cost::find_hot_copy(facts.record, facts.row.kind, facts.row.slice);
+    const auto ratio = hot ? cost::ratio_of(hot->hot_ns, hot->cold_ns) : std::nullopt;
+    return ratio && 1 - ratio->value >= 1.5 * kHotSaves;
+}
+
 void choose_class(Facts& facts) {
     if (is_dispatch_bound(facts)) return classify_dispatch(facts);
     if (uses_weak_arithmetic(facts)) {
@@ -237,12 +320,8 @@ void choose_class(Facts& facts) {
         return classify_inefficient(facts);
     }
     const bool memory = facts.row.light.memory_side();
-    // Bandwidth of a kernel that also computes is lower than that of a pure reader: the hot copy
-    // may confirm what the roof alone does not show.
-    if (memory && facts.efficiency < kEfficiencyHigh && facts.efficiency >= 0.3) {
-        const auto hot = cost::find_hot_copy(facts.record, facts.row.kind, facts.row.slice);
-        const auto ratio = hot ? cost::ratio_of(hot->hot_ns, hot->cold_ns) : std::nullopt;
-        if (ratio && 1 - ratio->value >= 1.5 * kHotSaves) return classify_memory(facts);
+    if (memory && facts.efficiency < kEfficiencyHigh && memory_by_experiment(facts)) {
+        return classify_memory(facts);
     }
     if (facts.efficiency < kEfficiencyHigh) return classify_inefficient(facts);
     return memory ? classify_memory(facts) : classify_compute(facts);
@@ -261,6 +340,7 @@ OperatorClass classify_operator(const RunRecord& record, const OperatorRow& row)
     Facts facts = gather(record, row, *bound);
     add_roof_evidence(facts);
     choose_class(facts);
+    weigh_criticality(facts);
     if (facts.efficiency > kAboveRoof) {
         facts.out.evidence.push_back(note("above_roof").with("roof_x", facts.efficiency));
         facts.out.confidence = std::min(facts.out.confidence, kConfidenceAboveRoof);

@@ -1,17 +1,26 @@
+#include "diagnose/prediction.h"
+
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
-#include "diagnose/decision.h"
+#include "diagnose/metrics.h"
 #include "diagnose/scenario.h"
 
 namespace hone::diagnose {
 namespace {
 
 using cost::note;
+using cost::Provenance;
 using cost::Ratio;
 using cost::Simulation;
 using measure::RequestSample;
 using measure::RunRecord;
+
+// What experiments miss of real requests, as a share of the change: they time short prompts and a
+// few steps, and an estimate from this run's own samples misses more than a measured factor.
+constexpr double kTransferMeasured = 0.10;
+constexpr double kTransferEstimated = 0.20;
 
 struct Primary {
     std::string metric;
@@ -31,14 +40,28 @@ double stage_ns(const RequestSample& request, const char* name) {
     return found == request.stage_ns.end() ? 0 : found->second;
 }
 
+struct Factors {
+    Ratio prefill;
+    Ratio decode;
+};
+using FactorsOf = std::function<Factors(const RequestSample&)>;
+
+// The estimate, the low end and the high end.
+enum class End : uint8_t { middle, low, high };
+
+double at(const Ratio& ratio, End end) {
+    return end == End::middle ? ratio.value : end == End::low ? ratio.low : ratio.high;
+}
+
 // The same requests with their prefill and decode stages stretched or shrunk.
-RunRecord stretched(const RunRecord& record, double prefill, double decode) {
+RunRecord stretched(const RunRecord& record, const FactorsOf& factors_of, End end) {
     RunRecord out;
     out.context = record.context;
     out.requests = record.requests;
     for (RequestSample& request : out.requests) {
-        const double prefill_change = stage_ns(request, "prefill") * (prefill - 1);
-        const double decode_change = stage_ns(request, "decode") * (decode - 1);
+        const Factors factors = factors_of(request);
+        const double prefill_change = stage_ns(request, "prefill") * (at(factors.prefill, end) - 1);
+        const double decode_change = stage_ns(request, "decode") * (at(factors.decode, end) - 1);
         request.ttft_ns += prefill_change;
         request.total_ns += prefill_change + decode_change;
         const double gaps = static_cast<double>(std::max<size_t>(1, request.token_gap_ns.size()));
@@ -65,66 +88,48 @@ Needs needs_of(const RunRecord& record, const std::string& metric) {
 struct Change {
     std::string metric;
     double before = 0;
-    std::vector<double> after;  // (value), or (value, at the low ends, at the high ends)
-    bool is_interval = false;   // the ends are those of 95 % intervals
+    double after = 0;
+    double after_low = 0;  // at the factors' ends, in any order
+    double after_high = 0;
+    bool is_interval = false;  // the ends are those of 95 % intervals
     size_t pairs = 0;
+    Provenance tier = Provenance::none;
+    // Half of the interval of the run's own median, as a share of it.
+    double own_noise_share = 0;
 };
 
 bool is_sure(const Prediction& prediction, const Change& change, double low, double high,
-             double noise_percent) {
-    if (change.pairs == 0) return true;
-    if (low <= 0 && high >= 0) return false;
-    if (change.is_interval) return true;
-    const double size = std::fabs(prediction.change_percent);
-    return change.pairs >= 2 && size > high - low && size > noise_percent;
+             double floor_percent) {
+    if (low <= floor_percent && high >= -floor_percent) return false;
+    if (change.is_interval || change.pairs == 0) return true;
+    return change.pairs >= 2 && std::fabs(prediction.change_percent) > high - low;
 }
 
-Prediction prediction_of(const RunRecord& record, const Change& change,
-                         const Simulation& simulation) {
+Prediction prediction_of(const RunRecord& record, const Change& change) {
     Prediction out;
     out.metric = change.metric;
-    out.tier = simulation.tier;
+    out.tier = change.tier;
     out.pairs = change.pairs;
     const auto percent = [&](double value) { return 100 * (value / change.before - 1); };
-    out.change_percent = percent(change.after[0]);
-    double low = out.change_percent;
-    double high = low;
-    if (change.after.size() == 3) {
-        low = std::min(percent(change.after[1]), percent(change.after[2]));
-        high = std::max(percent(change.after[1]), percent(change.after[2]));
-        if (change.is_interval) out.ci95 = measure::Interval{low, high};
-    }
-    out.sure = is_sure(out, change, low, high, 100 * cost::control_noise(record).value_or(0));
+    out.change_percent = percent(change.after);
+    const double ends[] = {percent(change.after_low), percent(change.after_high),
+                           out.change_percent};
+    const auto [low, high] = std::minmax({ends[0], ends[1], ends[2]});
+    if (change.is_interval) out.ci95 = measure::Interval{low, high};
+    const double noise = 100 * cost::control_noise(record).value_or(0);
+    const double transfer = change.pairs > 0 ? kTransferMeasured : kTransferEstimated;
+    const double margin =
+        std::max(noise, 100 * change.own_noise_share) + transfer * std::fabs(out.change_percent);
+    // Nothing shrinks to less than nothing.
+    out.interval = {std::max(-100.0, low - margin), high + margin};
+    out.sure = is_sure(out, change, low, high, std::max(kEffectFloorPercent, noise));
     const bool up = out.change_percent > 0;
     out.better = out.sure && out.change_percent != 0 && up == higher_is_better(change.metric);
     return out;
 }
 
-bool has_intervals(const Simulation& simulation, const Needs& needs) {
-    return (!needs.prefill || simulation.prefill->has_interval) &&
-           (!needs.decode || simulation.decode->has_interval);
-}
-
-size_t pairs_of(const Simulation& simulation, const Needs& needs) {
-    const size_t prefill = needs.prefill ? simulation.prefill->n : 0;
-    const size_t decode = needs.decode ? simulation.decode->n : 0;
-    return needs.prefill && needs.decode ? std::min(prefill, decode) : std::max(prefill, decode);
-}
-
-// The factors, then both at their low ends, then both at their high ends.
-std::vector<std::pair<double, double>> factor_pairs(const Simulation& simulation,
-                                                    const Needs& needs) {
-    const Ratio prefill = simulation.prefill.value_or(Ratio{});
-    const Ratio decode = simulation.decode.value_or(Ratio{});
-    std::vector<std::pair<double, double>> out = {{prefill.value, decode.value}};
-    if (pairs_of(simulation, needs) == 0) return out;
-    out.emplace_back(prefill.low, decode.low);
-    out.emplace_back(prefill.high, decode.high);
-    return out;
-}
-
-double batch_growth(const RunRecord& record, const Simulation& simulation) {
-    return static_cast<double>(simulation.batch) / std::max(1, record.context.batch);
+double batch_growth(const RunRecord& record, int batch) {
+    return static_cast<double>(batch) / std::max(1, record.context.batch);
 }
 
 // Pure rates of the engine need no requests.
@@ -133,17 +138,91 @@ PredictionResult predict_rate(const RunRecord& record, const Simulation& simulat
     const bool prefill = metric == "prefill_tokens_per_s";
     const auto& ratio = prefill ? simulation.prefill : simulation.decode;
     if (!ratio) return {{}, note("no_slice_data").with("experiment", metric)};
-    const double growth = batch_growth(record, simulation);
-    Change change{metric, 1.0, {growth / ratio->value}, ratio->has_interval, ratio->n};
-    if (ratio->n > 0) {
-        change.after.push_back(growth / ratio->low);
-        change.after.push_back(growth / ratio->high);
-    }
-    return {prediction_of(record, change, simulation), {}};
+    const double growth = batch_growth(record, simulation.batch);
+    Change change;
+    change.metric = metric;
+    change.before = 1;
+    change.after = growth / ratio->value;
+    change.after_low = growth / ratio->low;
+    change.after_high = growth / ratio->high;
+    change.is_interval = ratio->has_interval;
+    change.pairs = ratio->n;
+    change.tier = simulation.tier;
+    return {prediction_of(record, change), {}};
 }
 
-PredictionResult predict_requests(const RunRecord& record, const Simulation& simulation,
-                                  Primary primary) {
+double own_noise_share(const std::vector<double>& values) {
+    const auto middle = measure::median(values);
+    const auto interval = measure::percentile_interval(values, 0.5);
+    if (!middle || !interval || !(*middle > 0) || !std::isfinite(interval->high)) return 0;
+    return (interval->high - interval->low) / (2 * *middle);
+}
+
+// `change` has everything but its metric and values.
+PredictionResult predict_requests(const RunRecord& record, Primary primary, Change change,
+                                  const FactorsOf& factors_of, double growth) {
+    const std::vector<double> before = request_values(record, primary.metric);
+    // Too few samples for the percentile's interval: the median of the same quantity.
+    if (before.size() < measure::interval_samples_min(primary.percentile)) primary.percentile = 0.5;
+    const auto now = measure::percentile(before, primary.percentile);
+    if (!now || !std::isfinite(*now) || *now <= 0) {
+        return {{}, note("no_samples").with("metric", primary.metric)};
+    }
+    const bool rate = primary.metric == "output_tokens_per_s";
+    const auto value_at = [&](End end) {
+        const auto values = request_values(stretched(record, factors_of, end), primary.metric);
+        const double value = measure::percentile(values, primary.percentile).value_or(*now);
+        return rate ? value * growth : value;
+    };
+    change.metric = metric_at(primary.metric, primary.percentile);
+    change.before = *now;
+    change.after = value_at(End::middle);
+    change.after_low = value_at(End::low);
+    change.after_high = value_at(End::high);
+    change.own_noise_share = own_noise_share(before);
+    return {prediction_of(record, change), {}};
+}
+
+// Over both slices as far as the metric needs them.
+Change change_of(const Simulation& simulation, const Needs& needs) {
+    Change change;
+    change.tier = simulation.tier;
+    change.is_interval = (!needs.prefill || simulation.prefill->has_interval) &&
+                         (!needs.decode || simulation.decode->has_interval);
+    const size_t prefill = needs.prefill ? simulation.prefill->n : 0;
+    const size_t decode = needs.decode ? simulation.decode->n : 0;
+    change.pairs =
+        needs.prefill && needs.decode ? std::min(prefill, decode) : std::max(prefill, decode);
+    return change;
+}
+
+// Prefill ns of a prompt of `tokens` tokens, straight between the lengths of the sweep.
+std::optional<double> swept_prefill_ns(const cost::Sweep& sweep, double tokens) {
+    double below = 0;
+    double below_ns = 0;
+    for (const cost::SweepPoint& point : sweep.points) {
+        int length = 0;
+        const char* end = point.setting.data() + point.setting.size();
+        if (std::from_chars(point.setting.data(), end, length).ptr != end) return std::nullopt;
+        const auto ns = measure::median(point.prefill_ns);
+        if (!ns || length <= below) return std::nullopt;
+        if (length >= tokens && below > 0) {
+            return below_ns + (*ns - below_ns) * (tokens - below) / (length - below);
+        }
+        if (length == tokens) return ns;
+        below = length;
+        below_ns = *ns;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+PredictionResult predict_simulated(const RunRecord& record, const Simulation& simulation) {
+    const Primary primary = primary_of(record);
+    if (primary.metric == "decode_tokens_per_s" || primary.metric == "prefill_tokens_per_s") {
+        return predict_rate(record, simulation, primary.metric);
+    }
     const Needs needs = needs_of(record, primary.metric);
     if (!needs.prefill && !needs.decode) return {{}, note("no_request_stages")};
     const bool missing =
@@ -152,37 +231,72 @@ PredictionResult predict_requests(const RunRecord& record, const Simulation& sim
         return predict_rate(record, simulation, "decode_tokens_per_s");
     }
     if (missing) return {{}, note("no_slice_data").with("experiment", primary.metric)};
-    const std::vector<double> before = request_values(record, primary.metric);
-    // Too few samples for the percentile's interval: the median of the same quantity.
-    if (before.size() < measure::interval_samples_min(primary.percentile)) primary.percentile = 0.5;
-    const auto now = measure::percentile(before, primary.percentile);
-    if (!now || !std::isfinite(*now) || *now <= 0) {
-        return {{}, note("no_samples").with("metric", primary.metric)};
-    }
-    Change change{metric_at(primary.metric, primary.percentile),
-                  *now,
-                  {},
-                  has_intervals(simulation, needs),
-                  pairs_of(simulation, needs)};
-    for (const auto& [prefill, decode] : factor_pairs(simulation, needs)) {
-        const auto values = request_values(stretched(record, prefill, decode), primary.metric);
-        double value = measure::percentile(values, primary.percentile).value_or(*now);
-        if (primary.metric == "output_tokens_per_s") value *= batch_growth(record, simulation);
-        change.after.push_back(value);
-    }
-    return {prediction_of(record, change, simulation), {}};
+    const Factors factors{simulation.prefill.value_or(Ratio{}),
+                          simulation.decode.value_or(Ratio{})};
+    return predict_requests(
+        record, primary, change_of(simulation, needs),
+        [&](const RequestSample&) { return factors; }, batch_growth(record, simulation.batch));
 }
-
-}  // namespace
 
 PredictionResult predict_primary(const RunRecord& record, const cost::WhatIf& what_if) {
     const cost::SimulationResult simulated = cost::simulate(record, what_if);
     if (!simulated.value) return {{}, simulated.reason};
+    return predict_simulated(record, *simulated.value);
+}
+
+PredictionResult predict_prefill(const RunRecord& record, const PrefillFactor& factor) {
     const Primary primary = primary_of(record);
-    if (primary.metric == "decode_tokens_per_s" || primary.metric == "prefill_tokens_per_s") {
-        return predict_rate(record, *simulated.value, primary.metric);
+    if (!needs_of(record, primary.metric).prefill) {
+        return {{}, note("metric_without_prefill").with("metric", primary.metric)};
     }
-    return predict_requests(record, *simulated.value, primary);
+    Change change;
+    change.tier = Provenance::interpolated;
+    return predict_requests(
+        record, primary, change,
+        [&](const RequestSample& request) {
+            return Factors{factor(request), Ratio{}};
+        },
+        1);
+}
+
+Ratio prefill_factor(const RunRecord& record, const RequestSample& request, double tokens_left) {
+    const double now_ns = stage_ns(request, "prefill");
+    const double steps = static_cast<double>(request.token_gap_ns.size());
+    if (now_ns <= 0 || tokens_left == 1 || tokens_left < 0) return {};
+    const double step_ns = steps > 0 ? stage_ns(request, "decode") / steps : 0;
+    // Of the prefill, what even one token would cost.
+    const double fixed = std::clamp(step_ns / now_ns, 0.0, 1.0);
+    const double line = fixed + (1 - fixed) * tokens_left;
+    const double proportional = std::max(tokens_left, tokens_left < 1 ? fixed : 0.0);
+    Ratio out;
+    out.low = std::min(line, proportional);
+    out.high = std::max(line, proportional);
+    out.value = (out.low + out.high) / 2;
+    const double tokens = request.prompt_tokens - request.prompt_tokens_reused;
+    const auto sweep = cost::find_sweep(record, "length_sweep");
+    if (!sweep || tokens <= 0) return out;
+    const auto before = swept_prefill_ns(*sweep, tokens);
+    const auto after = swept_prefill_ns(*sweep, tokens * tokens_left);
+    if (before && after && *before > 0) {
+        out.value = *after / *before;
+        out.low = std::min(out.low, out.value);
+        out.high = std::max(out.high, out.value);
+    }
+    return out;
+}
+
+Prediction predict_time(const RunRecord& record, std::string metric, const Ratio& ratio,
+                        Provenance tier) {
+    Change change;
+    change.metric = std::move(metric);
+    change.before = 1;
+    change.after = ratio.value;
+    change.after_low = ratio.low;
+    change.after_high = ratio.high;
+    change.is_interval = ratio.has_interval;
+    change.pairs = ratio.n;
+    change.tier = tier;
+    return prediction_of(record, change);
 }
 
 }  // namespace hone::diagnose

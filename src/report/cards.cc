@@ -28,8 +28,9 @@ std::string tier_id(const diagnose::Prediction& prediction) {
 }
 
 std::string interval_text(const diagnose::Prediction& prediction) {
-    if (!prediction.ci95) return {};
-    return fmt::format("[{:+.1f}, {:+.1f}] ", prediction.ci95->low, prediction.ci95->high);
+    const measure::Interval& interval = prediction.interval;
+    if (interval.low == interval.high) return {};
+    return fmt::format("[{:+.1f}, {:+.1f}] ", interval.low, interval.high);
 }
 
 // "[-12.0, -9.7] - gain"
@@ -68,7 +69,7 @@ void add_card(Page& page, const Decision& card, size_t number) {
                   .with("reversible", card.risk.reversible ? say(style, "card_reversible") : "")
                   .with("tier", say(style, tier_id(prediction))),
               6);
-    if (!card.available) return page.note(note("card_not_available"), 6);
+    if (!card.available) return;
     page.note(note("card_apply").with("arguments", arguments_text(style, card.apply, card.undo)),
               6);
     page.note(note("card_undo").with("arguments", arguments_text(style, card.undo, card.apply)), 6);
@@ -103,14 +104,35 @@ void add_unpredicted(Page& page, const std::vector<const Decision*>& cards) {
     }
 }
 
+// What it comes to, before the cards.
+void add_outcome(Page& page, const diagnose::Outcome& outcome) {
+    const Style& style = page.style();
+    std::string kinds;
+    for (const std::string& kind : outcome.checked) {
+        kinds += (kinds.empty() ? "" : ", ") + say(style, "kind_" + kind);
+    }
+    const std::string id = std::string("outcome_") + diagnose::verdict_name(outcome.verdict);
+    page.note(note(id)
+                  .with("gains", outcome.gains)
+                  .with("losses", outcome.losses)
+                  .with("close", outcome.too_close)
+                  .with("tried", outcome.gains + outcome.losses + outcome.too_close)
+                  .with("checked", kinds));
+    if (outcome.not_predicted > 0) {
+        page.note(note("outcome_not_predicted").with("count", outcome.not_predicted));
+    }
+}
+
 }  // namespace
 
 void add_decisions(Page& page, const std::vector<Decision>& decisions) {
     page.section("section_decisions");
+    if (!decisions.empty()) add_outcome(page, diagnose::conclude(decisions));
     size_t number = 0;
     size_t losses = 0;
     std::vector<const Decision*> unknown;
     std::vector<const Decision*> doubtful;
+    std::vector<const Decision*> beyond;
     for (const Decision& card : decisions) {
         if (!card.predicted) {
             unknown.push_back(&card);
@@ -120,12 +142,18 @@ void add_decisions(Page& page, const std::vector<Decision>& decisions) {
             doubtful.push_back(&card);
             continue;
         }
+        if (!card.available) {
+            if (card.predicted->better) beyond.push_back(&card);
+            continue;
+        }
         if (!card.predicted->better && ++losses > kLossesShown) continue;
         add_card(page, card, ++number);
     }
     if (losses > kLossesShown) {
         page.note(note("more_losses").with("count", losses - kLossesShown));
     }
+    if (!beyond.empty()) page.line("  " + say(page.style(), "beyond_title"));
+    for (const Decision* card : beyond) add_card(page, *card, ++number);
     add_doubtful(page, doubtful);
     add_unpredicted(page, unknown);
     if (decisions.empty()) page.line("  " + say(page.style(), "no_decisions"));

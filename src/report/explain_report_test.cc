@@ -33,6 +33,14 @@ std::vector<measure::RunRecord> all_records() {
             diagnose::stolen_record(),
             diagnose::cold_record(),
             diagnose::wasteful_record(),
+            diagnose::oversubscribed_record(),
+            diagnose::unfused_record(),
+            diagnose::denormal_record(),
+            diagnose::shared_prefix_record(),
+            diagnose::shared_prefix_record(true),
+            diagnose::padded_record(),
+            diagnose::traffic_record(),
+            diagnose::throttled_record(),
             cost::fake_record(),
             measure::RunRecord{}};
 }
@@ -97,6 +105,20 @@ TEST(ExplainReport, SaysWhatWasFoundAndWhatToDo) {
     const std::string cold = report_of(diagnose::cold_record(), wide);
     EXPECT_THAT(cold, HasSubstr("I/O"));
     EXPECT_THAT(cold, HasSubstr("not enough data"));
+}
+
+TEST(ExplainReport, NothingPaysIsSaidWithWhatWasTried) {
+    Style wide;
+    wide.width = 120;
+    EXPECT_THAT(report_of(diagnose::experimented_record(), wide),
+                HasSubstr("Nothing pays: none of 3 changes tried surely gains (3 would lose, 0 are "
+                          "too close to call). Tried: threads"));
+    EXPECT_THAT(report_of(diagnose::experimented_record(), wide),
+                HasSubstr("Not by a flag of this version:"));
+    EXPECT_THAT(report_of(diagnose::unfused_record(), wide),
+                HasSubstr("1 of 1 changes tried would surely pay"));
+    EXPECT_THAT(report_of(cost::fake_record(), wide),
+                HasSubstr("no change could be predicted from this record"));
 }
 
 TEST(ExplainReport, ReasonsStandWhereNumbersAreMissing) {

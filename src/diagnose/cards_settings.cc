@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "diagnose/cards.h"
+#include "machine/isa.h"
+
+namespace hone::diagnose {
+namespace {
+
+using cost::note;
+using cost::WhatIf;
+using cost::WhatIfKind;
+using measure::RunRecord;
+
+constexpr int kMinutesQuantize = 30;  // find or make the file, check its quality
+
+std::optional<int> count_of(const std::string& text) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+// Why more threads than CPUs lose: what the barriers of this run already take.
+void add_barrier_share(Cards& cards, Decision& card) {
+    double barrier_ns = 0;
+    for (const OperatorRow& row : cards.breakdown.operators) barrier_ns += row.barrier_ns;
+    if (cards.breakdown.steps_ns <= 0 || barrier_ns <= 0) return;
+    card.evidence.push_back(note("barrier_share")
+                                .with("threads", cards.record.context.threads)
+                                .with("step_share", barrier_ns / cards.breakdown.steps_ns));
+}
+
+}  // namespace
+
+void add_threads(Cards& cards) {
+    const RunRecord& record = cards.record;
+    const int now = record.context.threads;
+    const int cpus = usable_cpus(record);
+    std::set<int> counts;
+    if (const auto sweep = cost::find_sweep(record, "thread_sweep")) {
+        for (const auto& point : sweep->points)
+            counts.insert(count_of(point.setting).value_or(now));
+    } else if (cpus > 0) {
+        counts = {1, cpus};
+    }
+    counts.erase(now);
+    for (const int count : counts) {
+        Decision card = flag_card(fmt::format("threads:{}", count),
+                                  note("card_threads").with("threads", count).with("now", now));
+        predict(cards, card, WhatIf{WhatIfKind::threads, "", std::to_string(count)});
+        if (cpus > 0 && count > cpus) {
+            card.evidence.push_back(
+                note("more_threads_than_cpus").with("threads", count).with("cpus", cpus));
+        }
+        add_barrier_share(cards, card);
+        add_class_share(cards, card, Bottleneck::memory_bandwidth);
+        card.apply = {"--threads", std::to_string(count)};
+        card.undo = {"--threads", std::to_string(now)};
+        cards.out.push_back(std::move(card));
+    }
+}
+
+void add_isa(Cards& cards) {
+    const auto now = machine::parse_isa(cards.record.isa);
+    if (!now) return;
+    std::vector<std::string> levels;
+    if (const auto sweep = cost::find_sweep(cards.record, "isa_sweep")) {
+        for (const auto& point : sweep->points) levels.push_back(point.setting);
+    } else {
+        if (const int below = static_cast<int>(*now) - 1; below >= 0) {
+            levels.push_back(machine::isa_name(static_cast<machine::Isa>(below)));
+        }
+        levels.push_back(cards.record.machine.facts.isa);
+    }
+    for (const std::string& level : levels) {
+        if (level == cards.record.isa || !machine::parse_isa(level)) continue;
+        Decision card = flag_card(
+            "isa:" + level, note("card_isa").with("isa", level).with("now", cards.record.isa));
+        predict(cards, card, WhatIf{WhatIfKind::isa, "", level});
+        card.risk.level = "epsilon";
+        card.apply = {"--isa", level};
+        card.undo = {"--isa", cards.record.isa};
+        cards.out.push_back(std::move(card));
+    }
+}
+
+void add_batch(Cards& cards) {
+    const int now = std::max(1, cards.record.context.batch);
+    const bool wanted = cards.record.context.scenario == "batch";
+    for (const int batch : {1, 2, 4, 8, 16}) {
+        if (batch == now) continue;
+        const WhatIf what_if{WhatIfKind::batch, "", std::to_string(batch)};
+        Decision card = flag_card(fmt::format("batch:{}", batch),
+                                  note("card_batch").with("batch", batch).with("now", now));
+        predict(cards, card, what_if);
+        if (!wanted && !card.predicted) continue;
+        const auto simulated = cost::simulate(cards.record, what_if);
+        if (simulated.value && simulated.value->decode) {
+            card.evidence.push_back(
+                note("batch_throughput")
+                    .with("throughput_x", batch / (now * simulated.value->decode->value)));
+        }
+        // How many requests run together is up to whoever serves them; no command takes it yet.
+        card.available = false;
+        cards.out.push_back(std::move(card));
+    }
+}
+
+void add_variants(Cards& cards) {
+    for (const auto& experiment : cards.record.experiments) {
+        if (experiment.name != "variant_sweep") continue;
+        const auto sweep = cost::as_sweep(experiment);
+        if (!sweep) continue;
+        for (const auto& point : sweep->points) {
+            if (point.setting == sweep->baseline) continue;
+            const std::string choice = sweep->subject + "=" + point.setting;
+            Decision card = flag_card(
+                "variant:" + choice,
+                note("card_variant").with("family", sweep->subject).with("variant", point.setting));
+            predict(cards, card, WhatIf{WhatIfKind::variant, sweep->subject, point.setting});
+            card.risk.level = "epsilon";
+            card.apply = {"--variant", choice};
+            card.undo = {"--variant", sweep->subject + "=" + sweep->baseline};
+            cards.out.push_back(std::move(card));
+        }
+    }
+}
+
+// Half the tokens per step: finer slices let others in sooner, and cost the prompt more steps.
+void add_step_tokens(Cards& cards) {
+    const RunRecord& record = cards.record;
+    const int prompt = record.context.prompt_tokens;
+    const auto sweep = cost::find_sweep(record, "length_sweep");
+    if (!sweep || prompt < 2 || record.context.batch > 1) return;
+    const cost::SweepPoint* whole = sweep->point(std::to_string(prompt));
+    const cost::SweepPoint* half = sweep->point(std::to_string(prompt / 2));
+    if (whole == nullptr || half == nullptr || prompt % 2 != 0) return;
+    std::vector<double> twice = half->prefill_ns;
+    for (double& ns : twice) ns *= 2;
+    cost::Simulation simulation;
+    simulation.tier = cost::Provenance::interpolated;
+    simulation.prefill = cost::ratio_of(twice, whole->prefill_ns);
+    simulation.decode = cost::Ratio{};
+    if (!simulation.prefill) return;
+    simulation.decode->n = simulation.prefill->n;
+    simulation.decode->has_interval = simulation.prefill->has_interval;
+    const std::string tokens = std::to_string(prompt / 2);
+    Decision card =
+        flag_card("step_tokens:" + tokens,
+                  note("card_step_tokens").with("tokens", prompt / 2).with("now", prompt));
+    predict(cards, card, simulation);
+    card.apply = {"--step-tokens", tokens};
+    cards.out.push_back(std::move(card));
+}
+
+// Memory only: the cache is reserved for the whole context.
+void add_context(Cards& cards) {
+    const auto& memory = cards.record.memory;
+    const auto& context = cards.record.context;
+    if (memory.kv_bytes == 0 || memory.kv_bytes_per_token == 0) return;
+    const uint64_t sequences = static_cast<uint64_t>(std::max(1, context.batch));
+    const uint64_t reserved = memory.kv_bytes / memory.kv_bytes_per_token / sequences;
+    // Whole pages of 256 positions, so that the workload still fits.
+    const uint64_t used = static_cast<uint64_t>(std::max(0, context.prompt_tokens)) +
+                          static_cast<uint64_t>(std::max(0, context.output_tokens));
+    const uint64_t needed = (used + 255) / 256 * 256;
+    if (needed == 0 || 2 * needed > reserved) return;
+    Decision card = flag_card(fmt::format("context:{}", needed),
+                              note("card_context").with("tokens", needed).with("now", reserved));
+    Prediction prediction;
+    prediction.metric = "kv_bytes";
+    prediction.change_percent =
+        100 * (static_cast<double>(needed) / static_cast<double>(reserved) - 1);
+    prediction.interval = {prediction.change_percent, prediction.change_percent};
+    prediction.better = true;
+    prediction.tier = cost::Provenance::measured;
+    card.predicted = prediction;
+    card.evidence = {note("kv_memory")
+                         .with("kv_bytes", static_cast<int64_t>(memory.kv_bytes))
+                         .with("token_bytes", static_cast<int64_t>(memory.kv_bytes_per_token))
+                         .with("used", used)};
+    card.apply = {"--context", std::to_string(needed)};
+    card.undo = {"--context", std::to_string(reserved)};
+    cards.out.push_back(std::move(card));
+}
+
+void add_format(Cards& cards) {
+    const WhatIf what_if{WhatIfKind::weight_format, "", "u4"};
+    const cost::SimulationResult simulated = cost::simulate(cards.record, what_if);
+    const auto& reason = simulated.reason.id;
+    if (reason == "nothing_to_change" || reason == "no_operator_samples") return;
+    Decision card;
+    card.action = "quantize:u4";
+    card.title = note("card_quantize").with("format", "Q4_0");
+    card.complexity = {"medium", kMinutesQuantize};
+    card.risk = {"quality", true};
+    card.available = false;
+    predict(cards, card, what_if);
+    card.evidence.push_back(note("bytes_not_kernels"));
+    add_class_share(cards, card, Bottleneck::memory_bandwidth);
+    cards.out.push_back(std::move(card));
+}
+
+}  // namespace hone::diagnose
