@@ -33,6 +33,7 @@ Action add_run(CLI::App& app);
 Action add_bench(CLI::App& app);
 Action add_explain(CLI::App& app);
 Action add_machine(CLI::App& app);
+Action add_quality(CLI::App& app);
 Action add_synth(CLI::App& app);
 Action add_tokenize(CLI::App& app);
 Action add_completions(CLI::App& app);

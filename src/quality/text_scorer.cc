@@ -1,0 +1,212 @@
+#include "quality/text_scorer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "runtime/kv_pool.h"
+
+namespace hone::quality {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+
+constexpr uint32_t kContextMin = 8;
+// For the engine that a session opens and scoring does not use.
+constexpr uint64_t kUnusedKvBytes = 64u << 20;
+
+// What a row of logits says.
+struct Row {
+    std::span<const float> logits;
+    double log_sum = 0;  // ln sum e^logit
+    size_t top = 0;
+
+    explicit Row(std::span<const float> row) : logits(row) {
+        for (size_t i = 1; i < row.size(); ++i) {
+            if (row[i] > row[top]) top = i;
+        }
+        double sum = 0;
+        for (const float logit : row) sum += std::exp(double{logit} - row[top]);
+        log_sum = row[top] + std::log(sum);
+    }
+    double nll(int32_t token) const { return log_sum - logits[static_cast<size_t>(token)]; }
+};
+
+double divergence(const Row& reference, const Row& model) {
+    double kl = 0;
+    for (size_t i = 0; i < model.logits.size(); ++i) {
+        const double log_p = reference.logits[i] - reference.log_sum;
+        kl += std::exp(log_p) * (log_p - (model.logits[i] - model.log_sum));
+    }
+    return std::max(kl, 0.0);  // rounding alone can make it negative
+}
+
+// Reads windows through one model, with a KV cache of its own.
+class Reader {
+  public:
+    static base::Result<Reader> create(runtime::Session& session, uint32_t context) {
+        graph::Executor& executor = session.executor();
+        HONE_TRY(auto pool,
+                 runtime::KvPool::create({.groups = runtime::kv_layouts(
+                                              session.config(), executor.plan().options.kv_dtype),
+                                          .context = context,
+                                          .slots = 1,
+                                          .step_tokens_max = executor.tokens_max()}));
+        return Reader(executor, std::move(pool));
+    }
+
+    void begin(uint32_t positions) {
+        if (pool_->reserved_positions(0) > 0) pool_->release(0);
+        pool_->reserve(0, positions);
+        position_ = 0;
+    }
+    // Appends tokens; logits of all of them, or of none.
+    std::span<const float> read(std::span<const int32_t> tokens, bool wants_logits) {
+        rows_.clear();
+        for (uint32_t i = 0; wants_logits && i < tokens.size(); ++i) rows_.push_back(i);
+        const auto n = static_cast<uint32_t>(tokens.size());
+        pool_->back(0, position_ + n);
+        const graph::StepSlice slice{.first_token = 0,
+                                     .n_tokens = n,
+                                     .first_position = position_,
+                                     .pages = pool_->tables(0)};
+        const auto logits = executor_->run(
+            {.tokens = tokens, .slices = std::span(&slice, 1), .output_rows = rows_});
+        position_ += n;
+        pool_->advance(0, position_);
+        return logits;
+    }
+    size_t step_max() const { return executor_->tokens_max(); }
+    size_t rows_max() const { return std::min(executor_->tokens_max(), executor_->outputs_max()); }
+    size_t vocab() const { return executor_->vocab(); }
+
+  private:
+    Reader(graph::Executor& executor, runtime::KvPool pool)
+        : executor_(&executor), pool_(std::make_unique<runtime::KvPool>(std::move(pool))) {}
+
+    graph::Executor* executor_;
+    std::unique_ptr<runtime::KvPool> pool_;
+    uint32_t position_ = 0;
+    std::vector<uint32_t> rows_;
+};
+
+// Tokens [begin, end) of the text; those from `scored` on are predicted.
+struct Span {
+    size_t begin;
+    size_t end;
+    size_t scored;
+};
+
+std::vector<Span> cut(size_t tokens, const WindowOptions& options) {
+    std::vector<Span> spans;
+    const size_t context = options.context;
+    if (options.window == Window::llama) {
+        // The token after the window's middle is the first that is predicted from half a window.
+        for (size_t at = 0; at + context <= tokens; at += context) {
+            spans.push_back({at, at + context, at + context / 2 + 1});
+        }
+    } else {
+        size_t scored = 1;
+        for (size_t at = 0; scored < tokens; at += context / 2) {
+            const size_t end = std::min(at + context, tokens);
+            spans.push_back({at, end, scored});
+            scored = end;
+        }
+    }
+    if (options.windows_max > 0 && spans.size() > options.windows_max) {
+        spans.resize(options.windows_max);
+    }
+    return spans;
+}
+
+ScoredWindow score(Reader& model, Reader* reference, std::span<const int32_t> tokens,
+                   size_t scored) {
+    ScoredWindow sums;
+    const auto positions = static_cast<uint32_t>(tokens.size());
+    model.begin(positions);
+    if (reference != nullptr) reference->begin(positions);
+    // The logits of position i predict token i + 1, so the last position needs none.
+    for (size_t at = 0; at + 1 < tokens.size();) {
+        const bool wanted = at + 1 >= scored;
+        const size_t end = wanted ? tokens.size() - 1 : scored - 1;
+        const size_t n = std::min(end - at, wanted ? model.rows_max() : model.step_max());
+        const auto logits = model.read(tokens.subspan(at, n), wanted);
+        std::span<const float> others;
+        if (reference != nullptr) others = reference->read(tokens.subspan(at, n), wanted);
+        for (size_t i = 0; wanted && i < n; ++i) {
+            const int32_t next = tokens[at + i + 1];
+            const Row row(logits.subspan(i * model.vocab(), model.vocab()));
+            sums.nll += row.nll(next);
+            ++sums.n;
+            if (reference == nullptr) continue;
+            const Row other(others.subspan(i * model.vocab(), model.vocab()));
+            sums.nll_reference += other.nll(next);
+            sums.kl += divergence(other, row);
+            sums.same_top += row.top == other.top ? 1 : 0;
+        }
+        at += n;
+    }
+    return sums;
+}
+
+base::Status check(const runtime::Session& session, const runtime::Session* reference,
+                   size_t tokens, const WindowOptions& options) {
+    const uint32_t context_max = session.options().limits.context;
+    if (options.context < kContextMin || options.context > context_max) {
+        return fail(ErrorCode::invalid_argument, "a window of {} tokens; {} to {} are possible",
+                    options.context, kContextMin, context_max);
+    }
+    if (tokens < options.context) {
+        return fail(ErrorCode::invalid_argument,
+                    "the text has {} tokens; a window of {} needs at least as many", tokens,
+                    options.context);
+    }
+    if (reference != nullptr && reference->config().n_vocab != session.config().n_vocab) {
+        return fail(ErrorCode::invalid_argument,
+                    "the models have {} and {} tokens: their predictions cannot be compared",
+                    session.config().n_vocab, reference->config().n_vocab);
+    }
+    return {};
+}
+
+}  // namespace
+
+runtime::EngineLimits scoring_limits(uint32_t context) {
+    runtime::EngineLimits limits;
+    limits.context = context;
+    limits.sequences_max = kScoredRows;
+    limits.kv_bytes_max = kUnusedKvBytes;
+    return limits;
+}
+
+base::Result<std::vector<ScoredWindow>> score_text(runtime::Session& session,
+                                                   runtime::Session* reference,
+                                                   std::span<const int32_t> tokens,
+                                                   const WindowOptions& options,
+                                                   const std::function<bool(double)>& go_on) {
+    HONE_TRY_STATUS(check(session, reference, tokens.size(), options));
+    HONE_TRY(Reader model, Reader::create(session, options.context));
+    std::optional<Reader> other;
+    if (reference != nullptr) {
+        HONE_TRY(other, Reader::create(*reference, options.context));
+    }
+    const std::vector<Span> spans = cut(tokens.size(), options);
+    const text::Tokenizer& tokenizer = session.tokenizer();
+    std::vector<ScoredWindow> windows;
+    for (const Span& span : spans) {
+        if (go_on && !go_on(static_cast<double>(windows.size()) / spans.size())) {
+            return fail(ErrorCode::cancelled, "stopped on request");
+        }
+        std::vector<int32_t> window(tokens.begin() + static_cast<std::ptrdiff_t>(span.begin),
+                                    tokens.begin() + static_cast<std::ptrdiff_t>(span.end));
+        if (options.window == Window::llama && tokenizer.adds_bos()) {
+            window.front() = tokenizer.bos();
+        }
+        windows.push_back(
+            score(model, other ? &*other : nullptr, window, span.scored - span.begin));
+    }
+    return windows;
+}
+
+}  // namespace hone::quality

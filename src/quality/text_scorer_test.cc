@@ -1,0 +1,123 @@
+#include "quality/text_scorer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+
+#include "base/random.h"
+#include "models/synth.h"
+
+namespace hone::quality {
+namespace {
+
+constexpr uint32_t kContext = 48;
+
+class TextScorerTest : public ::testing::Test {
+  protected:
+    static void SetUpTestSuite() {
+        path_ = ::testing::TempDir() + "hone_text_scorer_test.gguf";
+        models::SynthSpec spec;
+        spec.n_layers = 2;
+        spec.n_ctx = 256;
+        ASSERT_TRUE(models::write_synth(spec, path_));
+    }
+    static void TearDownTestSuite() { std::filesystem::remove(path_); }
+
+    std::unique_ptr<runtime::Session> open(std::vector<std::string> without = {},
+                                           uint32_t rows = kScoredRows) {
+        runtime::LoadOptions load;
+        load.threads = 2;
+        load.disabled_passes = std::move(without);
+        load.limits = scoring_limits(kContext);
+        load.limits.sequences_max = rows;
+        load.limits.step_tokens_max = std::max(rows, 40u);
+        auto session = runtime::open_session(path_, load, clock_);
+        EXPECT_TRUE(session) << session.error().message;
+        return std::move(*session);
+    }
+    static std::vector<int32_t> text(size_t tokens) {
+        base::Random random(4);
+        std::vector<int32_t> out(tokens);
+        for (int32_t& token : out) token = static_cast<int32_t>(random.next_below(500));
+        return out;
+    }
+    static std::vector<ScoredWindow> windows(runtime::Session& session, runtime::Session* reference,
+                                             std::span<const int32_t> tokens,
+                                             const WindowOptions& options) {
+        auto scored = score_text(session, reference, tokens, options);
+        EXPECT_TRUE(scored) << scored.error().message;
+        return *scored;
+    }
+
+    static inline std::string path_;
+    base::SteadyClock clock_;
+};
+
+TEST_F(TextScorerTest, LlamaWindowsScoreTheirSecondHalf) {
+    auto session = open();
+    const auto tokens = text(3 * kContext + 20);
+    const auto scored = windows(*session, nullptr, tokens, {.context = kContext});
+    ASSERT_EQ(scored.size(), 3u);
+    for (const ScoredWindow& window : scored) {
+        EXPECT_EQ(window.n, kContext / 2 - 1);
+        // A random model is about as sure as chance.
+        EXPECT_GT(window.nll / window.n, 0.5 * std::log(session->config().n_vocab));
+    }
+}
+
+TEST_F(TextScorerTest, SlidingWindowsScoreEveryTokenOnce) {
+    auto session = open();
+    const auto tokens = text(3 * kContext + 20);
+    const auto scored = windows(*session, nullptr, tokens, {Window::sliding, kContext, 0});
+    size_t n = 0;
+    for (const ScoredWindow& window : scored) n += window.n;
+    EXPECT_EQ(n, tokens.size() - 1);
+    EXPECT_EQ(scored.front().n, kContext - 1);
+    EXPECT_EQ(windows(*session, nullptr, tokens, {Window::sliding, kContext, 2}).size(), 2u);
+}
+
+TEST_F(TextScorerTest, StepSizesDoNotChangeTheScores) {
+    const auto tokens = text(2 * kContext);
+    auto wide = open();
+    auto narrow = open({}, 3);
+    const auto a = windows(*wide, nullptr, tokens, {.context = kContext});
+    const auto b = windows(*narrow, nullptr, tokens, {.context = kContext});
+    for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].nll, b[i].nll);
+}
+
+TEST_F(TextScorerTest, AnExactReferenceIsAtDistanceZeroAndARoundedOneIsNot) {
+    const auto tokens = text(2 * kContext);
+    auto model = open();
+    auto same = open({"merge_qkv"});
+    auto rounded = open({"quantize_activations"});
+    for (const ScoredWindow& w : windows(*model, same.get(), tokens, {.context = kContext})) {
+        EXPECT_LT(w.kl, 1e-9);
+        EXPECT_EQ(w.nll, w.nll_reference);
+        EXPECT_EQ(w.same_top, w.n);
+    }
+    double kl = 0;
+    for (const ScoredWindow& w : windows(*model, rounded.get(), tokens, {.context = kContext})) {
+        kl += w.kl;
+    }
+    EXPECT_GT(kl, 1e-9);
+}
+
+TEST_F(TextScorerTest, WhatCannotBeScoredIsRefused) {
+    auto session = open();
+    const auto code = [&](size_t n, uint32_t context) {
+        const auto scored = score_text(*session, nullptr, text(n), {.context = context});
+        return scored ? base::ErrorCode::internal : scored.error().code;
+    };
+    EXPECT_EQ(code(kContext - 1, kContext), base::ErrorCode::invalid_argument);
+    EXPECT_EQ(code(500, kContext + 1), base::ErrorCode::invalid_argument);
+    EXPECT_EQ(code(500, 4), base::ErrorCode::invalid_argument);
+    const auto stopped = score_text(*session, nullptr, text(200), {.context = kContext},
+                                    [](double) { return false; });
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, base::ErrorCode::cancelled);
+}
+
+}  // namespace
+}  // namespace hone::quality
