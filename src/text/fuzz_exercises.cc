@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "text/chat_template.h"
 #include "text/detokenizer.h"
+#include "text/sentence_piece_merger.h"
 #include "text/small_vocabulary.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -60,6 +61,17 @@ VocabularyData foreign_vocabulary(std::string_view bytes, const char* pre) {
     return data;
 }
 
+// Every byte is a token here too, and no byte is replaced: what comes out is what went in.
+void exercise_sentence_pieces(std::string_view text) {
+    VocabularyData data = small_sentence_pieces();
+    data.add_space_prefix = false;
+    const Tokenizer tokenizer = *Tokenizer::create(std::move(data));
+    check_encoding(tokenizer, text, false);
+    check_encoding(tokenizer, text, true);
+    const auto ids = tokenizer.encode(text, {.add_bos = false});
+    HONE_CHECK(unmark_spaces(tokenizer.decode(ids, true)) == unmark_spaces(text));
+}
+
 }  // namespace
 
 void exercise_tokenizer(std::string_view bytes) {
@@ -67,6 +79,7 @@ void exercise_tokenizer(std::string_view bytes) {
     const auto choice = static_cast<unsigned char>(bytes[0]);
     const char* pre = kPreTokenizers[choice % kPreTokenizers.size()];
     const std::string_view text = bytes.substr(1);
+    if ((choice & 0xC0) == 0x40) return exercise_sentence_pieces(text);
     const bool foreign = (choice & 0x80) != 0;
     const auto tokenizer =
         Tokenizer::create(foreign ? foreign_vocabulary(text, pre) : small_vocabulary(pre));

@@ -1,5 +1,7 @@
 #include "text/small_vocabulary.h"
 
+#include <fmt/format.h>
+
 #include "text/utf8.h"
 
 namespace hone::text {
@@ -26,6 +28,29 @@ VocabularyData small_vocabulary(const std::string& pre) {
     data.types.push_back(static_cast<int32_t>(TokenType::user_defined));
     data.bos_id = kSmallEndOfText;
     data.eos_id = kSmallEndOfText;
+    return data;
+}
+
+VocabularyData small_sentence_pieces() {
+    VocabularyData data;
+    data.model = "llama";
+    data.tokens = {"<unk>", "<s>", "</s>"};
+    data.types = {2, 3, 3};
+    for (int byte = 0; byte < 256; ++byte) {
+        data.tokens.push_back(fmt::format("<0x{:02X}>", byte));
+        data.types.push_back(6);
+    }
+    for (const char* piece : {"\u2581", "a", "b", "c", "ab", "bc", "\u2581a", "\u2581ab"}) {
+        data.tokens.emplace_back(piece);
+        data.types.push_back(1);
+    }
+    data.scores.assign(data.tokens.size(), 0.0f);
+    for (size_t i = 0; i < 4; ++i) {
+        data.scores[static_cast<size_t>(kPieceAb) + i] = -1.0f - static_cast<float>(i);
+    }
+    data.bos_id = 1;
+    data.eos_id = 2;
+    data.unk_id = 0;
     return data;
 }
 

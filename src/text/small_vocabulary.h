@@ -20,4 +20,15 @@ constexpr int32_t kSmallEndOfText = 263;
 constexpr int32_t kSmallImEnd = 264;
 constexpr int32_t kSmallTool = 265;
 
+// A SentencePiece vocabulary: <unk> <s> </s>, the 256 byte tokens, then the pieces below with
+// scores in which "ab" beats "bc".
+VocabularyData small_sentence_pieces();
+
+constexpr int32_t kPieceByte0 = 3;
+constexpr int32_t kPieceMark = 259;  // a space
+constexpr int32_t kPieceA = 260;
+constexpr int32_t kPieceC = 262;
+constexpr int32_t kPieceAb = 263;
+constexpr int32_t kPieceMarkAb = 266;
+
 }  // namespace hone::text

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <variant>
 
 #include "base/check.h"
 #include "base/text.h"
 #include "text/byte_pair_merger.h"
 #include "text/pretokenizer.h"
+#include "text/sentence_piece_merger.h"
 #include "text/special_tokens.h"
 #include "text/string_index.h"
 #include "text/utf8.h"
@@ -43,8 +45,9 @@ CollapsedText collapse(std::string_view text) {
 }
 
 base::Status check_sizes(const VocabularyData& data) {
-    if (data.model != "gpt2") {
-        return fail(ErrorCode::unsupported, "tokenizer model '{}' is not supported",
+    if (data.model != "gpt2" && data.model != "llama") {
+        return fail(ErrorCode::unsupported,
+                    "tokenizer model '{}' is not supported; gpt2 and llama are",
                     base::printable(data.model));
     }
     if (data.tokens.empty()) return fail(ErrorCode::corrupt, "the vocabulary is empty");
@@ -130,14 +133,49 @@ std::string decode_byte_token(std::string_view text) {
     return std::string(1, static_cast<char>(value));
 }
 
-// What a token stands for: byte-level spelling, or the text itself where it is not one.
-std::string piece_of(const SpecialTokens& special, int32_t id, const std::string& text) {
+// What a token stands for: the bytes of its spelling, or the text itself where it is not one.
+std::string piece_of(const SpecialTokens& special, bool sentence_piece, int32_t id,
+                     const std::string& text) {
     if (special.is_verbatim(id)) return text;
     if (special.is_byte(id)) return decode_byte_token(text);
     if (!special.is_normal(id)) return {};
+    if (sentence_piece) return unmark_spaces(text);
     auto bytes = decode_byte_spelling(text);
     return bytes ? *std::move(bytes) : text;
 }
+
+// Byte-level BPE: words by a pre-tokenizer, each merged by rank.
+class WordEncoder {
+  public:
+    static base::Result<WordEncoder> create(const VocabularyData& data) {
+        HONE_TRY(auto pretokenizer, Pretokenizer::create(data.pre));
+        HONE_TRY(auto merger, BytePairMerger::create(data.tokens, data.merges));
+        return WordEncoder(std::move(pretokenizer), std::move(merger));
+    }
+
+    bool adds_bos_by_default() const { return pretokenizer_.adds_bos_by_default(); }
+    void encode(std::string_view bytes, BytePairMerger::Scratch& scratch,
+                std::vector<int32_t>& out) const {
+        const CollapsedText text = collapse(bytes);
+        std::vector<uint32_t> ends;
+        pretokenizer_.split(text.classes, ends);
+        uint32_t begin = 0;
+        for (const uint32_t end : ends) {
+            const std::string_view word =
+                std::string_view(text.bytes)
+                    .substr(text.offsets[begin], text.offsets[end] - text.offsets[begin]);
+            merger_.encode_word(word, pretokenizer_.ignores_merges(), scratch, out);
+            begin = end;
+        }
+    }
+
+  private:
+    WordEncoder(Pretokenizer pretokenizer, BytePairMerger merger)
+        : pretokenizer_(std::move(pretokenizer)), merger_(std::move(merger)) {}
+
+    Pretokenizer pretokenizer_;
+    BytePairMerger merger_;
+};
 
 }  // namespace
 
@@ -145,13 +183,17 @@ struct Tokenizer::Tables {
     VocabularyData data;  // without merges and scores, which are not needed again
     StringIndex index;    // token texts; the number is the id
     SpecialTokens special;
-    Pretokenizer pretokenizer;
-    BytePairMerger merger;
+    std::variant<SentencePieceMerger, WordEncoder> encoder;
     std::vector<std::string> pieces;  // [vocab_size] raw bytes
     bool adds_bos = false;
     bool adds_eos = false;
+    bool adds_space = false;  // before a text that follows a special token or nothing
 
-    void encode_text(std::string_view bytes, BytePairMerger::Scratch& scratch,
+    struct Scratch {
+        BytePairMerger::Scratch words;
+        SentencePieceMerger::Scratch pieces;
+    };
+    void encode_text(std::string_view bytes, bool after_special, Scratch& scratch,
                      std::vector<int32_t>& out) const;
 };
 
@@ -159,45 +201,41 @@ base::Result<Tokenizer> Tokenizer::create(VocabularyData data) {
     HONE_TRY_STATUS(check_sizes(data));
     HONE_TRY_STATUS(check_ids(data));
     HONE_TRY_STATUS(check_merges(data.merges));
-    HONE_TRY(auto pretokenizer, Pretokenizer::create(data.pre));
-    StringIndex index(data.tokens.size());
-    HONE_TRY_STATUS(index_tokens(data.tokens, index));
-    HONE_TRY(auto special, SpecialTokens::create(data));
-    HONE_TRY(auto merger, BytePairMerger::create(data.tokens, data.merges));
-    const bool adds_bos = data.add_bos.value_or(pretokenizer.adds_bos_by_default());
-    auto tables = std::make_shared<Tables>(Tables{std::move(data),
-                                                  std::move(index),
-                                                  std::move(special),
-                                                  std::move(pretokenizer),
-                                                  std::move(merger),
-                                                  {},
-                                                  false,
-                                                  false});
-    tables->adds_bos = adds_bos && tables->data.bos_id >= 0;
-    tables->adds_eos = tables->data.add_eos.value_or(false);
-    tables->data.merges = {};
-    tables->data.scores = {};
-    tables->pieces.reserve(tables->data.tokens.size());
-    for (size_t id = 0; id < tables->data.tokens.size(); ++id) {
-        tables->pieces.push_back(
-            piece_of(tables->special, static_cast<int32_t>(id), tables->data.tokens[id]));
+    auto tables = std::make_shared<Tables>();
+    tables->index = StringIndex(data.tokens.size());
+    HONE_TRY_STATUS(index_tokens(data.tokens, tables->index));
+    HONE_TRY(tables->special, SpecialTokens::create(data));
+    const bool sentence_piece = data.model == "llama";
+    bool adds_bos = sentence_piece;
+    if (sentence_piece) {
+        HONE_TRY(tables->encoder, SentencePieceMerger::create(data));
+        tables->adds_space = data.add_space_prefix.value_or(true);
+    } else {
+        HONE_TRY(auto words, WordEncoder::create(data));
+        adds_bos = words.adds_bos_by_default();
+        tables->encoder = std::move(words);
     }
+    tables->adds_bos = data.add_bos.value_or(adds_bos) && data.bos_id >= 0;
+    tables->adds_eos = data.add_eos.value_or(false);
+    data.merges = {};
+    data.scores = {};
+    tables->pieces.reserve(data.tokens.size());
+    for (size_t id = 0; id < data.tokens.size(); ++id) {
+        tables->pieces.push_back(
+            piece_of(tables->special, sentence_piece, static_cast<int32_t>(id), data.tokens[id]));
+    }
+    tables->data = std::move(data);
     return Tokenizer(std::move(tables));
 }
 
-void Tokenizer::Tables::encode_text(std::string_view bytes, BytePairMerger::Scratch& scratch,
+void Tokenizer::Tables::encode_text(std::string_view bytes, bool after_special, Scratch& scratch,
                                     std::vector<int32_t>& out) const {
-    const CollapsedText text = collapse(bytes);
-    std::vector<uint32_t> ends;
-    pretokenizer.split(text.classes, ends);
-    uint32_t begin = 0;
-    for (const uint32_t end : ends) {
-        const std::string_view word =
-            std::string_view(text.bytes)
-                .substr(text.offsets[begin], text.offsets[end] - text.offsets[begin]);
-        merger.encode_word(word, pretokenizer.ignores_merges(), scratch, out);
-        begin = end;
+    if (const auto* words = std::get_if<WordEncoder>(&encoder)) {
+        return words->encode(bytes, scratch.words, out);
     }
+    std::string text = adds_space && after_special ? " " : "";
+    text += bytes;
+    std::get<SentencePieceMerger>(encoder).encode(mark_spaces(text), index, scratch.pieces, out);
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view bytes, EncodeOptions options) const {
@@ -205,14 +243,16 @@ std::vector<int32_t> Tokenizer::encode(std::string_view bytes, EncodeOptions opt
     HONE_CHECK_LE(bytes.size(), kTextBytesMax);
     std::vector<int32_t> out;
     if (options.add_bos && tables_->adds_bos) out.push_back(tables_->data.bos_id);
-    BytePairMerger::Scratch scratch;
+    Tables::Scratch scratch;
+    bool after_special = true;
     for (const Fragment& fragment :
          tables_->special.cut(bytes, options.parse_special, tables_->data.tokens)) {
         if (fragment.token >= 0) {
             out.push_back(fragment.token);
         } else {
-            tables_->encode_text(fragment.bytes, scratch, out);
+            tables_->encode_text(fragment.bytes, after_special, scratch, out);
         }
+        after_special = fragment.token >= 0;
     }
     if (options.add_bos && tables_->adds_eos) out.push_back(tables_->data.eos_id);
     return out;

@@ -1,11 +1,13 @@
-// Tokenizer: text to token ids and back, for byte-level BPE vocabularies.
+// Tokenizer: text to token ids and back, for byte-level and SentencePiece BPE vocabularies.
 //
-// It gives exactly the ids llama.cpp gives for the same vocabulary, on any bytes: invalid UTF-8
-// becomes U+FFFD byte by byte, special tokens are cut out first, then the pre-tokenizer splits and
-// byte-pair merging encodes each word. (Where llama.cpp itself aborts, on sequences beyond
-// U+10FFFF, the same replacement is used.) It is not a normalizer and not a streaming decoder: see
-// StreamingDetokenizer. Invariant: every id it returns is below vocab_size().
-// Copies share one immutable state; all methods are const and thread-safe.
+// It gives exactly the ids llama.cpp gives for the same vocabulary, on any bytes. Special tokens
+// are cut out first. Byte-level: invalid UTF-8 becomes U+FFFD byte by byte, the pre-tokenizer
+// splits and byte-pair merging encodes each word. SentencePiece: a space is put before a text that
+// follows nothing or a special token (where the file does not say otherwise; decoding gives it
+// back), and merging encodes the whole text; bad bytes become byte tokens. (Where llama.cpp itself
+// aborts, on sequences beyond U+10FFFF, the same replacement is used.) It is not a normalizer and
+// not a streaming decoder: see StreamingDetokenizer. Invariant: every id it returns is below
+// vocab_size(). Copies share one immutable state; all methods are const and thread-safe.
 #pragma once
 
 #include <cstdint>

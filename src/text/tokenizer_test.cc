@@ -112,7 +112,7 @@ struct BrokenVocabulary {
 };
 
 constexpr BrokenVocabulary kBroken[] = {
-    {"model", [](VocabularyData& d) { d.model = "llama"; }, ErrorCode::unsupported, "llama"},
+    {"model", [](VocabularyData& d) { d.model = "t5"; }, ErrorCode::unsupported, "t5"},
     {"pre", [](VocabularyData& d) { d.pre = "alien"; }, ErrorCode::unsupported, "alien"},
     {"no tokens", [](VocabularyData& d) { d.tokens.clear(); }, ErrorCode::corrupt, "empty"},
     {"types", [](VocabularyData& d) { d.types.pop_back(); }, ErrorCode::corrupt, "types"},

@@ -24,7 +24,7 @@ enum class TokenType : int32_t {
 };
 
 struct VocabularyData {
-    std::string model;                // "gpt2" is byte-level BPE
+    std::string model;                // "gpt2": byte-level BPE; "llama": SentencePiece BPE
     std::string pre;                  // pre-tokenizer by name: "smollm", "llama-bpe", "qwen2", ...
     std::vector<std::string> tokens;  // [vocab_size] as stored, byte-level BPE spelling
     std::vector<float> scores;        // [vocab_size] or empty
