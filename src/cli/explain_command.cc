@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <memory>
 
 #include "base/json.h"
@@ -14,6 +15,7 @@
 #include "probe/prompt.h"
 #include "probe/workload.h"
 #include "report/explain_report.h"
+#include "report/html_report.h"
 
 namespace hone::cli {
 namespace {
@@ -30,6 +32,8 @@ struct Options {
     std::string from;
     double budget_s = 30;
     bool long_run = false;
+    std::string html;
+    std::string language = "en";
     bool json = false;
 };
 
@@ -108,6 +112,17 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     return record;
 }
 
+// Before half a minute of measuring, not after it.
+base::Status check_destinations(const Options& options) {
+    for (const std::string& path : {options.record, options.html}) {
+        const auto directory = std::filesystem::path(path).parent_path();
+        std::error_code error;
+        if (directory.empty() || std::filesystem::is_directory(directory, error)) continue;
+        return base::fail(base::ErrorCode::not_found, "{}: no such directory", directory.string());
+    }
+    return {};
+}
+
 base::Status run(const Options& options, const CommandContext& context) {
     HONE_TRY(const diagnose::Scenario* scenario, diagnose::find_scenario(options.scenario));
     HONE_TRY_STATUS(diagnose::parse_slo(options.slo));
@@ -119,6 +134,7 @@ base::Status run(const Options& options, const CommandContext& context) {
         return base::fail(base::ErrorCode::invalid_argument,
                           "explain takes either a model file or --from RECORD");
     }
+    HONE_TRY_STATUS(check_destinations(options));
     measure::RunRecord record;
     if (!options.from.empty()) {
         HONE_TRY(record, measure::read_record(options.from));
@@ -127,8 +143,16 @@ base::Status run(const Options& options, const CommandContext& context) {
     }
     if (!options.record.empty()) HONE_TRY_STATUS(measure::write_record(record, options.record));
     const diagnose::Diagnosis diagnosis = diagnose::diagnose(record);
-    if (options.json) return print(base::dump_json(report::explain_json(diagnosis, record)) + "\n");
-    return print(report::render_explain(diagnosis, record, context.terminal.style));
+    report::Style style = context.terminal.style;
+    if (options.language == "zh") style.language = report::Language::chinese;
+    if (!options.html.empty()) {
+        HONE_TRY_STATUS(
+            base::write_file(options.html, report::render_html(diagnosis, record, style)));
+    }
+    if (options.json) {
+        return print(base::dump_json(report::explain_json(diagnosis, record, style)) + "\n");
+    }
+    return print(report::render_explain(diagnosis, record, style));
 }
 
 }  // namespace
@@ -154,6 +178,10 @@ Action add_explain(CLI::App& app) {
     command->add_flag("--long", options->long_run, "Enough requests for P99");
     command->add_option("--record", options->record, "Write the run record to this file");
     command->add_option("--from", options->from, "Explain a stored run record instead");
+    command->add_option("--html", options->html, "Write the report as one web page to this file");
+    command->add_option("--lang", options->language, "Language of the report: en or zh")
+        ->check(CLI::IsMember({"en", "zh"}))
+        ->capture_default_str();
     command->add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };
 }

@@ -202,6 +202,7 @@ Json decision_json(const Decision& card) {
     }
     return {
         {"action", card.action},
+        {"title", note_or_null(card.title)},
         {"predicted", predicted},
         {"reason", note_or_null(card.reason)},
         {"evidence", notes(card.evidence)},

@@ -54,12 +54,7 @@ void add_card(Page& page, const Decision& card, size_t number) {
                   .with("interval", verdict_text(style, prediction)));
     std::string evidence;
     for (const Note& line : card.evidence) {
-        Note shown = line;
-        // Classes are shown by name, not by id.
-        for (auto& [name, value] : shown.parameters) {
-            if (name == "class") value = say(style, std::get<std::string>(value));
-        }
-        evidence += (evidence.empty() ? "" : "; ") + say(style, shown);
+        evidence += (evidence.empty() ? "" : "; ") + say(style, line);
     }
     if (!evidence.empty()) page.note(note("card_evidence").with("text", evidence), 6);
     page.note(note("card_cost")

@@ -54,19 +54,21 @@ void add_context(Page& page, const Diagnosis& diagnosis, const RunRecord& record
     page.note(use);
     page.note(
         note("context_model")
-            .with("file", record.model.file)
-            .with("name", record.model.name)
-            .with("architecture", record.model.architecture)
+            .with("file", one_line(record.model.file))
+            .with("name", one_line(record.model.name))
+            .with("architecture", one_line(record.model.architecture))
             .with("size_bytes", static_cast<int64_t>(record.model.file_bytes))
             .with("parameters", base::format_count(static_cast<double>(record.model.parameters))));
     const auto& facts = record.machine.facts;
     page.note(note("context_machine")
-                  .with("cpu", facts.cpu_model)
+                  .with("cpu", one_line(facts.cpu_model))
                   .with("cpus", facts.cpus_allowed)
                   .with("memory_bytes", static_cast<int64_t>(facts.memory_bytes))
                   .with("threads", context.threads)
-                  .with("isa", record.isa));
-    page.note(note("context_build").with("build", record.build).with("command", context.command));
+                  .with("isa", one_line(record.isa)));
+    page.note(note("context_build")
+                  .with("build", one_line(record.build))
+                  .with("command", one_line(context.command)));
     if (!diagnosis.slo_error.empty()) page.note(diagnosis.slo_error);
 }
 
@@ -137,9 +139,9 @@ std::string render_explain(const Diagnosis& diagnosis, const RunRecord& record,
     return page.take();
 }
 
-Json explain_json(const Diagnosis& diagnosis, const RunRecord& record) {
+Json explain_json(const Diagnosis& diagnosis, const RunRecord& record, const Style& style) {
     Json json = diagnose::to_json(diagnosis, record);
-    add_texts(json, Style{});
+    add_texts(json, style);
     return json;
 }
 

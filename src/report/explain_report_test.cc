@@ -58,6 +58,31 @@ TEST(ExplainReport, NoLineIsLongerThanTheWidth) {
     }
 }
 
+TEST(ExplainReport, ChineseFitsAsWell) {
+    for (const auto& record : all_records()) {
+        for (const int width : {60, 80, 120}) {
+            Style style;
+            style.width = width;
+            style.colour = style.unicode = width == 80;
+            style.language = Language::chinese;
+            const std::string text = report_of(record, style);
+            expect_narrow(text, static_cast<size_t>(width));
+            EXPECT_THAT(text, HasSubstr("测量："));
+            EXPECT_THAT(text, Not(HasSubstr("=")));
+        }
+    }
+}
+
+TEST(ExplainReport, ForeignNamesDriveNoTerminal) {
+    measure::RunRecord record = diagnose::experimented_record();
+    record.model.name = "\x1b[2Jgone\x07";
+    record.context.command = "explain\r\nroot#";
+    const std::string text = report_of(record);
+    EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+    EXPECT_THAT(text, HasSubstr("?[2Jgone?"));
+    EXPECT_THAT(text, HasSubstr("explain??root#"));
+}
+
 TEST(ExplainReport, PlainIsAscii) {
     for (const auto& record : all_records()) {
         for (const char c : report_of(record)) {
@@ -139,7 +164,7 @@ TEST(ExplainReport, ColourOnlyWhenAsked) {
 
 TEST(ExplainJson, NotesCarryTheirSentence) {
     const auto record = diagnose::experimented_record();
-    const auto json = explain_json(diagnose::diagnose(record), record);
+    const auto json = explain_json(diagnose::diagnose(record), record, Style{});
     EXPECT_FALSE(json["measurement"]["reasons"][0]["text"].get<std::string>().empty());
     for (const auto& item : json["attribution"]) {
         for (const auto& line : item["evidence"]) EXPECT_TRUE(line.contains("text"));

@@ -38,6 +38,21 @@ std::string interval_text(std::string_view unit, const std::optional<measure::In
            "]";
 }
 
+// The largest parts of a stage, as many as a wide page has room for.
+std::string parts_text(const Page& page, const diagnose::Stage& stage) {
+    constexpr size_t kOtherColumns = 68;
+    std::string out;
+    if (!is_wide(page) || stage.parts.size() < 2) return out;
+    for (const diagnose::StagePart& part : stage.parts) {
+        if (part.share < 0.001) break;
+        const std::string next =
+            (out.empty() ? "" : ", ") + one_line(part.name) + " " + percent(part.share);
+        if (display_width(out) + display_width(next) + kOtherColumns > page.width()) break;
+        out += next;
+    }
+    return out;
+}
+
 void add_stages(Page& page, const diagnose::Breakdown& breakdown) {
     const Style& style = page.style();
     Table table({{say(style, "head_stage"), false, true},
@@ -51,13 +66,8 @@ void add_stages(Page& page, const diagnose::Breakdown& breakdown) {
             table.add({name, say(style, "not_available")});
             continue;
         }
-        std::string parts;
-        for (const diagnose::StagePart& part : stage.parts) {
-            if (stage.parts.size() < 2 || part.share < 0.001) continue;
-            parts += (parts.empty() ? "" : ", ") + part.name + " " + percent(part.share);
-        }
         table.add({name, base::format_duration_ns(*stage.ns), percent(stage.share),
-                   bar(style, stage.share, bar_width(page)), is_wide(page) ? parts : ""});
+                   bar(style, stage.share, bar_width(page)), parts_text(page, stage)});
     }
     page.table(table);
 }
@@ -74,26 +84,30 @@ std::string per_call(double total, uint64_t calls) {
 }
 
 std::vector<std::string> operator_cells(const Page& page, const OperatorRow& row) {
-    std::vector<std::string> cells = {row.slice + "/" + row.kind,
-                                      percent(row.share),
-                                      base::format_count(static_cast<double>(row.calls)),
-                                      per_call(row.wall_ns, row.calls),
-                                      base::format_count(row.flops),
-                                      base::format_bytes(row.bytes),
-                                      roof_text(page.style(), row)};
+    const std::string name = one_line(row.slice + "/" + row.kind);
+    const std::string calls = base::format_count(static_cast<double>(row.calls));
+    const std::string each = per_call(row.wall_ns, row.calls);
+    const std::string flops = base::format_count(row.flops);
+    const std::string bytes = base::format_bytes(row.bytes);
+    const std::string roof = roof_text(page.style(), row);
+    if (!is_wide(page)) return {name, percent(row.share), each, flops, bytes, roof};
     const double waiting = row.barrier_ns + row.dispatch_ns;
-    if (is_wide(page)) cells.push_back(percent(row.wall_ns > 0 ? waiting / row.wall_ns : 0));
-    return cells;
+    return {name,  percent(row.share),
+            calls, each,
+            flops, bytes,
+            roof,  percent(row.wall_ns > 0 ? waiting / row.wall_ns : 0)};
 }
 
 void add_operator_rows(Page& page, const diagnose::Breakdown& breakdown) {
     const Style& style = page.style();
     std::vector<Column> columns = {{say(style, "head_operator"), false, true}};
-    for (const char* id :
-         {"head_share", "head_calls", "head_per_call", "head_flops", "head_bytes", "head_roof"}) {
+    // A narrow page leaves out what the names of operators need more.
+    for (const char* id : {"head_share", "head_calls", "head_per_call", "head_flops", "head_bytes",
+                           "head_roof", "head_waiting"}) {
+        const std::string_view name = id;
+        if (!is_wide(page) && (name == "head_calls" || name == "head_waiting")) continue;
         columns.push_back({say(style, id), true, false});
     }
-    if (is_wide(page)) columns.push_back({say(style, "head_waiting"), true, false});
     Table table(std::move(columns));
     OperatorRow rest;
     size_t shown = 0;
@@ -108,15 +122,17 @@ void add_operator_rows(Page& page, const diagnose::Breakdown& breakdown) {
         rest.wall_ns += row.wall_ns;
     }
     if (rest.calls > 0) {
-        table.add({say(style, "others"), percent(rest.share),
-                   base::format_count(static_cast<double>(rest.calls)),
-                   per_call(rest.wall_ns, rest.calls)});
+        std::vector<std::string> cells = {say(style, "others"), percent(rest.share)};
+        if (is_wide(page)) cells.push_back(base::format_count(static_cast<double>(rest.calls)));
+        cells.push_back(per_call(rest.wall_ns, rest.calls));
+        table.add(std::move(cells));
     }
     if (!table.empty()) page.table(table);
 }
 
 void add_sequence(Page& page, const diagnose::Breakdown& breakdown) {
     if (breakdown.sequence.empty()) return;
+    page.blank();
     const Style& style = page.style();
     Table table({{say(style, "head_sequence"), false, true},
                  {say(style, "head_tokens"), true, false},
@@ -167,7 +183,10 @@ std::string metric_value(std::string_view unit, double value) {
     if (unit == "bytes/token") return fmt::format("{:.0f}", value);
     if (unit == "share") return percent(value);
     if (std::fabs(value) >= 1e4) return fmt::format("{:.0f}", value);
-    return fmt::format("{:.4g}", value);
+    // Four digits, zeros among them, so that a value and its interval look alike.
+    std::string text = fmt::format("{:#.4g}", value);
+    if (text.back() == '.') text.pop_back();
+    return text;
 }
 
 void add_metric_table(Page& page, const std::vector<diagnose::MetricSummary>& metrics) {

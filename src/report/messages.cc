@@ -10,9 +10,8 @@ namespace hone::report {
 namespace {
 
 const char* find_message(const Style& style, std::string_view id) {
-    // One table per language; English is the only one so far and the fallback of all others.
     const std::span<const Message> table =
-        style.language == Language::english ? messages_en() : messages_en();
+        style.language == Language::chinese ? messages_zh() : messages_en();
     for (const Message& message : table) {
         if (id == message.id) return message.text;
     }
@@ -21,8 +20,11 @@ const char* find_message(const Style& style, std::string_view id) {
 
 using NoteValue = decltype(diagnose::Note::parameters)::value_type::second_type;
 
-std::string format_any(std::string_view name, const NoteValue& value) {
-    if (const auto* text = std::get_if<std::string>(&value)) return *text;
+std::string format_any(const Style& style, std::string_view name, const NoteValue& value) {
+    if (const auto* text = std::get_if<std::string>(&value)) {
+        // Classes travel by id and are shown by name.
+        return name == "class" ? say(style, std::string_view(*text)) : *text;
+    }
     if (const auto* whole = std::get_if<int64_t>(&value)) {
         if (name.ends_with("_bytes")) return base::format_bytes(static_cast<double>(*whole));
         return fmt::format("{}", *whole);
@@ -31,10 +33,10 @@ std::string format_any(std::string_view name, const NoteValue& value) {
 }
 
 // The id and the values, where there is no sentence.
-std::string bare(const diagnose::Note& note) {
+std::string bare(const Style& style, const diagnose::Note& note) {
     std::string out = note.id;
     for (const auto& [name, value] : note.parameters) {
-        out += fmt::format(" {}={}", name, format_any(name, value));
+        out += fmt::format(" {}={}", name, format_any(style, name, value));
     }
     return out;
 }
@@ -57,16 +59,16 @@ std::string format_value(std::string_view name, double value) {
 
 std::string say(const Style& style, const diagnose::Note& note) {
     const char* text = find_message(style, note.id);
-    if (text == nullptr) return bare(note);
+    if (text == nullptr) return bare(style, note);
     fmt::dynamic_format_arg_store<fmt::format_context> arguments;
     for (const auto& [name, value] : note.parameters) {
-        arguments.push_back(fmt::arg(name.c_str(), format_any(name, value)));
+        arguments.push_back(fmt::arg(name.c_str(), format_any(style, name, value)));
     }
     // A note from a foreign record may lack a value that the sentence wants; fmt throws then.
     try {
         return fmt::vformat(text, arguments);
     } catch (const fmt::format_error&) {
-        return bare(note);
+        return bare(style, note);
     }
 }
 

@@ -1,8 +1,8 @@
 // All sentences of Hone's reports, by id, and how the values in them are printed.
 //
 // A message is a template with {name} for each parameter of its note; the parameter's suffix says
-// how the value is written (cost/note.h). One table per language (messages_en.cc); an id that a
-// table lacks is shown as the id with its values, so that nothing is lost. Pure.
+// how the value is written (cost/note.h). One table per language; an id that none has is shown as
+// the id with its values, so that nothing is lost. Pure.
 #pragma once
 
 #include <span>
@@ -21,6 +21,7 @@ struct Message {
 };
 
 std::span<const Message> messages_en();
+std::span<const Message> messages_zh();  // the same ids with the same parameters
 
 // The sentence of a note.
 std::string say(const Style& style, const diagnose::Note& note);

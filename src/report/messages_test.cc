@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/text.h"
+#include "report/assets.h"
 
 namespace hone::report {
 namespace {
@@ -48,6 +50,57 @@ TEST(Messages, IdsAreUniqueAndOneLine) {
         EXPECT_EQ(std::string_view(message.text).find('\n'), std::string_view::npos);
         EXPECT_FALSE(std::string_view(message.text).empty());
     }
+}
+
+std::set<std::string> placeholders(std::string_view text) {
+    std::set<std::string> names;
+    for (size_t at = text.find('{'); at != std::string_view::npos; at = text.find('{', at + 1)) {
+        names.emplace(text.substr(at, text.find('}', at) + 1 - at));
+    }
+    return names;
+}
+
+TEST(Messages, LanguagesHaveTheSameIdsInOrderAndTheSamePlaceholders) {
+    const auto english = messages_en();
+    const auto chinese = messages_zh();
+    std::map<std::string, std::string> texts;
+    for (const Message& message : chinese) {
+        EXPECT_TRUE(texts.emplace(message.id, message.text).second) << message.id;
+        EXPECT_FALSE(std::string_view(message.text).empty()) << message.id;
+    }
+    for (const Message& message : english) {
+        ASSERT_TRUE(texts.count(message.id)) << message.id << " is missing in Chinese";
+        EXPECT_EQ(placeholders(message.text), placeholders(texts[message.id])) << message.id;
+    }
+    EXPECT_EQ(english.size(), chinese.size()) << "Chinese has ids that English lacks";
+}
+
+// Texts of the page are looked up by its scripts.
+TEST(Messages, EveryTextThatThePageAsksForIsThere) {
+    std::set<std::string> known;
+    for (const Message& message : messages_en()) known.insert(message.id);
+    size_t checked = 0;
+    const std::string_view script = page_js();
+    for (const std::string_view opening : {"text(\"", "\"page_"}) {
+        for (size_t at = script.find(opening); at != std::string_view::npos;
+             at = script.find(opening, at + 1)) {
+            const size_t begin = script.find('"', at) + 1;
+            const std::string id(script.substr(begin, script.find('"', begin) - begin));
+            if (id.ends_with("_")) continue;  // the beginning of a family
+            EXPECT_TRUE(known.count(id)) << id;
+            ++checked;
+        }
+    }
+    EXPECT_GT(checked, 60u);
+}
+
+TEST(Messages, ChineseSentencesTakeTheSameValues) {
+    Style style;
+    style.language = Language::chinese;
+    EXPECT_EQ(say(style, note("steal").with("steal_share", 0.25)),
+              "25.0 % 的 CPU 时间被宿主机占走");
+    EXPECT_EQ(say(style, note("class_share").with("class", "io").with("wall_share", 0.5)),
+              "I/O：占总时间 50.0 %");
 }
 
 // Ids in `note("...")` of the rooms that write notes.

@@ -64,16 +64,43 @@ const char* ink_code(Ink ink) {
 
 constexpr std::string_view kReset = "\x1b[0m";
 
-std::vector<std::string_view> words_of(std::string_view text) {
-    std::vector<std::string_view> words;
-    while (!text.empty()) {
-        const size_t begin = text.find_first_not_of(' ');
-        if (begin == std::string_view::npos) break;
-        const size_t end = std::min(text.find(' ', begin), text.size());
-        words.push_back(text.substr(begin, end - begin));
-        text.remove_prefix(end);
+// Marks that must not begin a line: closing punctuation, full width and plain.
+bool is_closing(std::string_view glyph) {
+    constexpr std::string_view kClosing[] = {"，", "。", "；", "：", "、", "）", "！", "？", "”",
+                                             "》", "」", "』", ",",  ".",  ";",  ":",  ")",  "%"};
+    return std::find(std::begin(kClosing), std::end(kClosing), glyph) != std::end(kClosing);
+}
+
+// What a line is made of: a run of narrow characters, or one wide one, with the marks that close
+// it.
+struct Piece {
+    std::string_view text;
+    bool spaced = false;  // a space stood before it
+};
+
+std::vector<Piece> pieces_of(std::string_view text) {
+    std::vector<Piece> pieces;
+    bool spaced = false;
+    bool fresh = true;  // the next character begins a piece
+    for (size_t at = 0; at < text.size();) {
+        const Glyph glyph = glyph_at(text, at);
+        const std::string_view shown = text.substr(at, glyph.bytes);
+        at += glyph.bytes;
+        if (shown == " ") {
+            spaced = fresh = true;
+            continue;
+        }
+        const bool attached = !pieces.empty() && !spaced && is_closing(shown);
+        if ((fresh || glyph.columns == 2) && !attached) {
+            pieces.push_back({shown, spaced});
+        } else {
+            Piece& last = pieces.back();
+            last.text = {last.text.data(), last.text.size() + shown.size()};
+        }
+        fresh = glyph.columns == 2;
+        spaced = false;
     }
-    return words;
+    return pieces;
 }
 
 }  // namespace
@@ -91,6 +118,20 @@ size_t display_width(std::string_view text) {
         at += glyph.bytes;
     }
     return columns;
+}
+
+std::string one_line(std::string_view text) {
+    std::string out;
+    for (size_t at = 0; at < text.size(); ++at) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        // C1 controls, two bytes in UTF-8, drive terminals as C0 ones do.
+        const bool c1 =
+            byte == 0xc2 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xa0;
+        const bool control = byte < 0x20 || byte == 0x7f || c1;
+        out += control ? '?' : text[at];
+        if (c1) ++at;
+    }
+    return out;
 }
 
 std::string fit(std::string_view text, size_t width) {
@@ -126,15 +167,15 @@ std::string wrap(std::string_view text, size_t width, size_t indent) {
     const size_t lead = std::min(text.find_first_not_of(' '), text.size());
     line.append(std::min(lead, width / 2), ' ');
     bool fresh = true;
-    for (const std::string_view word : words_of(text)) {
-        const size_t needed = display_width(line) + display_width(word) + (fresh ? 0 : 1);
-        if (needed > width && !fresh) {
+    for (const Piece& piece : pieces_of(text)) {
+        const size_t gap = piece.spaced && !fresh ? 1 : 0;
+        if (!fresh && display_width(line) + gap + display_width(piece.text) > width) {
             out += line + '\n';
             line = margin;
             fresh = true;
         }
-        if (!fresh) line += ' ';
-        line += fit(word, width - std::min(width, display_width(line)));
+        if (gap == 1 && !fresh) line += ' ';
+        line += fit(piece.text, width - std::min(width, display_width(line)));
         fresh = false;
     }
     return out + line + '\n';

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
+
 namespace hone::report {
 namespace {
 
@@ -34,6 +36,25 @@ TEST(Wrap, BreaksAtWordsAndIndents) {
     EXPECT_EQ(wrap("abcdefghijkl", 5, 0), "abcd~\n");
     EXPECT_EQ(wrap("", 10, 0), "\n");
     EXPECT_EQ(wrap("a  b", 10, 0), "a b\n");
+}
+
+TEST(Wrap, BreaksBetweenWideCharactersButNotBeforeClosingMarks) {
+    EXPECT_EQ(wrap("中文没有空格", 8, 2), "中文没有\n  空格\n");
+    EXPECT_EQ(wrap("中文没有，空格", 8, 0), "中文没\n有，空格\n");
+    EXPECT_EQ(wrap("用 2 个 threads 算", 10, 0), "用 2 个\nthreads 算\n");
+    EXPECT_EQ(wrap("（a）b", 20, 0), "（a）b\n");
+    for (const size_t width : {7, 12, 30}) {
+        const std::string text =
+            wrap("阶段（占总时间）：hone explain 的 25.0 %，共 3 项。", width, 2);
+        for (const auto line : base::split(text, '\n')) EXPECT_LE(display_width(line), width);
+    }
+}
+
+TEST(OneLine, TakesControlCharactersOut) {
+    EXPECT_EQ(one_line("a\x1b[31mb\n\x7f"), "a?[31mb??");
+    EXPECT_EQ(one_line("caf\xc3\xa9 中"), "caf\xc3\xa9 中");
+    EXPECT_EQ(one_line("\xc2\x9b"), "?");
+    EXPECT_EQ(one_line("\xc2"), "\xc2");
 }
 
 TEST(Bar, FillsByShare) {
