@@ -135,7 +135,8 @@ void add_padding(Cards& cards) {
     if (tokens.padding <= 0) return;
     Decision card = flag_card("trim_padding", note("card_trim_padding"));
     predict_tokens(cards, card, [](const RequestSample& request) {
-        return left_without(request, request.padding_tokens);
+        return left_without(request,
+                            std::max(0, request.padding_tokens - request.prompt_tokens_reused));
     });
     card.evidence.push_back(note("padding")
                                 .with("tokens_share", tokens.padding / tokens.computed)

@@ -116,8 +116,9 @@ const char* verdict_name(Outcome::Verdict verdict) {
     return "not_enough_data";
 }
 
-Outcome conclude(const std::vector<Decision>& decisions) {
+Outcome conclude(const std::vector<Decision>& decisions, const MeasurementGrade& grade) {
     Outcome out;
+    out.untrusted = grade.grade >= 'D';
     for (const Decision& card : decisions) {
         if (!card.available || card.action == "measure_again" || !judges_scenario(card)) continue;
         if (!card.predicted) {
@@ -133,7 +134,8 @@ Outcome conclude(const std::vector<Decision>& decisions) {
     std::sort(out.checked.begin(), out.checked.end());
     if (out.gains > 0) {
         out.verdict = Outcome::Verdict::gains;
-    } else if (out.losses + out.too_close > 0) {
+    } else if (!out.untrusted && out.losses + out.too_close > 0 &&
+               out.losses + out.too_close >= out.not_predicted) {
         out.verdict = Outcome::Verdict::nothing_pays;
     }
     return out;

@@ -54,10 +54,13 @@ struct Outcome {
     size_t losses = 0;
     size_t too_close = 0;
     size_t not_predicted = 0;
+    // The measurement itself is not to be trusted (grade D): then no gain found means little.
+    bool untrusted = false;
     // Kinds of change with at least one prediction: "threads", "without", "isa", ...
     std::vector<std::string> checked;
 };
 const char* verdict_name(Outcome::Verdict verdict);
-Outcome conclude(const std::vector<Decision>& decisions);
+// "Nothing pays" takes a measurement to be trusted and at least half of the cards predicted.
+Outcome conclude(const std::vector<Decision>& decisions, const MeasurementGrade& grade);
 
 }  // namespace hone::diagnose

@@ -219,6 +219,7 @@ Json outcome_json(const Outcome& outcome) {
             {"losses", outcome.losses},
             {"too_close", outcome.too_close},
             {"not_predicted", outcome.not_predicted},
+            {"untrusted", outcome.untrusted},
             {"checked", outcome.checked}};
 }
 
@@ -258,7 +259,7 @@ Diagnosis diagnose(const RunRecord& record) {
     out.measurement = grade_measurement(record, out.breakdown, out.metrics);
     out.attribution = attribute(record, out.breakdown, out.measurement);
     out.decisions = decide(record, out.breakdown, out.attribution, out.measurement);
-    out.outcome = conclude(out.decisions);
+    out.outcome = conclude(out.decisions, out.measurement);
     out.experiments = plan_experiments(record);
     return out;
 }

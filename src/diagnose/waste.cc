@@ -234,7 +234,9 @@ PromptTokens prompt_tokens(const RunRecord& record) {
         out.computed += computed;
         out.reused += reused;
         out.repeated += std::clamp(request.prompt_tokens_repeated - reused, 0, computed);
-        out.padding += std::clamp(request.padding_tokens, 0, computed);
+        // Padding in front is the first thing that the prefix cache keeps.
+        const int padding = std::clamp(request.padding_tokens, 0, request.prompt_tokens);
+        out.padding += std::clamp(padding - reused, 0, computed);
     }
     return out;
 }

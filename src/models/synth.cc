@@ -118,6 +118,8 @@ class SynthBuilder {
         writer_.add_u32("tokenizer.ggml.bos_token_id", vocabulary.bos_id);
         writer_.add_u32("tokenizer.ggml.eos_token_id", vocabulary.eos_id);
         writer_.add_u32("tokenizer.ggml.unknown_token_id", vocabulary.unknown_id);
+        // As many real models: the end token pads.
+        writer_.add_u32("tokenizer.ggml.padding_token_id", vocabulary.eos_id);
         writer_.add_bool("tokenizer.ggml.add_bos_token", false);
         writer_.add_string("tokenizer.chat_template", vocabulary.chat_template);
     }

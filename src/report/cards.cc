@@ -106,12 +106,16 @@ void add_outcome(Page& page, const diagnose::Outcome& outcome) {
     for (const std::string& kind : outcome.checked) {
         kinds += (kinds.empty() ? "" : ", ") + say(style, "kind_" + kind);
     }
-    const std::string id = std::string("outcome_") + diagnose::verdict_name(outcome.verdict);
+    const size_t tried = outcome.gains + outcome.losses + outcome.too_close;
+    std::string id = std::string("outcome_") + diagnose::verdict_name(outcome.verdict);
+    if (outcome.verdict == diagnose::Outcome::Verdict::not_enough_data && tried > 0) {
+        id += outcome.untrusted ? "_untrusted" : "_few";
+    }
     page.note(note(id)
                   .with("gains", outcome.gains)
                   .with("losses", outcome.losses)
                   .with("close", outcome.too_close)
-                  .with("tried", outcome.gains + outcome.losses + outcome.too_close)
+                  .with("tried", tried)
                   .with("checked", kinds));
     if (outcome.not_predicted > 0) {
         page.note(note("outcome_not_predicted").with("count", outcome.not_predicted));
@@ -120,9 +124,10 @@ void add_outcome(Page& page, const diagnose::Outcome& outcome) {
 
 }  // namespace
 
-void add_decisions(Page& page, const std::vector<Decision>& decisions) {
+void add_decisions(Page& page, const diagnose::Diagnosis& diagnosis) {
+    const std::vector<Decision>& decisions = diagnosis.decisions;
     page.section("section_decisions");
-    if (!decisions.empty()) add_outcome(page, diagnose::conclude(decisions));
+    if (!decisions.empty()) add_outcome(page, diagnosis.outcome);
     size_t number = 0;
     size_t losses = 0;
     std::vector<const Decision*> unknown;

@@ -134,7 +134,7 @@ std::string render_explain(const Diagnosis& diagnosis, const RunRecord& record,
     add_slo(page, diagnosis);
     add_decomposition(page, diagnosis.breakdown);
     add_attribution(page, diagnosis.attribution);
-    add_decisions(page, diagnosis.decisions);
+    add_decisions(page, diagnosis);
     add_experiments(page, diagnosis.experiments);
     return page.take();
 }

@@ -11,7 +11,7 @@ namespace hone::report {
 void add_metric_table(Page& page, const std::vector<diagnose::MetricSummary>& metrics);
 void add_decomposition(Page& page, const diagnose::Breakdown& breakdown);
 void add_attribution(Page& page, const std::vector<diagnose::Attribution>& attributions);
-void add_decisions(Page& page, const std::vector<diagnose::Decision>& decisions);
+void add_decisions(Page& page, const diagnose::Diagnosis& diagnosis);
 void add_experiments(Page& page, const diagnose::ExperimentPlan& plan);
 
 // A sample of a metric as its unit wants it: bytes scaled, shares as percent, else four digits.

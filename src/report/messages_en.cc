@@ -203,6 +203,12 @@ constexpr Message kMessages[] = {
      "Nothing pays: none of {tried} changes tried surely gains ({losses} would lose, {close} are "
      "too close to call). Tried: {checked}"},
     {"outcome_not_enough_data", "no change could be predicted from this record"},
+    {"outcome_not_enough_data_untrusted",
+     "no gain found among {tried} changes tried, but this measurement (grade D) cannot tell. "
+     "Tried: "
+     "{checked}"},
+    {"outcome_not_enough_data_few",
+     "no gain found, but only {tried} changes could be predicted. Tried: {checked}"},
     {"kind_threads", "threads"},
     {"kind_isa", "instruction set"},
     {"kind_variant", "kernel variants"},

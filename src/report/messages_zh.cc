@@ -221,6 +221,9 @@ constexpr Message kMessages[] = {
      "项难分高下）。"
      "试过的种类：{checked}"},
     {"outcome_not_enough_data", "这份记录不足以预测任何改变"},
+    {"outcome_not_enough_data_untrusted",
+     "试过的 {tried} 项改变中没有发现收益，但这次测量（等级 D）说明不了什么。试过：{checked}"},
+    {"outcome_not_enough_data_few", "没有发现收益，但只有 {tried} 项改变可以预测。试过：{checked}"},
     {"kind_threads", "线程数"},
     {"kind_isa", "指令集"},
     {"kind_variant", "内核实现"},

@@ -1,0 +1,197 @@
+// The cards that repair a finding, and those that must not be there.
+#include "diagnose/cards.h"
+
+#include <gtest/gtest.h>
+
+#include "diagnose/diagnosis.h"
+#include "diagnose/fake_record.h"
+
+namespace hone::diagnose {
+namespace {
+
+using measure::RunRecord;
+using Words = std::vector<std::string>;
+
+const Decision* card_of(const Diagnosis& diagnosis, std::string_view action) {
+    for (const Decision& card : diagnosis.decisions) {
+        if (card.action == action) return &card;
+    }
+    return nullptr;
+}
+
+// A sure gain by a flag, between these changes, whose own interval holds it.
+void expect_gain(const RunRecord& record, const char* action, double low, double high) {
+    const Diagnosis diagnosis = diagnose(record);
+    const Decision* card = card_of(diagnosis, action);
+    ASSERT_NE(card, nullptr) << action;
+    ASSERT_TRUE(card->predicted) << action << ": " << card->reason.id;
+    const Prediction& prediction = *card->predicted;
+    EXPECT_TRUE(prediction.better) << action;
+    EXPECT_GT(prediction.change_percent, low) << action;
+    EXPECT_LT(prediction.change_percent, high) << action;
+    EXPECT_LE(prediction.interval.low, prediction.change_percent) << action;
+    EXPECT_GE(prediction.interval.high, prediction.change_percent) << action;
+    EXPECT_FALSE(card->evidence.empty()) << action;
+    EXPECT_FALSE(card->complexity.level.empty()) << action;
+    if (card->available) {
+        EXPECT_FALSE(card->apply.empty() && card->undo.empty()) << action;
+        EXPECT_EQ(diagnosis.outcome.verdict, Outcome::Verdict::gains) << action;
+    }
+}
+
+void expect_no_gain(const RunRecord& record, const char* action) {
+    const Diagnosis diagnosis = diagnose(record);
+    const Decision* card = card_of(diagnosis, action);
+    if (card == nullptr || !card->predicted) return;
+    EXPECT_FALSE(card->predicted->better) << action;
+}
+
+TEST(Cards, FewerThreadsWhereThereAreTooMany) {
+    expect_gain(oversubscribed_record(), "threads:2", -45, -30);
+    expect_no_gain(experimented_record(), "threads:4");
+    EXPECT_EQ(card_of(diagnose(oversubscribed_record()), "threads:2")->undo,
+              (Words{"--threads", "8"}));
+}
+
+TEST(Cards, APassOnAgain) {
+    expect_gain(unfused_record(), "with:merge_gate_up", -9, -6);
+    expect_no_gain(unfused_record(4.99e6), "with:merge_gate_up");
+}
+
+TEST(Cards, DenormalsAreFlushedWhereThatPays) {
+    expect_gain(denormal_record(), "flush_denormals", -60, -35);
+    const Diagnosis diagnosis = diagnose(denormal_record());
+    const Decision* card = card_of(diagnosis, "flush_denormals");
+    EXPECT_EQ(card->apply, (Words{"--flush-denormals"}));
+    EXPECT_TRUE(card->undo.empty());
+    // Eight rows of logits without a different bit.
+    EXPECT_EQ(card->risk.level, "exact");
+    expect_no_gain(denormal_record(5e6), "flush_denormals");
+    EXPECT_EQ(card_of(diagnose(fake_record()), "flush_denormals"), nullptr);
+}
+
+TEST(Cards, KeepingDenormalsLosesWhereTheyAreFlushed) {
+    RunRecord record = denormal_record();
+    record.experiments[0].parameters["baseline"] = "on";
+    const Diagnosis diagnosis = diagnose(record);
+    EXPECT_EQ(card_of(diagnosis, "flush_denormals"), nullptr);
+    const Decision* card = card_of(diagnosis, "keep_denormals");
+    ASSERT_NE(card, nullptr);
+    EXPECT_GT(card->predicted->change_percent, 30);
+    EXPECT_EQ(card->undo, (Words{"--flush-denormals"}));
+}
+
+TEST(Cards, PrefixCacheForPromptsThatBeginAlike) {
+    // 48 of 64 tokens of a prefill that is a third of the request.
+    expect_gain(shared_prefix_record(), "prefix_cache:on", -27, -18);
+    EXPECT_EQ(card_of(diagnose(fake_record()), "prefix_cache:on"), nullptr);
+    const Diagnosis reused = diagnose(shared_prefix_record(true));
+    EXPECT_EQ(card_of(reused, "prefix_cache:on"), nullptr);
+    const Decision* off = card_of(reused, "prefix_cache:off");
+    ASSERT_NE(off, nullptr);
+    EXPECT_GT(off->predicted->change_percent, 50);
+    EXPECT_FALSE(off->predicted->better);
+}
+
+TEST(Cards, PrefixCacheDoesNotMoveThePaceOfTokens) {
+    RunRecord record = shared_prefix_record();
+    record.context.scenario = "generative";
+    const Diagnosis diagnosis = diagnose(record);
+    const Decision* card = card_of(diagnosis, "prefix_cache:on");
+    ASSERT_NE(card, nullptr);
+    EXPECT_FALSE(card->predicted);
+    EXPECT_EQ(card->reason.id, "metric_without_prefill");
+}
+
+TEST(Cards, PaddingIsTrimmed) {
+    expect_gain(padded_record(), "trim_padding", -18, -10);
+    EXPECT_EQ(card_of(diagnose(padded_record(0)), "trim_padding"), nullptr);
+    // What the prefix cache keeps was not computed.
+    RunRecord record = padded_record();
+    for (auto& request : record.requests) request.prompt_tokens_reused = 32;
+    EXPECT_EQ(card_of(diagnose(record), "trim_padding"), nullptr);
+}
+
+TEST(Cards, ALengthSweepNarrowsThePrefill) {
+    RunRecord record = shared_prefix_record();
+    cost::Sweep sweep{"length_sweep", "", "64", {}};
+    for (const int tokens : {16, 32, 64}) {
+        sweep.points.push_back({std::to_string(tokens), samples(5e6 + 0.55e6 * tokens), {}});
+    }
+    record.experiments.push_back(cost::to_experiment(sweep));
+    const cost::Ratio ratio = prefill_factor(record, record.requests[0], 0.25);
+    EXPECT_NEAR(ratio.value, (5 + 0.55 * 16) / (5 + 0.55 * 64), 0.01);
+    EXPECT_LE(ratio.low, ratio.value);
+    EXPECT_GE(ratio.high, ratio.value);
+    // Outside of the sweep the run itself is all there is.
+    EXPECT_GT(prefill_factor(record, record.requests[0], 0.1).value, 0.1);
+    EXPECT_EQ(prefill_factor(record, record.requests[0], 1).value, 1);
+}
+
+TEST(Cards, FinerStepsAreALossOfTheirOwn) {
+    RunRecord record = fake_record();
+    cost::Sweep sweep{"length_sweep", "", "64", {}};
+    for (const int tokens : {32, 64}) {
+        sweep.points.push_back({std::to_string(tokens), samples(5e6 + 0.55e6 * tokens), {}});
+    }
+    record.experiments.push_back(cost::to_experiment(sweep));
+    const Diagnosis diagnosis = diagnose(record);
+    const Decision* card = card_of(diagnosis, "step_tokens:32");
+    ASSERT_NE(card, nullptr);
+    ASSERT_TRUE(card->predicted);
+    EXPECT_GT(card->predicted->change_percent, 2);
+    EXPECT_EQ(card->apply, (Words{"--step-tokens", "32"}));
+}
+
+TEST(Cards, AQuietMachineIsPredictedButNotAppliedHere) {
+    expect_gain(traffic_record(), "quiet_machine", -35, -15);
+    expect_gain(throttled_record(), "quiet_machine", -35, -25);
+    EXPECT_FALSE(card_of(diagnose(traffic_record()), "quiet_machine")->available);
+    EXPECT_EQ(card_of(diagnose(experimented_record()), "quiet_machine"), nullptr);
+}
+
+TEST(Cards, EveryActionIsThereOnceAndCanBeUndone) {
+    for (const RunRecord& record : {experimented_record(), wasteful_record(), denormal_record(),
+                                    padded_record(), oversubscribed_record()}) {
+        std::set<std::string> actions;
+        for (const Decision& card : diagnose(record).decisions) {
+            EXPECT_TRUE(actions.insert(card.action).second) << card.action;
+            if (!card.available || card.action == "measure_again") continue;
+            EXPECT_NE(card.apply, card.undo) << card.action;
+        }
+    }
+}
+
+TEST(Outcome, NothingPaysOnACleanRecord) {
+    const Diagnosis diagnosis = diagnose(experimented_record());
+    EXPECT_EQ(diagnosis.outcome.verdict, Outcome::Verdict::nothing_pays);
+    EXPECT_EQ(diagnosis.outcome.gains, 0u);
+    EXPECT_GE(diagnosis.outcome.losses, 3u);
+    EXPECT_EQ(diagnosis.outcome.checked, (Words{"threads", "without"}));
+}
+
+TEST(Outcome, NoDataIsNoAnswer) {
+    EXPECT_EQ(diagnose(fake_record()).outcome.verdict, Outcome::Verdict::not_enough_data);
+    RunRecord noisy = experimented_record();
+    noisy.interference.steal_share = 0.5;
+    const Diagnosis diagnosis = diagnose(noisy);
+    EXPECT_EQ(diagnosis.outcome.verdict, Outcome::Verdict::not_enough_data);
+    EXPECT_TRUE(diagnosis.outcome.untrusted);
+}
+
+TEST(Outcome, SmallAndDoubtfulChangesAreNoGains) {
+    // One percent in every pair: sure, and not worth a card that says gain.
+    RunRecord record = fake_record();
+    record.experiments.push_back(cost::to_experiment(cost::Sweep{
+        "thread_sweep",
+        "",
+        "2",
+        {{"1", samples(0.99e6), samples(4.95e6)}, {"2", samples(1.0e6), samples(5.0e6)}}}));
+    const Diagnosis diagnosis = diagnose(record);
+    EXPECT_FALSE(card_of(diagnosis, "threads:1")->predicted->better);
+    EXPECT_EQ(diagnosis.outcome.gains, 0u);
+    EXPECT_EQ(diagnosis.outcome.too_close, 1u);
+}
+
+}  // namespace
+}  // namespace hone::diagnose
