@@ -25,7 +25,7 @@ struct Executor::State {
         : plan(std::move(p)), weights(std::move(w)), tasks(plan.nodes.size()), team(&t) {}
 
     void begin(const StepInput& input);
-    void run_all(measure::StepTimer* timer);
+    void run_all(measure::StepTimer* timer, NodeHook hook);
     std::span<const float> logits();
 };
 
@@ -63,13 +63,14 @@ void Executor::State::begin(const StepInput& input) {
     for (auto& counter : tasks) counter.store(0, std::memory_order_relaxed);
 }
 
-void Executor::State::run_all(measure::StepTimer* timer) {
+void Executor::State::run_all(measure::StepTimer* timer, NodeHook hook) {
     const uint32_t n_nodes = static_cast<uint32_t>(plan.nodes.size());
     if (timer != nullptr) timer->begin_step();
     team->run([&](int thread) {
         for (uint32_t n = 0; n < n_nodes; ++n) {
             if (timer != nullptr) timer->mark_start(n, thread);
             run_node(step, n, thread);
+            if (hook.after != nullptr) hook.after(hook.context, n, thread);
             if (timer != nullptr) timer->mark_compute_end(n, thread);
             if (!step.binding->nodes[n].barrier) continue;
             team->barrier();
@@ -110,9 +111,10 @@ base::Result<std::unique_ptr<Executor>> Executor::create(Plan plan, const Weight
     return std::unique_ptr<Executor>(new Executor(std::move(state)));
 }
 
-std::span<const float> Executor::run(const StepInput& input, measure::StepTimer* timer) {
+std::span<const float> Executor::run(const StepInput& input, measure::StepTimer* timer,
+                                     NodeHook hook) {
     state_->begin(input);
-    state_->run_all(timer);
+    state_->run_all(timer, hook);
     const std::span<const float> logits = state_->logits();
     state_->step.input = nullptr;
     return logits;
@@ -157,6 +159,15 @@ uint32_t Executor::vocab() const {
 }
 machine::ThreadTeam& Executor::team() {
     return *state_->team;
+}
+
+std::vector<std::span<const std::byte>> Executor::packed_weights(uint32_t node) const {
+    HONE_CHECK_LT(size_t{node}, state_->plan.nodes.size());
+    std::vector<std::span<const std::byte>> spans;
+    for (const kernels::PackedMatrix& matrix : state_->weights.segments(node)) {
+        spans.emplace_back(matrix.data, matrix.bytes());
+    }
+    return spans;
 }
 
 ExecutorMemory Executor::memory() const {

@@ -45,6 +45,13 @@ struct ExecutorMemory {
     uint64_t workspace_bytes = 0;
 };
 
+// Extra work after every node, for experiments that make an operator slower. Called on every thread
+// between the node's work and its barrier, so a timer counts it as the node's; must not throw.
+struct NodeHook {
+    void (*after)(void* context, uint32_t node, int thread) = nullptr;
+    void* context = nullptr;
+};
+
 class Executor {
   public:
     // Selects nothing and plans nothing: packs what the plan names and allocates the workspace.
@@ -54,7 +61,8 @@ class Executor {
 
     // Returns logits [output_rows.size()][vocab], valid until the next run. A wrong StepInput is a
     // bug of the caller (HONE_CHECK). With a timer every node is stamped (measure/step_timer.h).
-    std::span<const float> run(const StepInput& input, measure::StepTimer* timer = nullptr);
+    std::span<const float> run(const StepInput& input, measure::StepTimer* timer = nullptr,
+                               NodeHook hook = {});
 
     const Plan& plan() const;
     uint32_t tokens_max() const;
@@ -62,6 +70,8 @@ class Executor {
     uint32_t vocab() const;
     ExecutorMemory memory() const;
     machine::ThreadTeam& team();
+    // The packed weights that a node reads, in its order; none for a node without a linear's.
+    std::vector<std::span<const std::byte>> packed_weights(uint32_t node) const;
 
     // Runs one node alone on the buffers of the last step, `repeats` times, with its barrier; the
     // experiments of the probe room (hot copy, dispatch) are made of it. Returns total ns by

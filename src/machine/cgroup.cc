@@ -146,4 +146,26 @@ CgroupLimits read_cgroup_limits(const std::string& root) {
     return limits;
 }
 
+std::optional<CgroupThrottling> read_cgroup_throttling(const std::string& root) {
+    struct Keys {
+        const char* controller;
+        const char* throttled;
+        double unit_ns;
+    };
+    for (const Keys& keys : {Keys{"", "throttled_usec", 1e3}, Keys{"cpu", "throttled_time", 1}}) {
+        for (const std::string& directory : group_directories(root, keys.controller)) {
+            const auto text = read_system_text(directory + "/cpu.stat");
+            if (!text) continue;
+            const auto periods = value_of(*text, "nr_throttled");
+            const auto time = value_of(*text, keys.throttled);
+            const auto count = periods ? parse_count(*periods) : std::nullopt;
+            const auto units = time ? parse_count(*time) : std::nullopt;
+            if (count && units) {
+                return CgroupThrottling{*count, static_cast<double>(*units) * keys.unit_ns};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace hone::machine

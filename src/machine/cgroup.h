@@ -20,4 +20,13 @@ struct CgroupLimits {
 // `root` as in machine/facts.h.
 CgroupLimits read_cgroup_limits(const std::string& root);
 
+// How often and how long a CPU quota has stopped this process's group, since the group was made.
+// Both versions count in cpu.stat; the group nearest to the process that counts is taken.
+struct CgroupThrottling {
+    uint64_t periods = 0;  // in which it was stopped
+    double throttled_ns = 0;
+};
+// nullopt where no group counts, as without a CPU controller.
+std::optional<CgroupThrottling> read_cgroup_throttling(const std::string& root);
+
 }  // namespace hone::machine

@@ -103,5 +103,30 @@ TEST(Cgroup, NonsenseIsNoLimit) {
     EXPECT_FALSE(limits.memory_bytes.has_value());
 }
 
+TEST(Cgroup, ThrottlingOfBothVersions) {
+    FakeTree none;
+    EXPECT_FALSE(read_cgroup_throttling(none.root()).has_value());
+    FakeTree two;
+    two.put("/proc/self/mountinfo", kMountV2)
+        .put("/proc/self/cgroup", "0::/app/worker\n")
+        .put("/sys/fs/cgroup/app/worker/cpu.stat", "usage_usec 5\nuser_usec 5\n")
+        .put("/sys/fs/cgroup/app/cpu.stat",
+             "usage_usec 9\nnr_periods 10\nnr_throttled 3\nthrottled_usec 4500\n");
+    const auto v2 = read_cgroup_throttling(two.root());
+    ASSERT_TRUE(v2.has_value());
+    EXPECT_EQ(v2->periods, 3u);
+    EXPECT_DOUBLE_EQ(v2->throttled_ns, 4.5e6);
+    FakeTree one;
+    one.put("/proc/self/mountinfo",
+            "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n")
+        .put("/proc/self/cgroup", "2:cpu,cpuacct:/inner\n")
+        .put("/sys/fs/cgroup/cpu,cpuacct/inner/cpu.stat",
+             "nr_periods 7\nnr_throttled 2\nthrottled_time 123456\n");
+    const auto v1 = read_cgroup_throttling(one.root());
+    ASSERT_TRUE(v1.has_value());
+    EXPECT_EQ(v1->periods, 2u);
+    EXPECT_DOUBLE_EQ(v1->throttled_ns, 123456);
+}
+
 }  // namespace
 }  // namespace hone::machine

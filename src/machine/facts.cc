@@ -239,6 +239,11 @@ DisturbanceCounters read_disturbance(const std::string& root) {
         counters.run_delay_ns = *delay;
         counters.has_run_delay = true;
     }
+    if (const auto throttling = read_cgroup_throttling(root)) {
+        counters.throttled_periods = throttling->periods;
+        counters.throttled_ns = throttling->throttled_ns;
+        counters.has_throttling = true;
+    }
     return counters;
 }
 

@@ -26,6 +26,9 @@ struct DisturbanceCounters {
     uint64_t minor_faults = 0;
     bool has_steal = false;
     bool has_run_delay = false;
+    uint64_t throttled_periods = 0;  // by the control group's CPU quota
+    double throttled_ns = 0;
+    bool has_throttling = false;
 };
 DisturbanceCounters read_disturbance(const std::string& root = "");
 

@@ -269,6 +269,20 @@ void ThreadTeam::run_raw(void (*work)(void*, int), void* context) {
     if (state.flush_denormals) _mm_setcsr(before);
 }
 
+bool ThreadTeam::flush_denormals() const {
+    return state_->flush_denormals;
+}
+
+void ThreadTeam::set_flush_denormals(bool flush) {
+    state_->flush_denormals = flush;
+    // Member 0 is set by every run.
+    run([flush](int thread) {
+        if (thread == 0) return;
+        const unsigned mode = _mm_getcsr() & ~kFlushBits;
+        _mm_setcsr(flush ? mode | kFlushBits : mode);
+    });
+}
+
 void ThreadTeam::barrier() {
     if (state_->threads > 1) state_->meet();
 }

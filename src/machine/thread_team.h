@@ -39,6 +39,11 @@ class ThreadTeam {
 
     int threads() const;
 
+    // ThreadTeamOptions::flush_denormals, and another value for the runs to come. Not from inside
+    // run().
+    bool flush_denormals() const;
+    void set_flush_denormals(bool flush);
+
     // Calls work(thread_index) on every member and returns when all have finished. `work` is
     // borrowed for the call; no allocation.
     template <class Work>

@@ -183,6 +183,22 @@ TEST_P(ThreadTeamBySize, FlushesDenormalsInsideRunsOnly) {
     EXPECT_GT(smallest / 2, 0.0F) << "the caller's own mode came back";
 }
 
+TEST_P(ThreadTeamBySize, FlushingCanBeSwitchedBetweenRuns) {
+    const auto team = make_team({.threads = GetParam()});
+    std::vector<float> results(static_cast<size_t>(GetParam()));
+    volatile float smallest = std::numeric_limits<float>::min();
+    for (const bool flush : {true, false, true, false}) {
+        team->set_flush_denormals(flush);
+        EXPECT_EQ(team->flush_denormals(), flush);
+        team->run([&](int thread) { results[static_cast<size_t>(thread)] = smallest / 2; });
+        if (flush) {
+            EXPECT_THAT(results, testing::Each(0.0F));
+        } else {
+            EXPECT_THAT(results, testing::Each(testing::Gt(0.0F)));
+        }
+    }
+}
+
 TEST(SplitRange, CoversEveryItemOnceInGrains) {
     for (const int64_t count : {0, 1, 15, 16, 17, 100, 1000}) {
         for (const int64_t grain : {1, 8, 16, 300}) {
