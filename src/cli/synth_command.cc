@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "models/synth.h"
@@ -14,6 +16,7 @@ struct Options {
     std::string embedding_type;
     std::string output;
     bool untied = false;
+    std::vector<std::string> plants;
 };
 
 base::Result<tensor::DType> parse_type(const std::string& name) {
@@ -30,6 +33,9 @@ base::Status run(Options& options, const CommandContext&) {
         HONE_TRY(options.spec.embedding_type, parse_type(options.embedding_type));
     }
     options.spec.tied_embeddings = !options.untied;
+    for (const std::string& plant : options.plants) {
+        HONE_TRY_STATUS(models::add_plant(plant, options.spec.plants));
+    }
     return models::write_synth(options.spec, options.output);
 }
 
@@ -56,6 +62,9 @@ Action add_synth(CLI::App& app) {
     command->add_option("--window", spec.sliding_window, "Sliding window (0: none)");
     command->add_option("--window-pattern", spec.sliding_window_pattern,
                         "Every N-th layer is global (0: none is)");
+    command->add_option("--plant", options->plants,
+                        "Put something to be found into the weights: denormals, zero-blocks, "
+                        "zero-layer, duplicate-layer, duplicate-rows (repeatable)");
     command->add_flag("--untied", options->untied, "Give the head a matrix of its own");
     return [options](const CommandContext& context) { return run(*options, context); };
 }

@@ -45,7 +45,33 @@ struct Fill {
     float mean;
     float deviation;
     uint64_t seed;
+    bool denormals = false;
+    bool zero_blocks = false;
+    bool zero = false;
+    uint64_t same_rows_from = UINT64_MAX;  // the rows from here on are one row
 };
+
+constexpr uint64_t kDenormalEvery = 8;
+constexpr uint64_t kZeroBlockEvery = 4;
+constexpr uint64_t kZeroBlockElements = 32;
+
+// Below the smallest normal number, and not 0, in the type itself.
+float denormal_of(DType dtype, float value) {
+    const float magnitude = dtype == DType::f16 ? 0x1p-18f : 0x1p-130f;
+    return value < 0 ? -magnitude : magnitude;
+}
+
+void plant(const Fill& fill, std::vector<float>& row) {
+    for (uint64_t i = 0; i < row.size(); ++i) {
+        const bool zero_block =
+            fill.zero_blocks && i / kZeroBlockElements % kZeroBlockEvery == kZeroBlockEvery - 1;
+        if (fill.zero || zero_block) {
+            row[i] = 0;
+        } else if (fill.denormals && i % kDenormalEvery == 0) {
+            row[i] = denormal_of(fill.dtype, row[i]);
+        }
+    }
+}
 
 // A source draws its tensor from its own generator, begun anew at offset 0, so that a tensor's
 // bytes depend on its seed only and a writer can be run twice.
@@ -56,7 +82,10 @@ formats::TensorSource noise_source(const Fill& fill) {
         std::vector<float> row(fill.columns);
         const uint64_t row_bytes = *tensor::row_bytes(fill.dtype, fill.columns);
         for (uint64_t at = 0; at < out.size(); at += row_bytes) {
+            // Rows that are to be one start from one state.
+            if ((offset + at) / row_bytes >= fill.same_rows_from) *random = base::Random(fill.seed);
             for (float& value : row) value = fill.mean + fill.deviation * noise(*random);
+            plant(fill, row);
             tensor::quantize(fill.dtype, row.data(), row.size(), out.data() + at);
         }
         return {};
@@ -133,8 +162,12 @@ class SynthBuilder {
         if (!spec_.tied_embeddings) {
             add_matrix("output.weight", embedding_type, spec_.n_embd, spec_.n_vocab);
         }
+        vocabulary_done_ = true;
+        base::Random first_layer = seeds_;
         for (uint32_t layer = 0; layer < spec_.n_layers; ++layer) {
             const std::string prefix = fmt::format("blk.{}.", layer);
+            if (spec_.plants.duplicate_layer && layer == 1) seeds_ = first_layer;
+            zero_outputs_ = spec_.plants.zero_layer && layer + 1 == spec_.n_layers;
             add_norm(prefix + "attn_norm.weight");
             add_matrix(prefix + "attn_q.weight", spec_.type, spec_.n_embd, q);
             add_matrix(prefix + "attn_k.weight", spec_.type, spec_.n_embd, kv);
@@ -150,8 +183,13 @@ class SynthBuilder {
     void add_matrix(const std::string& name, DType dtype, uint64_t columns, uint64_t rows) {
         const float deviation = 1.0f / std::sqrt(static_cast<float>(columns));
         dtype = fitting_type(dtype, columns);
-        writer_.add_tensor(name, dtype, {columns, rows},
-                           noise_source({dtype, columns, 0.0f, deviation, seeds_.next_u64()}));
+        Fill fill{dtype, columns, 0.0f, deviation, seeds_.next_u64()};
+        fill.denormals = spec_.plants.denormals;
+        fill.zero_blocks = spec_.plants.zero_blocks;
+        fill.zero = zero_outputs_ &&
+                    (name.ends_with("attn_output.weight") || name.ends_with("ffn_down.weight"));
+        if (spec_.plants.duplicate_rows && !vocabulary_done_) fill.same_rows_from = rows - rows / 4;
+        writer_.add_tensor(name, dtype, {columns, rows}, noise_source(fill));
     }
 
     void add_norm(const std::string& name) {
@@ -163,6 +201,8 @@ class SynthBuilder {
     const SynthSpec& spec_;
     uint32_t head_dim_;
     base::Random seeds_{spec_.seed};
+    bool vocabulary_done_ = false;
+    bool zero_outputs_ = false;
     GgufWriter writer_;
 };
 
@@ -199,11 +239,39 @@ Status check_spec(const SynthSpec& spec) {
         if (dtype == DType::i32) {
             return fail(ErrorCode::invalid_argument, "weights cannot be {}", tensor::name(dtype));
         }
+        if (spec.plants.denormals && tensor::is_quantized(dtype)) {
+            return fail(ErrorCode::invalid_argument,
+                        "{} has no denormal weights; F32, F16 and BF16 have", tensor::name(dtype));
+        }
+    }
+    if (spec.plants.duplicate_layer && spec.n_layers < 2) {
+        return fail(ErrorCode::invalid_argument, "one layer has nothing to be a duplicate of");
     }
     return {};
 }
 
 }  // namespace
+
+Status add_plant(std::string_view name, SynthPlants& plants) {
+    struct Plant {
+        std::string_view name;
+        bool SynthPlants::*flag;
+    };
+    constexpr Plant kPlants[] = {{"denormals", &SynthPlants::denormals},
+                                 {"zero-blocks", &SynthPlants::zero_blocks},
+                                 {"zero-layer", &SynthPlants::zero_layer},
+                                 {"duplicate-layer", &SynthPlants::duplicate_layer},
+                                 {"duplicate-rows", &SynthPlants::duplicate_rows}};
+    for (const Plant& plant : kPlants) {
+        if (plant.name != name) continue;
+        plants.*plant.flag = true;
+        return {};
+    }
+    return fail(ErrorCode::invalid_argument,
+                "unknown plant '{}': denormals, zero-blocks, zero-layer, duplicate-layer or "
+                "duplicate-rows",
+                name);
+}
 
 base::Result<GgufWriter> make_synth(const SynthSpec& spec) {
     HONE_TRY_STATUS(check_spec(spec));

@@ -10,12 +10,31 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "formats/gguf_writer.h"
 #include "tensor/dtype.h"
 
 namespace hone::models {
+
+// Things to be found in a synthetic model: what scans, diagnoses and experiments are tested with.
+struct SynthPlants {
+    // Every 8th weight of the matrices below the smallest normal number of their type (f32, f16,
+    // bf16 only: quantized types have no such weights).
+    bool denormals = false;
+    // Every 4th block of 32 weights in a row of the matrices is 0.
+    bool zero_blocks = false;
+    // The last layer adds nothing: its two output projections are 0.
+    bool zero_layer = false;
+    // Layer 1 is layer 0 again, byte by byte.
+    bool duplicate_layer = false;
+    // The last quarter of the vocabulary has one row for all of its tokens.
+    bool duplicate_rows = false;
+};
+// "denormals", "zero-blocks", "zero-layer", "duplicate-layer", "duplicate-rows"; otherwise
+// invalid_argument.
+base::Status add_plant(std::string_view name, SynthPlants& plants);
 
 // The defaults are a model of about 1 million parameters that runs anywhere in no time.
 struct SynthSpec {
@@ -39,6 +58,7 @@ struct SynthSpec {
     uint32_t sliding_window = 0;
     // n: layers n - 1, 2 n - 1, ... are global, the others windowed; 0: all are windowed.
     uint32_t sliding_window_pattern = 0;
+    SynthPlants plants = {};
 };
 
 // Errors: unsupported (architecture), invalid_argument (a shape that no model can have), and those

@@ -167,5 +167,81 @@ TEST(Synth, ImpossibleShapesAreRefused) {
     EXPECT_THAT(unknown.error().message, HasSubstr("'mamba'"));
 }
 
+TEST(Synth, PlantsAreInTheWeights) {
+    SynthSpec spec{.n_layers = 2, .type = DType::f32};
+    const std::string plain = *synth_bytes(spec);
+    spec.plants = {.denormals = true, .zero_blocks = true};
+    const std::string planted = *synth_bytes(spec);
+    const formats::GgufFile before = parse(plain);
+    const formats::GgufFile after = parse(planted);
+    std::vector<float> was(384 * 128);
+    std::vector<float> is(384 * 128);
+    const auto values = [](const formats::GgufFile& file, std::vector<float>& out) {
+        const auto view = file.tensor("blk.1.ffn_down.weight");
+        ASSERT_TRUE(view);
+        ASSERT_EQ(view->elements(), out.size());
+        tensor::dequantize(DType::f32, view->data, out.size(), out.data());
+    };
+    values(before, was);
+    values(after, is);
+    for (size_t i = 0; i < is.size(); ++i) {
+        const size_t column = i % 384;
+        if (column / 32 % 4 == 3) {
+            EXPECT_EQ(is[i], 0.0f);
+        } else if (column % 8 == 0) {
+            EXPECT_EQ(std::fpclassify(is[i]), FP_SUBNORMAL);
+        } else {
+            EXPECT_EQ(is[i], was[i]) << "the others are what they were";
+        }
+    }
+}
+
+TEST(Synth, DuplicateAndEmptyLayers) {
+    SynthSpec spec{.n_layers = 3};
+    spec.plants = {.zero_layer = true, .duplicate_layer = true, .duplicate_rows = true};
+    const std::string bytes = *synth_bytes(spec);
+    const formats::GgufFile file = parse(bytes);
+    const auto content = [&](const std::string& name) {
+        const auto view = file.tensor(name);
+        EXPECT_TRUE(view) << name;
+        return std::string(reinterpret_cast<const char*>(view->data), view->bytes);
+    };
+    for (const char* part : {"attn_norm", "attn_q", "ffn_norm", "ffn_down"}) {
+        const std::string name = std::string(part) + ".weight";
+        EXPECT_EQ(content("blk.1." + name), content("blk.0." + name)) << name;
+        EXPECT_NE(content("blk.2." + name), content("blk.0." + name)) << name;
+    }
+    for (const char* part : {"attn_output", "ffn_down"}) {
+        const auto view = file.tensor(std::string("blk.2.") + part + ".weight");
+        ASSERT_TRUE(view);
+        std::vector<float> values(view->elements());
+        tensor::dequantize(view->dtype, view->data, values.size(), values.data());
+        EXPECT_THAT(values, testing::Each(0.0f));
+    }
+    const auto rows = file.tensor("token_embd.weight");
+    ASSERT_TRUE(rows);
+    const auto row = [&](uint64_t index) {
+        return std::string(reinterpret_cast<const char*>(rows->row(index)), rows->row_size_bytes());
+    };
+    EXPECT_EQ(row(1023), row(768));
+    EXPECT_NE(row(767), row(768));
+}
+
+TEST(Synth, PlantsThatCannotBeAreRefused) {
+    SynthPlants plants;
+    EXPECT_TRUE(add_plant("zero-blocks", plants));
+    EXPECT_TRUE(plants.zero_blocks);
+    EXPECT_FALSE(plants.denormals);
+    const auto unknown = add_plant("weeds", plants);
+    ASSERT_FALSE(unknown);
+    EXPECT_THAT(unknown.error().message, HasSubstr("'weeds'"));
+    SynthSpec spec;
+    spec.plants.denormals = true;
+    EXPECT_EQ(make_synth(spec).error().code, ErrorCode::invalid_argument);
+    spec = SynthSpec{.n_layers = 1};
+    spec.plants.duplicate_layer = true;
+    EXPECT_EQ(make_synth(spec).error().code, ErrorCode::invalid_argument);
+}
+
 }  // namespace
 }  // namespace hone::models
