@@ -27,10 +27,11 @@ namespace hone::cost {
 struct TensorScan {
     std::string name;
     std::string dtype;
-    uint64_t elements = 0;        // that were looked at
-    uint64_t bytes = 0;           // of these, in the file
-    uint64_t denormals = 0;       // below the smallest normal f32, and not 0
-    uint64_t half_denormals = 0;  // stored halves (values or scales) below the smallest normal one
+    uint64_t elements = 0;   // that were looked at
+    uint64_t bytes = 0;      // of these, in the file
+    uint64_t denormals = 0;  // below the smallest normal f32, and not 0
+    // Stored halves (values, and scales of blocks of 32) below the smallest normal one.
+    uint64_t half_denormals = 0;
     uint64_t nans = 0;
     uint64_t infinities = 0;
     uint64_t blocks = 0;

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
+constexpr int kPairs = 3;
 constexpr size_t kChunkBytes = size_t{1} << 20;
 // Enough to see the storage, little enough for a slow one.
 constexpr uint64_t kReadBytesMax = uint64_t{256} << 20;
@@ -35,6 +37,20 @@ class File {
 
     // Asks the kernel to forget its copy; pages that somebody has mapped stay.
     void drop_pages() const { (void)posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED); }
+
+    // Of the pages of the first `bytes`, those that are in memory; nullopt where nobody tells.
+    std::optional<double> resident_share(uint64_t bytes) const {
+        const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+        void* map = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd_, 0);
+        if (map == MAP_FAILED) return std::nullopt;
+        std::vector<unsigned char> pages((bytes + page - 1) / page);
+        const bool told = mincore(map, bytes, pages.data()) == 0;
+        munmap(map, bytes);
+        if (!told) return std::nullopt;
+        const auto resident = std::count_if(pages.begin(), pages.end(),
+                                            [](unsigned char flags) { return (flags & 1) != 0; });
+        return static_cast<double>(resident) / static_cast<double>(pages.size());
+    }
 
     // Reads the first `bytes`; returns what came.
     uint64_t read_through(uint64_t bytes, std::vector<char>& buffer) const {
@@ -63,43 +79,121 @@ std::optional<uint64_t> storage_bytes() {
     return std::nullopt;
 }
 
+// A reading that found its pages in memory is no cold one.
+base::Status check_cold(const cost::ColdWarm& result, uint64_t bytes) {
+    if (result.dropped_share.value_or(1) < kColdShareMin) {
+        return fail(ErrorCode::unavailable,
+                    "the kernel did not drop the file's pages: {:.0f} % stayed in memory",
+                    100 * (1 - *result.dropped_share));
+    }
+    if (static_cast<double>(result.bytes_read) < kColdShareMin * static_cast<double>(bytes)) {
+        return fail(ErrorCode::unavailable,
+                    "the file's pages come from elsewhere: {} of {} bytes were read from storage",
+                    result.bytes_read, bytes);
+    }
+    return {};
+}
+
+// Drops the file's pages, does the work, and notes what the kernel says about both.
+template <class Work>
+base::Result<double> drop_and_time(const ExperimentBench& bench, const File& file, uint64_t bytes,
+                                   cost::ColdWarm& result, Work&& work) {
+    file.drop_pages();
+    if (const auto resident = file.resident_share(bytes)) {
+        const double dropped = 1 - *resident;
+        result.dropped_share = std::min(dropped, result.dropped_share.value_or(dropped));
+    }
+    const auto before = storage_bytes();
+    const int64_t begin_ns = bench.clock.now_ns();
+    HONE_TRY_STATUS(work());
+    const auto ns = static_cast<double>(bench.clock.now_ns() - begin_ns);
+    const auto after = storage_bytes();
+    if (!before || !after) {
+        return fail(ErrorCode::unavailable, "the kernel does not count reads from storage");
+    }
+    result.bytes_read = std::min(result.bytes_read, *after - *before);
+    return ns;
+}
+
+// What reading the file costs, which is what loading waits for.
+base::Status measure_load(const ExperimentBench& bench, const File& file, uint64_t bytes,
+                          cost::ColdWarm& result) {
+    std::vector<char> buffer(kChunkBytes);
+    HONE_TRY(const double cold_ns, drop_and_time(bench, file, bytes, result, [&]() -> base::Status {
+                 (void)file.read_through(bytes, buffer);
+                 return {};
+             }));
+    result.cold_ns.push_back(cold_ns);
+    result.warm_ns.push_back(bench.time_ns([&] { (void)file.read_through(bytes, buffer); }));
+    return {};
+}
+
+// The first step of a model opened as the session was.
+base::Result<double> first_step_ns(const ExperimentBench& bench, runtime::Session& session) {
+    HONE_TRY(Stepper stepper, Stepper::create(session.config(), session.executor(), 1,
+                                              static_cast<uint32_t>(bench.options.depth)));
+    base::Random random(bench.options.seed);
+    const auto prompt =
+        random_tokens(random, stepper.executor().vocab(), static_cast<size_t>(bench.options.depth));
+    return bench.time_ns([&] { stepper.prefill(0, prompt); });
+}
+
+base::Status measure_first_run(const ExperimentBench& bench, const File& file, uint64_t bytes,
+                               cost::ColdWarm& result) {
+    HONE_TRY_STATUS(check_memory(bench, 1));
+    const std::string& path = bench.session.model().path();
+    const auto open = [&] {
+        return runtime::Session::open(path, bench.session.options(), bench.clock);
+    };
+    std::unique_ptr<runtime::Session> cold;
+    HONE_TRY_STATUS(drop_and_time(bench, file, bytes, result, [&]() -> base::Status {
+        HONE_TRY(cold, open());
+        return {};
+    }));
+    HONE_TRY(const double cold_ns, first_step_ns(bench, *cold));
+    cold.reset();
+    HONE_TRY(const auto warm, open());
+    HONE_TRY(const double warm_ns, first_step_ns(bench, *warm));
+    result.cold_ns.push_back(cold_ns);
+    result.warm_ns.push_back(warm_ns);
+    return {};
+}
+
 }  // namespace
 
 ExperimentOutcome cold_warm(const ExperimentBench& bench, const ExperimentOrder& order,
                             const TimeBox& box) {
-    if (!order.subject.empty() && order.subject != "load") {
+    const bool first_run = order.subject == "first_run";
+    if (!first_run && !order.subject.empty() && order.subject != "load") {
         return fail(ErrorCode::unsupported, "no cold and warm '{}'", order.subject);
     }
     const File file(bench.session.model().path());
     if (!file.is_open()) return fail(ErrorCode::unavailable, "the model file cannot be read");
-    const uint64_t bytes = std::min(bench.session.model().file_bytes(), kReadBytesMax);
-    std::vector<char> buffer(kChunkBytes);
+    const uint64_t size = bench.session.model().file_bytes();
+    const uint64_t bytes = first_run ? size : std::min(size, kReadBytesMax);
     cost::ColdWarm result;
-    result.subject = "load";
+    result.subject = first_run ? "first_run" : "load";
     result.bytes_read = UINT64_MAX;
     // Storage may be slow: one pair will do.
-    for (int i = 0; i < ExperimentBench::kRoundsMin && (i == 0 || box.open()); ++i) {
+    for (int i = 0; i < kPairs && (i == 0 || box.open()); ++i) {
         HONE_TRY_STATUS(bench.conduct.check());
-        file.drop_pages();
-        const auto before = storage_bytes();
-        result.cold_ns.push_back(bench.time_ns([&] { (void)file.read_through(bytes, buffer); }));
-        const auto after = storage_bytes();
-        if (!before || !after) {
-            return fail(ErrorCode::unavailable, "the kernel does not count reads from storage");
-        }
-        result.bytes_read = std::min(result.bytes_read, *after - *before);
-        result.warm_ns.push_back(bench.time_ns([&] { (void)file.read_through(bytes, buffer); }));
+        HONE_TRY_STATUS(first_run ? measure_first_run(bench, file, bytes, result)
+                                  : measure_load(bench, file, bytes, result));
     }
-    if (static_cast<double>(result.bytes_read) < kColdShareMin * static_cast<double>(bytes)) {
-        return fail(ErrorCode::unavailable,
-                    "the file's pages stay in memory: {} of {} bytes came from storage",
-                    result.bytes_read, bytes);
-    }
+    HONE_TRY_STATUS(check_cold(result, bytes));
     measure::ExperimentResult out = cost::to_experiment(result);
     out.values["cold_ms"] = *measure::median(result.cold_ns) * 1e-6;
     out.values["warm_ms"] = *measure::median(result.warm_ns) * 1e-6;
     out.values["bytes"] = bytes;
     return ExperimentResults{std::move(out)};
+}
+
+double cold_warm_s(const ExperimentBench& bench, const ExperimentOrder& order) {
+    // A slow disk of today, twice.
+    constexpr double kBytesPerSecond = 400e6;
+    const uint64_t bytes = std::min(bench.session.model().file_bytes(), kReadBytesMax);
+    const double read_s = 2 * static_cast<double>(bytes) / kBytesPerSecond;
+    return order.subject == "first_run" ? read_s + 2e-3 * bench.session.load_ms() : read_s;
 }
 
 }  // namespace hone::probe

@@ -42,26 +42,29 @@ struct SweepPlan {
 
 // Opening takes time and memory; both are known from the session.
 base::Status check_affordable(const ExperimentBench& bench, size_t executors, const TimeBox& box) {
-    double open_ms = 0;
-    for (const auto& [stage, ms] : bench.session.load_stage_ms()) {
-        if (stage == "graph" || stage == "plan" || stage == "threads" || stage == "pack") {
-            open_ms += ms;
-        }
-    }
-    const double open_s = open_ms * 1e-3 * static_cast<double>(executors);
-    // A box is a share of the budget: twice that is still paid for by the experiments that follow.
-    if (open_s > 2 * box.left_s()) {
+    const double open_s = bench.costs.open_s * static_cast<double>(executors);
+    if (open_s > box.to_the_end_s()) {
         return fail(ErrorCode::deadline, "opening {} executors takes about {:.1f} s", executors,
                     open_s);
     }
-    const graph::ExecutorMemory memory = bench.session.executor().memory();
-    const uint64_t needed = executors * (memory.weights_bytes + memory.workspace_bytes);
-    const uint64_t free = machine::memory_budget_bytes(machine::read_machine_facts());
-    if (free > 0 && needed > free / 2) {
-        return fail(ErrorCode::exhausted, "{} more executors need {} MiB of memory", executors,
-                    needed >> 20);
-    }
-    return {};
+    return check_memory(bench, executors);
+}
+
+// Every point against the run's own setting.
+bool all_settled(const std::vector<Contender>& contenders, const std::string& baseline) {
+    const auto own = std::find_if(contenders.begin(), contenders.end(),
+                                  [&](const Contender& c) { return c.setting == baseline; });
+    return std::all_of(contenders.begin(), contenders.end(), [&](const Contender& c) {
+        return c.setting == baseline || (settled(c.point.decode_ns, own->point.decode_ns) &&
+                                         settled(c.point.prefill_ns, own->point.prefill_ns));
+    });
+}
+
+double sweep_s(const ExperimentBench& bench, size_t settings) {
+    const double sample_ns =
+        bench.costs.prefill_token_ns * prompt_tokens(bench) + bench.costs.decode_ns * kDecodeSteps;
+    const double samples = static_cast<double>(settings) * (1 + ExperimentBench::kRoundsWanted);
+    return bench.costs.open_s * static_cast<double>(settings - 1) + samples * sample_ns * 1e-9;
 }
 
 base::Result<std::vector<Contender>> open_contenders(const ExperimentBench& bench,
@@ -114,15 +117,18 @@ base::Result<cost::Sweep> run_sweep(const ExperimentBench& bench, const SweepPla
         measure_once(bench, random, contender, false);
     }
     size_t first = 0;
-    HONE_TRY_STATUS(bench.rounds(box, [&]() -> base::Status {
-        // Each round starts with another, so that none always follows the same one.
-        for (size_t i = 0; i < contenders.size(); ++i) {
-            HONE_TRY_STATUS(bench.conduct.check());
-            measure_once(bench, random, contenders[(first + i) % contenders.size()], true);
-        }
-        ++first;
-        return {};
-    }));
+    HONE_TRY_STATUS(bench.rounds(
+        box,
+        [&]() -> base::Status {
+            // Each round starts with another, so that none always follows the same one.
+            for (size_t i = 0; i < contenders.size(); ++i) {
+                HONE_TRY_STATUS(bench.conduct.check());
+                measure_once(bench, random, contenders[(first + i) % contenders.size()], true);
+            }
+            ++first;
+            return {};
+        },
+        [&] { return all_settled(contenders, plan.baseline); }));
     cost::Sweep sweep{plan.name, plan.subject, plan.baseline, {}};
     for (Contender& contender : contenders) sweep.points.push_back(std::move(contender.point));
     return sweep;
@@ -146,6 +152,17 @@ double ratio_or_zero(const std::vector<double>& after, const std::vector<double>
 }
 
 }  // namespace
+
+base::Status check_memory(const ExperimentBench& bench, size_t executors) {
+    const graph::ExecutorMemory memory = bench.session.executor().memory();
+    const uint64_t needed = executors * (memory.weights_bytes + memory.workspace_bytes);
+    const uint64_t free = machine::memory_budget_bytes(machine::read_machine_facts());
+    if (free > 0 && needed > free / 2) {
+        return fail(ErrorCode::exhausted, "{} more executors need {} MiB of memory", executors,
+                    needed >> 20);
+    }
+    return {};
+}
 
 ExperimentOutcome thread_sweep(const ExperimentBench& bench, const ExperimentOrder& order,
                                const TimeBox& box) {
@@ -226,6 +243,16 @@ ExperimentOutcome pass_ablation(const ExperimentBench& bench, const ExperimentOr
     result.values["prefill_ratio"] = ratio_or_zero(without.prefill_ns, with.prefill_ns);
     result.values["n"] = with.decode_ns.size();
     return ExperimentResults{std::move(result)};
+}
+
+double thread_sweep_s(const ExperimentBench& bench, const ExperimentOrder& order) {
+    return sweep_s(bench, order.settings.empty() ? 3 : order.settings.size());
+}
+double isa_sweep_s(const ExperimentBench& bench, const ExperimentOrder& order) {
+    return sweep_s(bench, std::max<size_t>(2, order.settings.size()));
+}
+double pass_ablation_s(const ExperimentBench& bench, const ExperimentOrder&) {
+    return sweep_s(bench, 2);
 }
 
 }  // namespace hone::probe

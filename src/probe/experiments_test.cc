@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "cost/experiments.h"
+#include "cost/observations.h"
 #include "probe/probe_fixture.h"
 
 namespace hone::probe {
@@ -17,7 +18,7 @@ using measure::ExperimentResult;
 class ExperimentsTest : public TinyModelTest {
   protected:
     static std::vector<ExperimentResult> run(const std::vector<ExperimentOrder>& orders,
-                                             double budget_s = 0.2) {
+                                             double budget_s = 20) {
         ExperimentOptions options;
         options.budget_s = budget_s;
         options.depth = 16;
@@ -43,7 +44,6 @@ TEST_F(ExperimentsTest, HotCopyTimesBothSlices) {
         EXPECT_EQ(hot->cold_ns.size(), hot->hot_ns.size());
         EXPECT_GE(hot->cold_ns.size(), 3u);
         EXPECT_LE(hot->hot_bytes, 128u << 10);
-        EXPECT_EQ(result.parameters.at("node_kind"), "linear");
         EXPECT_GT(result.parameters.at("nodes").get<int>(), 0);
         EXPECT_GE(result.values.at("hot_share").get<double>(), 0.0);
         EXPECT_LE(result.values.at("hot_share").get<double>(), 1.0);
@@ -86,6 +86,101 @@ TEST_F(ExperimentsTest, BatchSweepFitsALine) {
     EXPECT_EQ(result.values.at("points")[2].at("batch"), 8) << "more than the session has room for";
     EXPECT_TRUE(result.values.contains("intercept_ns"));
     EXPECT_TRUE(result.values.contains("slope_ns"));
+    for (const cost::SweepPoint& point : sweep->points) {
+        EXPECT_EQ(point.prefill_ns.size(), point.decode_ns.size());
+        EXPECT_FALSE(point.prefill_ns.empty());
+    }
+    EXPECT_EQ(result.parameters.at("prompt_tokens"), 16);
+}
+
+TEST_F(ExperimentsTest, LengthSweepFitsALine) {
+    const ExperimentResult result = run_one({"length_sweep", "", "", {"4", "40"}});
+    ASSERT_TRUE(result.valid) << result.note;
+    const auto sweep = cost::as_sweep(result);
+    ASSERT_TRUE(sweep.has_value());
+    EXPECT_EQ(sweep->baseline, "16");
+    ASSERT_EQ(sweep->points.size(), 3u) << "the run's own length is among them";
+    EXPECT_EQ(sweep->points[2].setting, "40");
+    for (const cost::SweepPoint& point : sweep->points) {
+        EXPECT_GE(point.prefill_ns.size(), 3u);
+        EXPECT_TRUE(point.decode_ns.empty());
+    }
+    EXPECT_TRUE(result.values.contains("intercept_ns"));
+    EXPECT_TRUE(result.values.contains("slope_ns"));
+}
+
+TEST_F(ExperimentsTest, SubstitutionReadsTheWeights) {
+    const auto results = run({{"compute_substitution", "linear", "", {}}});
+    ASSERT_EQ(results.size(), 2u);
+    uint64_t weights = 0;
+    uint64_t nodes = 0;
+    for (const graph::PlanNode& node : session_->plan().nodes) {
+        if (node.desc.kind != cost::OpKind::linear || node.desc.weight_bytes == 0) continue;
+        weights += node.desc.weight_bytes;
+        ++nodes;
+    }
+    for (const ExperimentResult& result : results) {
+        ASSERT_TRUE(result.valid) << result.note;
+        const auto read = cost::as_compute_substitution(result);
+        ASSERT_TRUE(read.has_value());
+        EXPECT_EQ(read->kind, "linear");
+        EXPECT_EQ(read->full_ns.size(), read->read_ns.size());
+        EXPECT_GE(read->full_ns.size(), 3u);
+        // Whole chunks of 512 bytes are read.
+        EXPECT_LE(read->bytes, weights / nodes);
+        EXPECT_GT(read->bytes, weights / nodes - 512);
+    }
+}
+
+TEST_F(ExperimentsTest, DelaysAreInTheSteps) {
+    const auto results = run({{"delay_injection", "linear", "decode", {}}});
+    ASSERT_EQ(results.size(), 2u);
+    uint64_t linears = 0;
+    for (const graph::PlanNode& node : session_->plan().nodes) {
+        linears += node.desc.kind == cost::OpKind::linear;
+    }
+    for (const ExperimentResult& result : results) {
+        ASSERT_TRUE(result.valid) << result.note;
+        const auto delay = cost::as_delay_injection(result);
+        ASSERT_TRUE(delay.has_value());
+        EXPECT_EQ(delay->calls, linears);
+        EXPECT_GE(delay->delay_ns, 500);
+        // The calling thread waits in both, so no step is shorter than what it waited at least.
+        for (const double step_ns : delay->delayed_ns) {
+            EXPECT_GE(step_ns, 500.0 * static_cast<double>(linears));
+        }
+    }
+    EXPECT_EQ(cost::as_delay_injection(results[0])->threads, "all");
+    EXPECT_EQ(cost::as_delay_injection(results[1])->threads, "one");
+}
+
+TEST_F(ExperimentsTest, FlushingDenormalsLeavesTheTeamAsItWas) {
+    machine::ThreadTeam& team = session_->executor().team();
+    const ExperimentResult result = run_one({"ftz", "", "", {}});
+    ASSERT_TRUE(result.valid) << result.note;
+    EXPECT_FALSE(team.flush_denormals());
+    const auto flush = cost::as_flush_denormals(result);
+    ASSERT_TRUE(flush.has_value());
+    EXPECT_EQ(flush->baseline, "off");
+    EXPECT_EQ(flush->rows, 5u) << "one of the prompt, four of the steps after it";
+    EXPECT_EQ(flush->off.decode_ns.size(), flush->on.decode_ns.size());
+    EXPECT_EQ(flush->off.prefill_ns.size(), flush->on.prefill_ns.size());
+    EXPECT_EQ(flush->rows_differing, 0u) << "this model has no denormals";
+    team.set_flush_denormals(true);
+    EXPECT_EQ(cost::as_flush_denormals(run_one({"ftz", "", "", {}}))->baseline, "on");
+    EXPECT_TRUE(team.flush_denormals());
+    team.set_flush_denormals(false);
+}
+
+TEST_F(ExperimentsTest, ScanGoesThroughTheFile) {
+    const ExperimentResult result = run_one({"weight_scan", "", "", {}});
+    ASSERT_TRUE(result.valid) << result.note;
+    const auto scan = cost::as_weight_scan(result);
+    ASSERT_TRUE(scan.has_value());
+    EXPECT_TRUE(scan->complete);
+    EXPECT_EQ(scan->bytes_scanned, scan->bytes);
+    EXPECT_GT(scan->bytes, 0u);
+    EXPECT_TRUE(scan->findings.empty());
 }
 
 TEST_F(ExperimentsTest, NullGraphWalksThePlan) {
@@ -141,11 +236,26 @@ TEST_F(ExperimentsTest, ColdWarmReadsOrSaysWhyNot) {
     EXPECT_FALSE(run_one({"cold_warm", "elsewhere", "", {}}).valid);
 }
 
+TEST_F(ExperimentsTest, FirstRunIsThatOfASecondSession) {
+    const ExperimentResult result = run_one({"cold_warm", "first_run", "", {}});
+    if (!result.valid) {
+        EXPECT_NE(result.note, "");
+        return;
+    }
+    const auto times = cost::as_cold_warm(result);
+    ASSERT_TRUE(times.has_value());
+    EXPECT_EQ(times->subject, "first_run");
+    EXPECT_GT(times->dropped_share.value_or(1), 0.0);
+}
+
 TEST_F(ExperimentsTest, ControlRunsTheSameTwice) {
     const ExperimentResult result = run_one({"control", "", "", {}});
     ASSERT_TRUE(result.valid);
     EXPECT_EQ(result.values.at("first_ns").size(), result.values.at("second_ns").size());
     EXPECT_GT(result.values.at("ratio").get<double>(), 0.0);
+    const auto control = cost::as_control(result);
+    ASSERT_TRUE(control.has_value());
+    EXPECT_TRUE(control->frequency_drift().has_value());
 }
 
 TEST_F(ExperimentsTest, WrongOrdersAreResultsWithANote) {
@@ -154,14 +264,17 @@ TEST_F(ExperimentsTest, WrongOrdersAreResultsWithANote) {
                               {"thread_sweep", "", "", {"0"}},
                               {"batch_sweep", "", "", {"-1"}},
                               {"isa_sweep", "", "", {"mmx"}},
-                              {"null_graph", "", "", {}}},
-                             1.0);
-    ASSERT_EQ(results.size(), 6u);
-    for (size_t i = 0; i < 5; ++i) {
+                              {"length_sweep", "", "", {"100000"}},
+                              {"delay_injection", "no_such_kind", "", {}},
+                              {"delay_injection", "linear", "mixed", {}},
+                              {"compute_substitution", "rms_norm", "", {}},
+                              {"null_graph", "", "", {}}});
+    ASSERT_EQ(results.size(), 10u);
+    for (size_t i = 0; i < 9; ++i) {
         EXPECT_FALSE(results[i].valid) << results[i].name;
         EXPECT_NE(results[i].note, "");
     }
-    EXPECT_TRUE(results[5].valid);
+    EXPECT_TRUE(results[9].valid) << results[9].note;
 }
 
 TEST_F(ExperimentsTest, WithoutTimeNothingRuns) {
@@ -183,8 +296,10 @@ TEST_F(ExperimentsTest, CancelIsTheOnlyError) {
 
 TEST_F(ExperimentsTest, EveryNameHasAnExperiment) {
     EXPECT_THAT(experiment_names(),
-                ::testing::IsSupersetOf({"hot_copy", "thread_sweep", "batch_sweep", "null_graph",
-                                         "cold_warm", "isa_sweep", "pass_ablation", "control"}));
+                ::testing::UnorderedElementsAre(
+                    "control", "weight_scan", "hot_copy", "compute_substitution", "delay_injection",
+                    "thread_sweep", "batch_sweep", "length_sweep", "ftz", "null_graph", "cold_warm",
+                    "isa_sweep", "pass_ablation"));
 }
 
 }  // namespace

@@ -37,6 +37,10 @@ class InterferenceWatch {
     int64_t begin_ns_;
 };
 
+// Wall ns of a fixed loop of dependent additions, one a cycle: the best of a few, so that it shows
+// the clock of the CPU and not who else ran. About a tenth of a millisecond.
+double spin_ns(const base::Clock& clock);
+
 // |after / before - 1| of two bandwidth readings; nullopt when the first is nothing.
 std::optional<double> ceiling_drift(double before_gb_per_s, double after_gb_per_s);
 

@@ -34,6 +34,26 @@ TEST(Interference, LeavesOutWhatTheKernelDoesNotTell) {
     EXPECT_EQ(seen.major_faults.value(), 0u);
 }
 
+TEST(Interference, CountersThatRunBackwardsAreNothing) {
+    machine::DisturbanceCounters begin;
+    begin.has_steal = begin.has_run_delay = true;
+    begin.steal_ticks = 10;
+    begin.total_ticks = 1000;
+    begin.run_delay_ns = 5e6;
+    machine::DisturbanceCounters end = begin;
+    end.steal_ticks = 9;
+    end.total_ticks = 1100;
+    end.run_delay_ns = 4e6;
+    const auto seen = InterferenceWatch::between(begin, end, 1e9);
+    EXPECT_EQ(seen.steal_share, 0.0);
+    EXPECT_EQ(seen.run_delay_share, 0.0);
+}
+
+TEST(Interference, SpinTakesTime) {
+    const base::SteadyClock clock;
+    EXPECT_GT(spin_ns(clock), 0.0);
+}
+
 TEST(Interference, WatchesThisProcess) {
     base::VirtualClock clock;
     const InterferenceWatch watch(clock);

@@ -27,6 +27,7 @@ class RunFrame {
     RunFrame(runtime::Session& session, const RunSetting& setting);
 
     measure::RunRecord& record() { return record_; }
+    const measure::RunRecord& record() const { return record_; }
     // To be called between tests, when their memory is still there.
     void sample_memory();
     // `kv` is that of the run's sequences.

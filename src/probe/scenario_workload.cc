@@ -5,6 +5,7 @@
 #include "measure/statistics.h"
 #include "probe/request_runner.h"
 #include "probe/run_frame.h"
+#include "probe/run_watch.h"
 #include "probe/stepper.h"
 #include "probe/synthetic_prompt.h"
 #include "probe/timing_overhead.h"
@@ -48,7 +49,8 @@ class ScenarioRun {
           setting_(setting),
           conduct_(conduct),
           frame_(session, setting),
-          recorder_(session.plan(), session.options().threads, setting.clock) {}
+          recorder_(session.plan(), session.options().threads, setting.clock),
+          begin_ns_(setting.clock.now_ns()) {}
 
     base::Result<measure::RunRecord> run();
 
@@ -58,6 +60,8 @@ class ScenarioRun {
     std::vector<Prompt> make_round();
     base::Status run_round(const char* phase, StepRecorder* recorder);
     base::Status run_warm_rounds();
+    double seconds_so_far() const;
+    double overhead_s() const;
     base::Status measure_overhead();
 
     runtime::Session& session_;
@@ -71,6 +75,7 @@ class ScenarioRun {
     int prompt_tokens_ = 0;  // median
     uint32_t positions_ = 0;
     int warm_requests_ = 0;
+    int64_t begin_ns_;
 };
 
 base::Status ScenarioRun::measure_prompts() {
@@ -126,21 +131,40 @@ base::Status ScenarioRun::run_round(const char* phase, StepRecorder* recorder) {
     return {};
 }
 
+double ScenarioRun::seconds_so_far() const {
+    return static_cast<double>(setting_.clock.now_ns() - begin_ns_) * 1e-9;
+}
+
+// What measure_overhead() will take, by the gaps between the tokens of the requests so far.
+double ScenarioRun::overhead_s() const {
+    std::vector<double> gaps;
+    for (const measure::RequestSample& sample : frame_.record().requests) {
+        gaps.insert(gaps.end(), sample.token_gap_ns.begin(), sample.token_gap_ns.end());
+    }
+    return 2e-9 * options_.overhead_pairs * measure::median(gaps).value_or(0);
+}
+
 base::Status ScenarioRun::run_warm_rounds() {
-    const int64_t begin_ns = setting_.clock.now_ns();
+    RunWatch watch(session_.executor(), setting_.machine, setting_.clock);
+    const size_t first = frame_.record().requests.size();
     double longest_s = 0;
     for (int round = 0; warm_requests_ < options_.requests; ++round) {
-        const int64_t start_ns = setting_.clock.now_ns();
-        const double spent_s = static_cast<double>(start_ns - begin_ns) * 1e-9;
-        if (round >= kRoundsMin && spent_s + longest_s > options_.budget_s) break;
+        const double start_s = seconds_so_far();
+        if (round >= kRoundsMin && start_s + longest_s + overhead_s() > options_.budget_s) break;
         conduct_.report("requests", std::min(1.0, static_cast<double>(warm_requests_) /
                                                       static_cast<double>(options_.requests)));
         HONE_TRY_STATUS(run_round("warm", &recorder_));
+        watch.between_rounds();
         warm_requests_ += options_.batch;
         frame_.record().context.repeats += 1;
-        longest_s =
-            std::max(longest_s, static_cast<double>(setting_.clock.now_ns() - start_ns) * 1e-9);
+        longest_s = std::max(longest_s, seconds_so_far() - start_s);
     }
+    uint64_t tokens = 0;
+    const auto& requests = frame_.record().requests;
+    for (size_t i = first; i < requests.size(); ++i) {
+        tokens += static_cast<uint64_t>(requests[i].prompt_tokens + requests[i].output_tokens);
+    }
+    watch.finish(tokens, frame_.record());
     return {};
 }
 

@@ -91,6 +91,25 @@ void Stepper::prefill(uint32_t sequence, std::span<const int32_t> tokens,
     }
 }
 
+void Stepper::prefill_together(std::span<const int32_t> tokens, uint32_t count) {
+    HONE_CHECK(count >= 1 && count <= sequences() && tokens.size() % count == 0);
+    const size_t length = tokens.size() / count;
+    // Sequences are at most as many as the tokens of a step.
+    const size_t piece = executor_->tokens_max() / count;
+    for (size_t done = 0; done < length; done += piece) {
+        const size_t now = std::min(piece, length - done);
+        begin_step();
+        for (uint32_t sequence = 0; sequence < count; ++sequence) {
+            add_slice(sequence, tokens.subspan(sequence * length + done, now),
+                      done + now == length);
+        }
+        run_step(nullptr);
+        for (uint32_t sequence = 0; sequence < count; ++sequence) {
+            pool_.advance(sequence, positions_[sequence]);
+        }
+    }
+}
+
 void Stepper::decode(std::span<const int32_t> tokens, measure::StepTimer* timer) {
     HONE_CHECK_LE(tokens.size(), size_t{sequences()});
     begin_step();

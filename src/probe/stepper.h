@@ -37,6 +37,9 @@ class Stepper {
     // Appends any number of tokens in such steps, with the logits of the very last position only.
     void prefill(uint32_t sequence, std::span<const int32_t> tokens,
                  measure::StepTimer* timer = nullptr);
+    // Appends as many tokens to each of the first `count` sequences, tokens.size() / count of them
+    // ([count][tokens]), in steps that all of them share, with the logits of every last position.
+    void prefill_together(std::span<const int32_t> tokens, uint32_t count);
     // One step: one token for each of the first tokens.size() sequences, logits of all.
     void decode(std::span<const int32_t> tokens, measure::StepTimer* timer = nullptr);
 

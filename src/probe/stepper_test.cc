@@ -53,6 +53,31 @@ TEST_F(StepperTest, DecodeStepsSomeOrAllSequences) {
     EXPECT_EQ(stepper.last_input().slices.size(), 2u);
 }
 
+// Together in shared steps gives each sequence what it gets alone, bit for bit.
+TEST_F(StepperTest, PromptsTogetherAreAsAlone) {
+    const uint32_t vocab = session_->config().n_vocab;
+    base::Random random(3);
+    const auto prompts = random_tokens(random, vocab, 3 * 25);
+    Stepper alone = make(1, 32);
+    std::vector<float> expected;
+    for (size_t sequence = 0; sequence < 3; ++sequence) {
+        alone.clear();
+        alone.prefill(0, std::span(prompts).subspan(sequence * 25, 25));
+        const auto logits = alone.executor().run(alone.last_input());
+        expected.insert(expected.end(), logits.begin(), logits.end());
+    }
+    Stepper together = make(3, 32);
+    together.prefill_together(prompts, 3);
+    // 32 tokens of a step are 10 of each of three: 10 + 10 + 5.
+    EXPECT_EQ(together.last_shape().tokens, 15u);
+    for (uint32_t sequence = 0; sequence < 3; ++sequence) {
+        EXPECT_EQ(together.position(sequence), 25u);
+    }
+    const auto logits = together.executor().run(together.last_input());
+    ASSERT_EQ(logits.size(), expected.size());
+    EXPECT_TRUE(std::equal(logits.begin(), logits.end(), expected.begin()));
+}
+
 TEST_F(StepperTest, RandomTokensAreInRangeAndRepeatable) {
     base::Random first(7);
     base::Random second(7);

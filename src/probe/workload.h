@@ -71,7 +71,7 @@ struct ScenarioOptions {
     int output_tokens = 16;
     int batch = 1;            // requests that start together
     int requests = 72;        // warm ones wanted
-    double budget_s = 20;     // no round starts that would end after it; two rounds at least
+    double budget_s = 20;     // of all that is done here, two warm rounds at least
     int overhead_pairs = 48;  // timed and untimed decode steps that alternate, 0 = not measured
     uint64_t seed = 1;
     // Instead of texts from the seed, in order and from the start again; `prompt_tokens` is then
@@ -82,7 +82,8 @@ struct ScenarioOptions {
 };
 
 // One cold round, then warm ones. Writes requests, operators (every warm step),
-// forward_wall_ns, timing_overhead_share, metrics as above where they apply.
+// forward_wall_ns, timing_overhead_share, metrics as above where they apply, and what was watched
+// meanwhile as rows of `experiments` (probe/run_watch.h).
 base::Result<measure::RunRecord> run_scenario(runtime::Session& session,
                                               const ScenarioOptions& options,
                                               const RunSetting& setting,

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/json.h"
+#include "cost/observations.h"
 #include "measure/metrics.h"
 #include "probe/probe_fixture.h"
 
@@ -140,6 +141,35 @@ TEST_F(WorkloadTest, ScenarioDecomposesItsWarmSteps) {
         forward_ns += sample.stage_ns.at("prefill") + sample.stage_ns.at("decode");
     }
     EXPECT_LE(record->forward_wall_ns, forward_ns * 1.0001) << "steps lie inside the stages";
+}
+
+TEST_F(WorkloadTest, ScenarioIsWatched) {
+    const auto record = run_scenario(*session_, tiny_scenario(), setting());
+    ASSERT_TRUE(record);
+    const auto series = cost::find_interference(*record);
+    ASSERT_TRUE(series.has_value());
+    ASSERT_GE(series->slices.size(), 1u) << "the last slice is closed with the run";
+    EXPECT_GT(series->slices.back().wall_s, 0);
+    EXPECT_GT(series->slices.back().spin_ns.value_or(0), 0);
+    EXPECT_TRUE(series->frequency_drift.has_value());
+    const auto probe = cost::find_bandwidth_probe(*record);
+    ASSERT_TRUE(probe.has_value());
+    EXPECT_EQ(probe->threads, 2);
+    EXPECT_GT(probe->bytes, 0u);
+    EXPECT_LE(probe->bytes, record->memory.weights_bytes);
+    EXPECT_EQ(probe->gb_per_s.size(), series->slices.size());
+    const auto counters = cost::find_counters(*record);
+    ASSERT_TRUE(counters.has_value());
+    EXPECT_GT(counters->wall_ns, 0);
+    EXPECT_GT(counters->task_clock_ns.value_or(0), 0);
+    EXPECT_TRUE(counters->page_faults.has_value());
+    EXPECT_TRUE(counters->context_switches.has_value());
+    uint64_t tokens = 0;
+    for (const measure::RequestSample& sample : record->requests) {
+        if (sample.phase != "warm") continue;
+        tokens += static_cast<uint64_t>(sample.prompt_tokens + sample.output_tokens);
+    }
+    EXPECT_EQ(counters->tokens, tokens);
 }
 
 TEST_F(WorkloadTest, ABatchScenarioRunsItsRequestsSideBySide) {

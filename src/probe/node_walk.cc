@@ -1,0 +1,93 @@
+#include "probe/node_walk.h"
+
+#include <algorithm>
+
+namespace hone::probe {
+namespace {
+
+// The reading loops take whole chunks of this many bytes; a matrix loses less than one at its end.
+constexpr size_t kChunkBytes = 512;
+constexpr size_t kSumsPerLine = 8;
+
+}  // namespace
+
+std::vector<uint32_t> nodes_of_kind(const graph::Plan& plan, const std::string& kind,
+                                    bool with_weights) {
+    std::vector<uint32_t> nodes;
+    for (uint32_t node = 0; node < plan.nodes.size(); ++node) {
+        const cost::NodeDesc& desc = plan.nodes[node].desc;
+        if (with_weights && desc.weight_bytes == 0) continue;
+        if (kind == cost::op_kind_name(desc.kind)) nodes.push_back(node);
+    }
+    return nodes;
+}
+
+base::Status prepare_slice(const ExperimentBench& bench, Stepper& stepper,
+                           const std::string& slice) {
+    if (slice != "prefill" && slice != "decode") {
+        return base::fail(base::ErrorCode::invalid_argument, "no slice '{}'", slice);
+    }
+    const graph::Executor& executor = stepper.executor();
+    base::Random random(bench.options.seed);
+    const auto prompt = random_tokens(
+        random, executor.vocab(),
+        std::min<size_t>(static_cast<size_t>(bench.options.depth), executor.tokens_max()));
+    stepper.clear();
+    stepper.append(0, prompt, true);
+    if (slice == "decode") stepper.decode(random_tokens(random, executor.vocab(), 1));
+    return {};
+}
+
+base::Result<WeightReader> WeightReader::create(graph::Executor& executor,
+                                                const std::vector<uint32_t>& nodes) {
+    HONE_TRY(const kernels::CeilingVariant* variant,
+             kernels::select_ceiling(executor.plan().options.isa));
+    WeightReader reader(executor, *variant);
+    for (const uint32_t node : nodes) {
+        std::vector<std::span<const std::byte>>& spans = reader.spans_.emplace_back();
+        for (const std::span<const std::byte> matrix : executor.packed_weights(node)) {
+            spans.push_back(matrix.first(matrix.size() / kChunkBytes * kChunkBytes));
+            reader.bytes_ += spans.back().size();
+        }
+    }
+    reader.sums_.resize(static_cast<size_t>(executor.team().threads()) * kSumsPerLine);
+    return reader;
+}
+
+uint64_t WeightReader::read_part(size_t index, int thread) const {
+    uint64_t sum = 0;
+    for (const std::span<const std::byte> span : spans_[index]) {
+        const machine::IndexRange part = machine::split_range(
+            static_cast<int64_t>(span.size()), kChunkBytes, thread, executor_->team().threads());
+        const auto begin = static_cast<size_t>(part.begin);
+        const auto size = static_cast<size_t>(part.end) - begin;
+        if (size > 0) sum += variant_->read(span.data() + begin, size);
+    }
+    return sum;
+}
+
+double WeightReader::read_node_ns(size_t index, const base::Clock& clock) {
+    machine::ThreadTeam& team = executor_->team();
+    const int64_t begin_ns = clock.now_ns();
+    team.run([&](int thread) {
+        sums_[static_cast<size_t>(thread) * kSumsPerLine] += read_part(index, thread);
+        team.barrier();
+    });
+    return static_cast<double>(clock.now_ns() - begin_ns);
+}
+
+double WeightReader::read_all_ns(int passes, const base::Clock& clock) {
+    machine::ThreadTeam& team = executor_->team();
+    const int64_t begin_ns = clock.now_ns();
+    team.run([&](int thread) {
+        for (int pass = 0; pass < passes; ++pass) {
+            for (size_t index = 0; index < spans_.size(); ++index) {
+                sums_[static_cast<size_t>(thread) * kSumsPerLine] += read_part(index, thread);
+            }
+        }
+        team.barrier();
+    });
+    return static_cast<double>(clock.now_ns() - begin_ns);
+}
+
+}  // namespace hone::probe
