@@ -30,7 +30,7 @@ struct Options {
     bool trim_padding = false;
     std::string record;
     std::string from;
-    double budget_s = 30;
+    double budget_s = 40;
     bool long_run = false;
     std::string html;
     std::string language = "en";
@@ -39,7 +39,7 @@ struct Options {
 
 constexpr uint32_t kPositionsSlack = 64;
 // Of the time budget: requests first, experiments with what is left.
-constexpr double kRequestsShare = 0.55;
+constexpr double kRequestsShare = 0.45;
 
 // Positions that the workload needs at most: a text has no more tokens than bytes, and BOS and EOS.
 base::Result<uint32_t> context_for(const Options& options, const diagnose::Scenario& scenario,
@@ -96,6 +96,7 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     run.requests = options.long_run ? scenario.requests_long : scenario.requests;
     // --long means: as long as it takes to get the samples.
     run.budget_s = options.long_run ? 3600 : options.budget_s * kRequestsShare;
+    const int64_t measuring_ns = context.clock.now_ns();
     HONE_TRY(auto record, probe::run_scenario(*session, run, setting, conduct));
 
     std::vector<probe::ExperimentOrder> orders;
@@ -103,7 +104,9 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
         orders.push_back({request.name, request.subject, request.slice, request.settings});
     }
     probe::ExperimentOptions experiments;
-    experiments.budget_s = options.budget_s * (1 - kRequestsShare);
+    const double spent_s = static_cast<double>(context.clock.now_ns() - measuring_ns) * 1e-9;
+    const double kept_s = options.long_run ? options.budget_s * (1 - kRequestsShare) : 0;
+    experiments.budget_s = std::max(kept_s, options.budget_s - spent_s);
     experiments.depth = record.context.prompt_tokens;
     experiments.batch = scenario.batch;
     HONE_TRY(auto results,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cost/observations.h"
 #include "diagnose/diagnosis.h"
 #include "diagnose/experiment_plan.h"
 #include "diagnose/fake_record.h"
@@ -264,6 +265,11 @@ TEST(ExperimentPlan, AsksForWhatIsMissingAndNoMore) {
     EXPECT_TRUE(names.count("batch_sweep"));
     EXPECT_TRUE(names.count("control"));
     EXPECT_TRUE(names.count("pass_ablation"));
+    for (const char* name :
+         {"weight_scan", "compute_substitution", "delay_injection", "length_sweep", "ftz"}) {
+        EXPECT_TRUE(names.count(name)) << name;
+    }
+    EXPECT_EQ(bare.requests.front().name, "control") << "all others are judged by it";
     EXPECT_FALSE(names.count("null_graph"));
     EXPECT_FALSE(names.count("cold_warm"));
     for (const ExperimentRequest& request : plan_experiments(experimented_record()).requests) {
@@ -282,6 +288,38 @@ TEST(ExperimentPlan, OverheadAndColdStartsHaveTheirOwn) {
     names.clear();
     for (const auto& request : plan_experiments(slow_load).requests) names.insert(request.name);
     EXPECT_TRUE(names.count("cold_warm"));
+    std::set<std::string> subjects;
+    for (const auto& request : plan_experiments(cold_record()).requests) {
+        if (request.name == "cold_warm") subjects.insert(request.subject);
+    }
+    EXPECT_EQ(subjects, std::set<std::string>{"first_run"}) << "the load is in the record";
+}
+
+TEST(ExperimentPlan, WhatTheRecordHasIsNotAskedAgain) {
+    RunRecord record = experimented_record();
+    record.experiments.push_back(cost::to_experiment(cost::Control{{1, 1}, {1, 1}}));
+    record.experiments.push_back(cost::to_experiment(cost::WeightScan{}));
+    record.experiments.push_back(cost::to_experiment(
+        cost::FlushDenormals{"off", {"off", {1}, {1}}, {"on", {1}, {1}}, 0, 0, 0, 0}));
+    record.experiments.push_back(cost::to_experiment(
+        cost::Sweep{"length_sweep", "", "64", {{"32", {1}, {}}, {"64", {2}, {}}}}));
+    const auto asked = plan_experiments(fake_record()).requests;
+    for (const ExperimentRequest& request : asked) {
+        if (request.name == "compute_substitution") {
+            record.experiments.push_back(cost::to_experiment(
+                cost::ComputeSubstitution{request.subject, request.slice, 1, {2}, {1}}));
+        } else if (request.name == "delay_injection") {
+            record.experiments.push_back(cost::to_experiment(
+                cost::DelayInjection{request.subject, request.slice, "all", 1, 1, {2}, {3}}));
+        } else if (request.name == "hot_copy") {
+            record.experiments.push_back(
+                cost::to_experiment(cost::HotCopy{request.subject, request.slice, 1, 1, {2}, {1}}));
+        }
+    }
+    for (const ExperimentRequest& request : plan_experiments(record).requests) {
+        EXPECT_TRUE(request.name == "pass_ablation" || request.name == "isa_sweep")
+            << request.name << " of " << request.subject;
+    }
 }
 
 }  // namespace

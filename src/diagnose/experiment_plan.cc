@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cost/experiments.h"
+#include "cost/observations.h"
 #include "diagnose/breakdown.h"
 #include "machine/isa.h"
 
@@ -16,7 +17,8 @@ using measure::RunRecord;
 // Smaller operators would not change a decision.
 constexpr double kShareMin = 0.05;
 constexpr double kLoadShareMin = 0.10;
-constexpr size_t kHotCopiesMax = 3;
+constexpr size_t kOperatorsMax = 3;
+constexpr size_t kDelaysMax = 2;
 
 void ask(ExperimentPlan& plan, ExperimentRequest request) {
     plan.requests.push_back(std::move(request));
@@ -27,22 +29,68 @@ bool is_linear(const std::string& kind) {
 }
 
 // The heaviest weights-times-activations operators: is it memory or the kernel?
-void ask_hot_copies(const RunRecord& record, const Breakdown& breakdown, ExperimentPlan& plan) {
-    size_t asked = 0;
+template <class Known>
+void ask_swaps(const Breakdown& breakdown, const char* name, const char* reason, Known&& known,
+               ExperimentPlan& plan) {
+    size_t heavy = 0;
     for (const OperatorRow& row : breakdown.operators_by_slice) {
-        if (asked == kHotCopiesMax) return;
         if (row.share < kShareMin || !is_linear(row.kind) || row.slice == "mixed") continue;
-        if (cost::find_hot_copy(record, row.kind, row.slice)) continue;
-        ++asked;
-        ask(plan, {"hot_copy",
+        if (heavy++ == kOperatorsMax) return;
+        if (known(row)) continue;
+        ask(plan, {name,
                    row.kind,
                    row.slice,
                    {},
-                   note("ask_hot_copy")
+                   note(reason)
                        .with("slice", row.slice)
                        .with("kind", row.kind)
                        .with("step_share", row.share)});
     }
+}
+
+void ask_hot_copies(const RunRecord& record, const Breakdown& breakdown, ExperimentPlan& plan) {
+    ask_swaps(
+        breakdown, "hot_copy", "ask_hot_copy",
+        [&](const OperatorRow& row) {
+            return cost::find_hot_copy(record, row.kind, row.slice).has_value();
+        },
+        plan);
+}
+
+void ask_substitutions(const RunRecord& record, const Breakdown& breakdown, ExperimentPlan& plan) {
+    ask_swaps(
+        breakdown, "compute_substitution", "ask_compute_substitution",
+        [&](const OperatorRow& row) {
+            return cost::find_compute_substitution(record, row.kind, row.slice).has_value();
+        },
+        plan);
+}
+
+// Whether a step waits for the heaviest operators at all, of whatever kind.
+void ask_delays(const RunRecord& record, const Breakdown& breakdown, ExperimentPlan& plan) {
+    size_t heavy = 0;
+    for (const OperatorRow& row : breakdown.operators_by_slice) {
+        if (row.share < kShareMin || row.slice == "mixed") continue;
+        if (heavy++ == kDelaysMax) return;
+        if (cost::find_delay_injection(record, row.kind, row.slice, "all")) continue;
+        ask(plan, {"delay_injection",
+                   row.kind,
+                   row.slice,
+                   {},
+                   note("ask_delay_injection").with("slice", row.slice).with("kind", row.kind)});
+    }
+}
+
+// Values that cost time or do nothing are seen in the file.
+void ask_scan(const RunRecord& record, ExperimentPlan& plan) {
+    if (cost::find_weight_scan(record)) return;
+    ask(plan, {"weight_scan", "", "", {}, note("ask_weight_scan")});
+}
+
+// Denormals also come up in activations, where no scan of the file finds them.
+void ask_ftz(const RunRecord& record, ExperimentPlan& plan) {
+    if (cost::find_flush_denormals(record)) return;
+    ask(plan, {"ftz", "", "", {"off", "on"}, note("ask_ftz")});
 }
 
 // Without it a change by a few percent cannot be told from noise.
@@ -76,11 +124,24 @@ void ask_overhead(const RunRecord& record, const Breakdown& breakdown, Experimen
     ask(plan, {"null_graph", "", "", {}, note("ask_null_graph").with("step_share", share)});
 }
 
+void ask_lengths(const RunRecord& record, ExperimentPlan& plan) {
+    const int prompt = record.context.prompt_tokens;
+    if (prompt < 2 || cost::find_sweep(record, "length_sweep")) return;
+    const std::set<int> lengths = {std::max(1, prompt / 4), prompt / 2, prompt};
+    ExperimentRequest request{"length_sweep", "", "", {}, note("ask_length_sweep")};
+    for (const int length : lengths) request.settings.push_back(std::to_string(length));
+    ask(plan, std::move(request));
+}
+
 void ask_cold(const RunRecord& record, const Breakdown& breakdown, ExperimentPlan& plan) {
     const Stage* load = breakdown.stage("load");
-    if (load == nullptr || load->share < kLoadShareMin) return;
-    if (cost::find_cold_warm(record, "load")) return;
-    ask(plan, {"cold_warm", "load", "", {}, note("ask_cold_warm").with("wall_share", load->share)});
+    if (load != nullptr && load->share >= kLoadShareMin && !cost::find_cold_warm(record, "load")) {
+        ask(plan,
+            {"cold_warm", "load", "", {}, note("ask_cold_warm").with("wall_share", load->share)});
+    }
+    const double excess = breakdown.wall_ns > 0 ? breakdown.cold_excess_ns / breakdown.wall_ns : 0;
+    if (excess < kLoadShareMin || cost::find_cold_warm(record, "first_run")) return;
+    ask(plan, {"cold_warm", "first_run", "", {}, note("ask_first_run").with("wall_share", excess)});
 }
 
 void ask_passes(const RunRecord& record, ExperimentPlan& plan) {
@@ -114,14 +175,21 @@ void ask_isa(const RunRecord& record, ExperimentPlan& plan) {
 ExperimentPlan plan_experiments(const RunRecord& record) {
     const Breakdown breakdown = break_down(record);
     ExperimentPlan plan;
-    ask_hot_copies(record, breakdown, plan);
-    ask_threads(record, plan);
+    // First what all the others are judged by, and what costs little; then the heaviest operators,
+    // then what cards change, then what sharpens the picture.
     ask_control(record, plan);
+    ask_scan(record, plan);
+    ask_hot_copies(record, breakdown, plan);
+    ask_substitutions(record, breakdown, plan);
+    ask_threads(record, plan);
+    ask_ftz(record, plan);
     ask_overhead(record, breakdown, plan);
     ask_batch(record, plan);
+    ask_lengths(record, plan);
+    ask_delays(record, breakdown, plan);
     ask_cold(record, breakdown, plan);
-    ask_isa(record, plan);
     ask_passes(record, plan);
+    ask_isa(record, plan);
     return plan;
 }
 

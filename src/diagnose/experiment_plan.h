@@ -1,7 +1,8 @@
 // The experiments that would make the diagnosis of a record surer, most useful first.
 //
-// A plan as data: probe runs it and adds the results to the record (cost/experiments.h has their
-// shapes), then the record is diagnosed again. Never asks for what the record already has. Pure.
+// A plan as data: probe runs it and adds the results to the record (cost/experiments.h and
+// cost/observations.h have their shapes), then the record is diagnosed again. Never asks for what
+// the record already has. Pure.
 #pragma once
 
 #include <string>
@@ -13,9 +14,9 @@
 namespace hone::diagnose {
 
 struct ExperimentRequest {
-    std::string name;     // hot_copy | thread_sweep | batch_sweep | null_graph | cold_warm | ...
-    std::string subject;  // operator kind, pass, or ""
-    std::string slice;    // hot_copy: "prefill" | "decode"
+    std::string name;                   // as in cost/experiments.h and cost/observations.h
+    std::string subject;                // operator kind, pass, "load" or "first_run", or ""
+    std::string slice;                  // of an operator: "prefill" | "decode"
     std::vector<std::string> settings;  // sweeps: what to try, the run's own setting among them
     cost::Note reason;
 };
