@@ -292,8 +292,12 @@ def main():
         print(f"{'case':10} grade {'named':25} {'share':>6}  {'card':25} {'predicted':28} {'measured':28} verdict")
         results = []
         for case in wanted:
-            results.append(judge(bench, case, args.rounds))
-            print_case(results[-1])
+            try:
+                results.append(judge(bench, case, args.rounds))
+                print_case(results[-1])
+            except (RuntimeError, subprocess.SubprocessError) as error:
+                results.append({"case": case.name, "named": False, "held": None, "error": str(error)})
+                print(f"{case.name:10} not run: {error}", flush=True)
         clean = judge_clean(bench, args.clean_runs) if not args.only or "clean" in args.only else []
     for run in clean:
         print(f"clean      {run['grade']}  {run['verdict']}: {', '.join(run['gains']) or 'no gain'} "
