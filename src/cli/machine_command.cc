@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/session_options.h"
 #include "machine/facts.h"
 #include "report/machine_report.h"
+#include "report/machine_roofline.h"
 
 namespace hone::cli {
 namespace {
@@ -14,6 +16,7 @@ struct Options {
     bool json = false;
     bool refresh = false;
     bool facts_only = false;
+    std::string svg;
 };
 
 base::Status run(const Options& options, const CommandContext& context) {
@@ -23,6 +26,14 @@ base::Status run(const Options& options, const CommandContext& context) {
         profile.fingerprint = machine::machine_fingerprint(profile.facts);
     } else {
         HONE_TRY(profile, load_profile(context, options.refresh));
+    }
+    if (!options.svg.empty()) {
+        if (!profile.has_ceilings()) {
+            return base::fail(base::ErrorCode::invalid_argument,
+                              "--svg draws measured ceilings, and --facts measures none");
+        }
+        HONE_TRY_STATUS(base::write_file(
+            options.svg, report::render_roofline_svg(profile, context.terminal.style)));
     }
     if (options.json) return print(base::dump_json(machine::to_json(profile)) + "\n");
     return print(report::render_machine(profile, context.terminal.style));
@@ -36,6 +47,7 @@ Action add_machine(CLI::App& app) {
     command->add_flag("--json", options->json, "Print JSON");
     command->add_flag("--refresh", options->refresh, "Measure again even if cached");
     command->add_flag("--facts", options->facts_only, "Facts only, measure nothing");
+    command->add_option("--svg", options->svg, "Write the roofline as a picture to this file");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

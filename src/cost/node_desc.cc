@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cost/speed_of_light.h"
+
 namespace hone::cost {
 namespace {
 
@@ -39,6 +41,18 @@ Work attend_work(const NodeDesc& node, const StepShape& step) {
                  static_cast<double>(step.tokens) * node.n_heads * head * 8;
     work.arithmetic = Arithmetic::f32;
     return work;
+}
+
+const char* arithmetic_name(Arithmetic arithmetic) {
+    switch (arithmetic) {
+        case Arithmetic::none:
+            return "none";
+        case Arithmetic::f32:
+            return "f32";
+        case Arithmetic::int8:
+            return "int8";
+    }
+    return "none";
 }
 
 }  // namespace
@@ -140,6 +154,53 @@ Work node_work(const NodeDesc& node, const StepShape& step) {
             return work;
     }
     return work;
+}
+
+measure::NodeShape shape_of(const NodeDesc& node) {
+    measure::NodeShape shape;
+    shape.arithmetic = arithmetic_name(node.arithmetic);
+    shape.rows = node.rows;
+    shape.columns = node.columns;
+    shape.weight_bytes = node.weight_bytes;
+    shape.per_output = node.per_output;
+    shape.per_thread = node.per_thread;
+    shape.heads = node.n_heads;
+    shape.kv_heads = node.n_kv_heads;
+    shape.head_dim = node.head_dim;
+    shape.kv_element_bytes = node.kv_element_bytes;
+    shape.window = node.window;
+    return shape;
+}
+
+std::optional<NodeDesc> desc_of(const measure::PlanNodeFacts& facts) {
+    NodeDesc node;
+    bool known = false;
+    for (int kind = 0; kind <= static_cast<int>(OpKind::scale) && !known; ++kind) {
+        node.kind = static_cast<OpKind>(kind);
+        known = facts.kind == op_kind_name(node.kind);
+    }
+    if (!known) return std::nullopt;
+    known = false;
+    for (const Arithmetic arithmetic : {Arithmetic::none, Arithmetic::f32, Arithmetic::int8}) {
+        if (facts.shape.arithmetic != arithmetic_name(arithmetic)) continue;
+        node.arithmetic = arithmetic;
+        known = true;
+    }
+    if (!known) return std::nullopt;
+    const measure::NodeShape& shape = facts.shape;
+    node.rows = shape.rows;
+    node.columns = shape.columns;
+    node.weight_bytes = shape.weight_bytes;
+    node.format = parse_variant(facts.variant).format;
+    node.per_output = shape.per_output;
+    node.per_thread = shape.per_thread;
+    node.n_heads = shape.heads;
+    node.n_kv_heads = shape.kv_heads;
+    node.head_dim = shape.head_dim;
+    node.kv_element_bytes = shape.kv_element_bytes;
+    node.window = shape.window;
+    node.layer = facts.layer;
+    return node;
 }
 
 }  // namespace hone::cost

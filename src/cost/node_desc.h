@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "measure/record.h"
+
 namespace hone::cost {
 
 enum class OpKind : uint8_t {
@@ -71,5 +73,10 @@ struct Work {
 };
 
 Work node_work(const NodeDesc& node, const StepShape& step);
+
+// The sizes of a node as a record keeps them, and back. nullopt: a kind this version does not
+// know, or a record without shapes.
+measure::NodeShape shape_of(const NodeDesc& node);
+std::optional<NodeDesc> desc_of(const measure::PlanNodeFacts& facts);
 
 }  // namespace hone::cost

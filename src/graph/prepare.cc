@@ -182,6 +182,7 @@ std::vector<measure::PlanNodeFacts> Plan::facts() const {
         fact.kind = cost::op_kind_name(nodes[n].node.kind);
         fact.variant = nodes[n].variant;
         fact.layer = nodes[n].node.layer;
+        fact.shape = cost::shape_of(nodes[n].desc);
         out.push_back(std::move(fact));
     }
     return out;

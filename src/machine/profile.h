@@ -49,12 +49,16 @@ struct MachineFacts {
     std::vector<DeviceFacts> devices;
 };
 
-// Load-only bandwidth for one working-set size and thread count.
+// Bandwidth of one way to use memory, for one working-set size and thread count. Bytes are those
+// that move, as in the RRZE bandwidth benchmark: an ordinary store to a line that is not in the
+// first cache also reads that line (write-allocate), so beyond it `write` moves 2 bytes per byte
+// stored and `copy` 3 per byte copied; the streaming (non-temporal) forms move 1 and 2.
 struct BandwidthPoint {
     uint64_t bytes = 0;  // total working set over all threads
     int threads = 1;
     double gb_per_s = 0;  // 1e9 bytes, median
     double gb_per_s_best = 0;
+    std::string operation = "read";  // read | write | copy | write_streaming | copy_streaming
 };
 
 struct PeakPoint {
@@ -65,9 +69,59 @@ struct PeakPoint {
 };
 
 struct OverheadPoint {
-    std::string what;  // barrier | dispatch | clock_read | wake
+    // barrier | dispatch | clock_read | wake | page_fault (4 KiB) | page_fault_huge (2 MiB)
+    std::string what;
     int threads = 1;
     double ns = 0;  // median
+};
+
+// The real linear kernel of one packed weight format: what it reaches when the weights stream
+// through the caches, as those of a model do.
+struct GemmPoint {
+    std::string format;      // u4 | u4m | u5 | u6 | s8 | f32 | f16 | bf16
+    std::string activation;  // int8 | f32
+    std::string isa;         // variant of the kernel
+    uint32_t rows = 0;       // output features
+    uint32_t columns = 0;    // input features
+    uint32_t m = 1;          // activation rows
+    int threads = 1;
+    double ns = 0;              // of one product, median
+    uint64_t weight_bytes = 0;  // packed, of one product
+
+    // Operations per byte that has to move: weights once, activations in and out once.
+    double intensity() const;
+    double g_per_s() const { return 2.0 * rows * columns * m / ns; }
+};
+
+// Time of one dependent load in a working set of that size, from a random cycle through its lines.
+struct LatencyPoint {
+    uint64_t bytes = 0;
+    int readers = 0;  // other threads that stream from memory meanwhile; 0 = idle machine
+    double ns = 0;    // median
+};
+
+// Reading a file of that size from its start to its end, by one thread.
+struct FilePoint {
+    std::string how;    // read | mmap
+    bool cold = false;  // the page cache was dropped first (of this system; a host has its own)
+    uint64_t bytes = 0;
+    double gb_per_s = 0;  // median
+};
+
+// Core frequency from a chain of dependent additions (one cycle each on every x86 core), sampled
+// between the other measurements.
+struct ClockRate {
+    double ghz = 0;  // median
+    double ghz_min = 0;
+    double ghz_max = 0;
+    double drift_share = 0;  // abs(last / first - 1)
+};
+
+// What was not measured, and why: `reason` is budget | memory | page_cache | no_directory |
+// storage.
+struct LeftOut {
+    std::string what;
+    std::string reason;
 };
 
 struct MachineProfile {
@@ -77,16 +131,34 @@ struct MachineProfile {
     std::vector<BandwidthPoint> bandwidth;
     std::vector<PeakPoint> peaks;
     std::vector<OverheadPoint> overheads;
+    std::vector<GemmPoint> gemms;
+    std::vector<LatencyPoint> latencies;
+    std::vector<FilePoint> files;
+    std::optional<ClockRate> clock;
+    std::vector<LeftOut> left_out;
 
     bool has_ceilings() const { return !bandwidth.empty() && !peaks.empty(); }
-    // Bandwidth roof for a working set of that size: the nearest measured plateau not smaller, for
-    // that many threads; nullopt when that thread count was not measured.
-    std::optional<double> bandwidth_gb_per_s(uint64_t working_set_bytes, int threads) const;
+    // Bandwidth roof (loads only, unless another operation is asked for) for a working set of that
+    // size: the nearest measured plateau not smaller, for that many threads; nullopt when that
+    // thread count was not measured.
+    std::optional<double> bandwidth_gb_per_s(uint64_t working_set_bytes, int threads,
+                                             const std::string& operation = "read") const;
     // Best variant's peak of an operation among ISA levels up to `isa` ("" = any).
     std::optional<double> peak_g_per_s(const std::string& operation, int threads,
                                        const std::string& isa = "") const;
     std::optional<double> overhead_ns(const std::string& what, int threads) const;
 };
+
+// The working sets, out of `sizes`, that show each level of the memory hierarchy to a team: the
+// largest within half of a cache (all threads' own ones together) that the level before cannot
+// hold, and the largest of all when it is at least twice the last cache. Sorted from near to far;
+// a level for which no size fits is absent.
+struct Plateau {
+    std::string level;  // L1 | L2 | L3 | ... | memory
+    uint64_t bytes = 0;
+};
+std::vector<Plateau> memory_plateaus(const MachineFacts& facts, int threads,
+                                     const std::vector<uint64_t>& sizes);
 
 // Stable over reboots: CPU model, flags, caches, CPUs online and allowed, CPU quota, kernel
 // release, Hone's ceiling version. 16 hexadecimal digits.

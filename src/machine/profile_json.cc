@@ -78,6 +78,48 @@ void require_positive(JsonFields& row, const char* key, double value) {
     if (!(value > 0) || value > 1e15) row.reject(key, "a ceiling must be positive and finite");
 }
 
+void read_reached(JsonFields& fields, MachineProfile& profile) {
+    fields.rows("gemms", profile.gemms, [](JsonFields& row, GemmPoint& point) {
+        row.required("format", point.format);
+        row.required("activation", point.activation);
+        row.required("isa", point.isa);
+        row.required("rows", point.rows);
+        row.required("columns", point.columns);
+        row.required("m", point.m);
+        row.required("threads", point.threads);
+        row.required("ns", point.ns);
+        row.required("weight_bytes", point.weight_bytes);
+        require_positive(row, "ns", point.ns);
+        if (point.rows == 0 || point.columns == 0 || point.m == 0) row.reject("m", "empty product");
+    });
+    fields.rows("latencies", profile.latencies, [](JsonFields& row, LatencyPoint& point) {
+        row.required("bytes", point.bytes);
+        row.optional("readers", point.readers);
+        row.required("ns", point.ns);
+        require_positive(row, "ns", point.ns);
+    });
+    fields.rows("files", profile.files, [](JsonFields& row, FilePoint& point) {
+        row.required("how", point.how);
+        row.required("cold", point.cold);
+        row.required("bytes", point.bytes);
+        row.required("gb_per_s", point.gb_per_s);
+        require_positive(row, "gb_per_s", point.gb_per_s);
+    });
+    fields.section("clock", [&](JsonFields& clock) {
+        ClockRate& rate = profile.clock.emplace();
+        clock.required("ghz", rate.ghz);
+        rate.ghz_min = rate.ghz_max = rate.ghz;
+        clock.optional("ghz_min", rate.ghz_min);
+        clock.optional("ghz_max", rate.ghz_max);
+        clock.optional("drift_share", rate.drift_share);
+        require_positive(clock, "ghz", rate.ghz);
+    });
+    fields.rows("left_out", profile.left_out, [](JsonFields& row, LeftOut& item) {
+        row.required("what", item.what);
+        row.optional("reason", item.reason);
+    });
+}
+
 void read_ceilings(JsonFields& fields, MachineProfile& profile) {
     fields.rows("bandwidth", profile.bandwidth, [](JsonFields& row, BandwidthPoint& point) {
         row.required("bytes", point.bytes);
@@ -85,6 +127,7 @@ void read_ceilings(JsonFields& fields, MachineProfile& profile) {
         row.required("gb_per_s", point.gb_per_s);
         point.gb_per_s_best = point.gb_per_s;
         row.optional("gb_per_s_best", point.gb_per_s_best);
+        row.optional("operation", point.operation);
         require_positive(row, "gb_per_s", point.gb_per_s);
         require_positive(row, "gb_per_s_best", point.gb_per_s_best);
     });
@@ -101,6 +144,41 @@ void read_ceilings(JsonFields& fields, MachineProfile& profile) {
         row.required("ns", point.ns);
         if (!(point.ns >= 0) || point.ns > 1e15) row.reject("ns", "out of range");
     });
+    read_reached(fields, profile);
+}
+
+void add_reached(Json& json, const MachineProfile& profile) {
+    json["gemms"] = json_rows(profile.gemms, [](const GemmPoint& point) {
+        return Json{{"format", point.format},
+                    {"activation", point.activation},
+                    {"isa", point.isa},
+                    {"rows", point.rows},
+                    {"columns", point.columns},
+                    {"m", point.m},
+                    {"threads", point.threads},
+                    {"ns", json_number(point.ns)},
+                    {"weight_bytes", point.weight_bytes},
+                    {"g_per_s", json_number(point.g_per_s())}};
+    });
+    json["latencies"] = json_rows(profile.latencies, [](const LatencyPoint& point) {
+        return Json{
+            {"bytes", point.bytes}, {"readers", point.readers}, {"ns", json_number(point.ns)}};
+    });
+    json["files"] = json_rows(profile.files, [](const FilePoint& point) {
+        return Json{{"how", point.how},
+                    {"cold", point.cold},
+                    {"bytes", point.bytes},
+                    {"gb_per_s", json_number(point.gb_per_s)}};
+    });
+    if (profile.clock) {
+        json["clock"] = {{"ghz", json_number(profile.clock->ghz)},
+                         {"ghz_min", json_number(profile.clock->ghz_min)},
+                         {"ghz_max", json_number(profile.clock->ghz_max)},
+                         {"drift_share", json_number(profile.clock->drift_share)}};
+    }
+    json["left_out"] = json_rows(profile.left_out, [](const LeftOut& item) {
+        return Json{{"what", item.what}, {"reason", item.reason}};
+    });
 }
 
 }  // namespace
@@ -113,7 +191,8 @@ Json to_json(const MachineProfile& profile) {
         return Json{{"bytes", point.bytes},
                     {"threads", point.threads},
                     {"gb_per_s", json_number(point.gb_per_s)},
-                    {"gb_per_s_best", json_number(point.gb_per_s_best)}};
+                    {"gb_per_s_best", json_number(point.gb_per_s_best)},
+                    {"operation", point.operation}};
     });
     json["peaks"] = json_rows(profile.peaks, [](const PeakPoint& point) {
         return Json{{"operation", point.operation},
@@ -125,6 +204,7 @@ Json to_json(const MachineProfile& profile) {
         return Json{
             {"what", point.what}, {"threads", point.threads}, {"ns", json_number(point.ns)}};
     });
+    add_reached(json, profile);
     return json;
 }
 

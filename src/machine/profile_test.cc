@@ -30,6 +30,11 @@ MachineProfile sample_profile() {
                      {"f32_fma", "avx512bf16", 1, 149},
                      {"int8_dot", "avx512vnni", 1, 900}};
     profile.overheads = {{"barrier", 2, 310.5}, {"wake", 2, 0}};
+    profile.gemms = {{"u4m", "int8", "avx2", 2048, 1024, 64, 2, 250'000.5, 1310720}};
+    profile.latencies = {{32768, 0, 1.25}, {256u << 20, 1, 140}};
+    profile.files = {{"read", false, 1u << 25, 8.5}, {"mmap", true, 1u << 25, 0.75}};
+    profile.clock = ClockRate{3.7, 3.1, 3.8, 0.01};
+    profile.left_out = {{"latency", "budget"}};
     return profile;
 }
 
@@ -70,6 +75,48 @@ TEST(Profile, OverheadIsByNameAndThreads) {
     EXPECT_FALSE(profile.overhead_ns("barrier", 1).has_value());
     EXPECT_TRUE(profile.has_ceilings());
     EXPECT_FALSE(MachineProfile{}.has_ceilings());
+}
+
+TEST(Profile, BandwidthIsByOperation) {
+    MachineProfile profile = sample_profile();
+    profile.bandwidth.push_back({1u << 20, 1, 70, 71, "write"});
+    EXPECT_DOUBLE_EQ(profile.bandwidth_gb_per_s(1u << 20, 1).value(), 100);
+    EXPECT_DOUBLE_EQ(profile.bandwidth_gb_per_s(1u << 20, 1, "write").value(), 70);
+    EXPECT_FALSE(profile.bandwidth_gb_per_s(1u << 20, 1, "copy").has_value());
+}
+
+TEST(Profile, ProductsKnowTheirRateAndIntensity) {
+    const GemmPoint point{"u4m", "int8", "avx2", 2048, 1024, 1, 2, 2048.0 * 1024 * 2, 1310720};
+    EXPECT_DOUBLE_EQ(point.g_per_s(), 1);
+    EXPECT_NEAR(point.intensity(), 4194304.0 / (1310720 + 1408 + 8192), 1e-12);
+}
+
+TEST(Profile, PlateausLieWithinHalfOfEachCache) {
+    MachineFacts facts;
+    facts.caches = {{1, "data", 32 << 10, 1},
+                    {1, "instruction", 64 << 10, 1},
+                    {3, "unified", 32 << 20, 2},
+                    {2, "unified", 1 << 20, 1}};
+    const std::vector<uint64_t> sizes = {16 << 10, 128 << 10, 512 << 10, 2 << 20,
+                                         8 << 20,  24 << 20,  64 << 20,  256 << 20};
+    const auto one = memory_plateaus(facts, 1, sizes);
+    ASSERT_EQ(one.size(), 4u);
+    EXPECT_EQ(one[0].level, "L1");
+    EXPECT_EQ(one[0].bytes, 16u << 10);
+    EXPECT_EQ(one[1].bytes, 512u << 10);
+    EXPECT_EQ(one[2].level, "L3");
+    EXPECT_EQ(one[2].bytes, 8u << 20);
+    EXPECT_EQ(one[3].level, "memory");
+    EXPECT_EQ(one[3].bytes, 256u << 20);
+    // Four threads on two shared caches of 32 MiB.
+    const auto four = memory_plateaus(facts, 4, sizes);
+    ASSERT_EQ(four.size(), 4u);
+    EXPECT_EQ(four[1].bytes, 2u << 20);
+    EXPECT_EQ(four[2].bytes, 24u << 20);
+    // Nothing large enough to show memory, and no caches known.
+    EXPECT_EQ(memory_plateaus(facts, 2, {16 << 10}).size(), 1u);
+    EXPECT_EQ(memory_plateaus({}, 2, sizes).back().level, "memory");
+    EXPECT_TRUE(memory_plateaus(facts, 1, {}).empty());
 }
 
 TEST(Profile, FingerprintFollowsWhatCeilingsDependOn) {

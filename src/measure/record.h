@@ -66,6 +66,22 @@ struct PassRun {
     double ms = 0;
 };
 
+// Sizes from which the work of a node can be counted for any step (cost/node_desc.h). All zero:
+// the writer did not say.
+struct NodeShape {
+    std::string arithmetic;  // none | f32 | int8; "" without a shape
+    uint64_t rows = 0;
+    uint64_t columns = 0;
+    uint64_t weight_bytes = 0;
+    bool per_output = false;
+    bool per_thread = false;
+    uint32_t heads = 0;
+    uint32_t kv_heads = 0;
+    uint32_t head_dim = 0;
+    uint32_t kv_element_bytes = 0;
+    uint32_t window = 0;
+};
+
 // One node of the plan. bytes and flops are those of one call at the sample's token count and live
 // in OperatorSample; here is what does not change.
 struct PlanNodeFacts {
@@ -74,6 +90,7 @@ struct PlanNodeFacts {
     std::string kind;     // "linear", "attention", "rms_norm", ...
     std::string variant;  // "u4m/avx512vnni"
     int layer = -1;       // -1: outside the layers
+    NodeShape shape = {};
 };
 
 // Aggregate over all calls of one node within one slice kind and position bucket.

@@ -96,11 +96,29 @@ void read_pass(JsonFields& fields, PassRun& pass) {
 }
 
 Json node_json(const PlanNodeFacts& node) {
-    return {{"index", node.index},
-            {"name", node.name},
-            {"kind", node.kind},
-            {"variant", node.variant},
-            {"layer", node.layer}};
+    Json json = {{"index", node.index},
+                 {"name", node.name},
+                 {"kind", node.kind},
+                 {"variant", node.variant},
+                 {"layer", node.layer}};
+    const NodeShape& shape = node.shape;
+    if (shape.arithmetic.empty()) return json;
+    Json& out = json["shape"] = {{"arithmetic", shape.arithmetic}};
+    // Zeros are what a reader assumes; 300 nodes need not repeat them.
+    const auto add = [&](const char* key, uint64_t value) {
+        if (value > 0) out[key] = value;
+    };
+    add("rows", shape.rows);
+    add("columns", shape.columns);
+    add("weight_bytes", shape.weight_bytes);
+    add("heads", shape.heads);
+    add("kv_heads", shape.kv_heads);
+    add("head_dim", shape.head_dim);
+    add("kv_element_bytes", shape.kv_element_bytes);
+    add("window", shape.window);
+    if (shape.per_output) out["per_output"] = true;
+    if (shape.per_thread) out["per_thread"] = true;
+    return json;
 }
 
 void read_node(JsonFields& fields, PlanNodeFacts& node) {
@@ -109,6 +127,19 @@ void read_node(JsonFields& fields, PlanNodeFacts& node) {
     fields.required("kind", node.kind);
     fields.optional("variant", node.variant);
     fields.optional("layer", node.layer);
+    fields.section("shape", [&](JsonFields& shape) {
+        shape.required("arithmetic", node.shape.arithmetic);
+        shape.optional("rows", node.shape.rows);
+        shape.optional("columns", node.shape.columns);
+        shape.optional("weight_bytes", node.shape.weight_bytes);
+        shape.optional("per_output", node.shape.per_output);
+        shape.optional("per_thread", node.shape.per_thread);
+        shape.optional("heads", node.shape.heads);
+        shape.optional("kv_heads", node.shape.kv_heads);
+        shape.optional("head_dim", node.shape.head_dim);
+        shape.optional("kv_element_bytes", node.shape.kv_element_bytes);
+        shape.optional("window", node.shape.window);
+    });
 }
 
 Json operator_json(const OperatorSample& sample) {

@@ -25,34 +25,6 @@ constexpr int kClockReadsPerSample = 2000;
 // Long enough for members to have stopped spinning (some 10 us of pauses) and to sleep.
 constexpr auto kSleepBeforeWake = std::chrono::microseconds(400);
 
-// Calls work(rounds) -> units done, until the samples or the budget are spent.
-template <class Work>
-std::optional<Rate> sample_rate(const base::Clock& clock, double budget_s, Work&& work) {
-    const int64_t begin = clock.now_ns();
-    int64_t rounds = 1;
-    for (;;) {
-        const int64_t start = clock.now_ns();
-        work(rounds);
-        const double ns = static_cast<double>(clock.now_ns() - start);
-        if (ns >= kSampleNs / 2 || rounds >= kRoundsMax / kGrowthMax) break;
-        if (ns <= 0 && rounds > 1) return std::nullopt;  // a clock that does not move
-        const double wanted = ns > 0 ? kSampleNs / ns : 2.0;
-        rounds *= std::clamp<int64_t>(static_cast<int64_t>(wanted), 2, kGrowthMax);
-    }
-    std::vector<double> rates;
-    for (int i = 0; i < kSamplesMax; ++i) {
-        const int64_t start = clock.now_ns();
-        const double units = work(rounds);
-        const int64_t now = clock.now_ns();
-        if (now > start) rates.push_back(units / static_cast<double>(now - start));
-        const bool spent = static_cast<double>(now - begin) * 1e-9 >= budget_s;
-        if (i + 1 >= kSamplesMin && (spent || now == start)) break;
-    }
-    if (rates.empty()) return std::nullopt;
-    return Rate{*measure::median(rates), *std::max_element(rates.begin(), rates.end()),
-                static_cast<int>(rates.size())};
-}
-
 // The members' loops between two barriers; the caller's clock is read around run(), whose own cost
 // is below a thousandth of a sample.
 template <class Loop>
@@ -79,6 +51,33 @@ double sample_median_ns(const base::Clock& clock, double budget_s, int divisor, 
 }
 
 }  // namespace
+
+std::optional<Rate> sample_rate(const base::Clock& clock, double budget_s,
+                                const std::function<double(int64_t)>& work) {
+    const int64_t begin = clock.now_ns();
+    int64_t rounds = 1;
+    for (;;) {
+        const int64_t start = clock.now_ns();
+        work(rounds);
+        const double ns = static_cast<double>(clock.now_ns() - start);
+        if (ns >= kSampleNs / 2 || rounds >= kRoundsMax / kGrowthMax) break;
+        if (ns <= 0 && rounds > 1) return std::nullopt;  // a clock that does not move
+        const double wanted = ns > 0 ? kSampleNs / ns : 2.0;
+        rounds *= std::clamp<int64_t>(static_cast<int64_t>(wanted), 2, kGrowthMax);
+    }
+    std::vector<double> rates;
+    for (int i = 0; i < kSamplesMax; ++i) {
+        const int64_t start = clock.now_ns();
+        const double units = work(rounds);
+        const int64_t now = clock.now_ns();
+        if (now > start) rates.push_back(units / static_cast<double>(now - start));
+        const bool spent = static_cast<double>(now - begin) * 1e-9 >= budget_s;
+        if (i + 1 >= kSamplesMin && (spent || now == start)) break;
+    }
+    if (rates.empty()) return std::nullopt;
+    return Rate{*measure::median(rates), *std::max_element(rates.begin(), rates.end()),
+                static_cast<int>(rates.size())};
+}
 
 base::Result<ReadArena> ReadArena::create(machine::ThreadTeam& team, uint64_t bytes_total) {
     ReadArena arena;

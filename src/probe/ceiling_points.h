@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -26,6 +27,11 @@ struct Rate {
     int samples = 0;
 };
 
+// Calls work(rounds), which returns the units it has done, until the samples or the budget are
+// spent; rounds are chosen so that a sample takes about 4 ms. nullopt when the clock did not move.
+std::optional<Rate> sample_rate(const base::Clock& clock, double budget_s,
+                                const std::function<double(int64_t)>& work);
+
 // Memory to read: one buffer for each member, written first by that member.
 class ReadArena {
   public:
@@ -33,6 +39,7 @@ class ReadArena {
     static base::Result<ReadArena> create(machine::ThreadTeam& team, uint64_t bytes_total);
 
     const std::byte* part(int thread) const { return parts_[static_cast<size_t>(thread)].data(); }
+    std::byte* writable(int thread) { return parts_[static_cast<size_t>(thread)].data(); }
     uint64_t part_bytes() const { return part_bytes_; }
 
   private:

@@ -1,17 +1,19 @@
-// Measures the roofs of this machine: load-only bandwidth, arithmetic peaks, and what a barrier, a
-// dispatch and a clock reading cost. The result is the MachineProfile that every share is taken of.
+// Measures the roofs of this machine: bandwidth of loads, stores and copies, arithmetic peaks, what
+// the real linear kernels reach, latency, the clock of the cores, files, and what a barrier, a
+// dispatch, a page fault and a clock reading cost. The result is the MachineProfile that every
+// share is taken of.
 //
-// Not a benchmark of Hone's kernels: the loops of kernels/ceiling do nothing else. Not cached here
-// (probe/profile_cache.h). Invariant: a point that was not measured (budget, memory, cancelled) is
-// absent, never 0. Bandwidth follows the practice of the RRZE bandwidth benchmark: load-only sum
-// (weights are read-only), memory touched first by the thread that reads it, huge pages where
-// allowed, medians and the best of repeats. The working set is the total over all threads, each
-// reading its own part over and over. Thread rule: one call at a time on an otherwise quiet
-// process; makes its own teams.
+// Not a benchmark of whole models. Not cached here (probe/profile_cache.h). Invariant: a point that
+// was not measured (budget, memory, cancelled) is absent, never 0, and left_out says so. Bandwidth
+// follows the practice of the RRZE bandwidth benchmark: load-only sum (weights are read-only),
+// memory touched first by the thread that reads it, huge pages where allowed, medians and the best
+// of repeats. The working set is the total over all threads, each reading its own part over and
+// over. Thread rule: one call at a time on an otherwise quiet process; makes its own teams.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -31,8 +33,16 @@ struct CeilingOptions {
     std::vector<uint64_t> working_sets;
     // For everything together, clamped to [0, 15]; each point gets its share and at least three
     // samples, so a tiny budget is overrun. Four seconds after the budget (on a very busy machine)
-    // the points that are left stay absent; those of all threads come first.
-    double budget_s = 12;
+    // the points that are left stay absent; those of all threads come first, and of those the
+    // roofs (loads, peaks, overheads) before the rest.
+    double budget_s = 13;
+    // false: only the roofs and overheads that every share is taken of.
+    bool whole = true;
+    // Batch sizes of the products; each at most 256.
+    std::vector<uint32_t> gemm_batches = {1, 8, 64, 256};
+    // Where a temporary file may be written and read, "" = nowhere.
+    std::string scratch_directory = {};
+    uint64_t file_bytes = 32u << 20;
     // Waiting for a CPU, of the wall time, beyond which a profile is not kept for later runs: it
     // would hold the neighbours' roofs. A quiet virtual machine shows below 0.05.
     double run_delay_share_max = 0.25;

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 #include "kernels/ceiling/ceiling.h"
 #include "machine/facts.h"
+#include "probe/ceiling_gemm.h"
+#include "probe/ceiling_memory.h"
 #include "probe/ceiling_points.h"
 
 namespace hone::probe {
@@ -26,7 +29,26 @@ CeilingOptions tiny_options() {
     options.threads = {1, 2};
     options.working_sets = {16 << 10, 1 << 20};
     options.budget_s = 0;
+    options.whole = false;
     return options;
+}
+
+// Everything, as small as it gets.
+CeilingOptions whole_options(const std::string& directory) {
+    CeilingOptions options = tiny_options();
+    options.whole = true;
+    options.gemm_batches = {1};
+    options.scratch_directory = directory;
+    options.file_bytes = 1 << 20;
+    return options;
+}
+
+bool has_left_out(const machine::MachineProfile& profile, const std::string& what,
+                  const std::string& reason) {
+    for (const machine::LeftOut& item : profile.left_out) {
+        if (item.what == what && item.reason == reason) return true;
+    }
+    return false;
 }
 
 TEST(Ceilings, ThreadCountsArePowersOfTwoAndAll) {
@@ -132,6 +154,97 @@ TEST(Ceilings, ReprobesOnABorrowedTeam) {
     EXPECT_EQ(point->threads, 1);
     EXPECT_EQ(point->bytes, 1u << 20);
     EXPECT_GT(point->gb_per_s, 0);
+}
+
+TEST(Ceilings, TheWholeHasStoresProductsLatencyFilesAndTheClock) {
+    const base::SteadyClock clock;
+    const machine::Isa isa = machine::detect_isa();
+    machine::MachineFacts facts = machine::read_machine_facts();
+    facts.caches = {{1, "data", 32 << 10, 1}, {2, "unified", 128 << 10, 1}};
+    const auto profile = measure_ceilings(facts, isa, clock, whole_options(::testing::TempDir()));
+    ASSERT_TRUE(profile) << profile.error().message;
+    // 16 KiB shows L1, 1 MiB lies behind both caches: four ways to store, two teams.
+    size_t stores = 0;
+    for (const machine::BandwidthPoint& point : profile->bandwidth) {
+        stores += point.operation != "read" ? 1 : 0;
+        EXPECT_GT(point.gb_per_s, 0) << point.operation;
+    }
+    EXPECT_EQ(stores, 2u * 2u * 4u);
+    EXPECT_EQ(profile->gemms.size(), 2 * gemm_variants(isa).size());
+    for (const machine::GemmPoint& point : profile->gemms) {
+        EXPECT_GT(point.g_per_s(), 0) << point.format;
+        const auto peak = profile->peak_g_per_s("int8_dot", point.threads);
+        ASSERT_TRUE(peak);
+    }
+    std::set<int> readers;
+    for (const machine::LatencyPoint& point : profile->latencies) readers.insert(point.readers);
+    EXPECT_THAT(readers, ElementsAre(0, 1));
+    EXPECT_EQ(profile->latencies.size() % 2, 0u);
+    ASSERT_TRUE(profile->clock);
+    // No core of this decade runs outside of this, busy or not; a preempted chain is only slower.
+    EXPECT_LT(profile->clock->ghz_max, 10.0);
+    EXPECT_GT(profile->clock->ghz_max, 0.01);
+    EXPECT_LE(profile->clock->ghz_min, profile->clock->ghz);
+    EXPECT_TRUE(profile->overhead_ns("page_fault", 1).has_value());
+    // The rest is measured, or there is a reason.
+    EXPECT_EQ(profile->files.size() + profile->left_out.size(), 4u);
+}
+
+TEST(Ceilings, SaysWhatItLeftOut) {
+    const base::SteadyClock clock;
+    CeilingOptions options = whole_options("");
+    options.threads = {1};
+    auto profile = measure_ceilings(facts_with(1), machine::Isa::portable, clock, options);
+    ASSERT_TRUE(profile);
+    EXPECT_TRUE(profile->files.empty());
+    EXPECT_TRUE(has_left_out(*profile, "files", "no_directory"));
+    options.scratch_directory = "/proc/no/such/directory";
+    profile = measure_ceilings(facts_with(1), machine::Isa::portable, clock, options);
+    ASSERT_TRUE(profile);
+    EXPECT_TRUE(has_left_out(*profile, "files", "storage"));
+}
+
+TEST(CeilingMemory, CountsTheLineThatAStoreReads) {
+    EXPECT_DOUBLE_EQ(moved_per_byte(StoreLoop::write, false), 2);
+    EXPECT_DOUBLE_EQ(moved_per_byte(StoreLoop::write, true), 1);
+    EXPECT_DOUBLE_EQ(moved_per_byte(StoreLoop::copy, false), 3);
+    EXPECT_DOUBLE_EQ(moved_per_byte(StoreLoop::copy, true), 2);
+    EXPECT_DOUBLE_EQ(moved_per_byte(StoreLoop::write_streaming, false), 1);
+    EXPECT_DOUBLE_EQ(moved_per_byte(StoreLoop::copy_streaming, true), 2);
+}
+
+TEST(CeilingMemory, OneCycleGoesThroughEveryLine) {
+    for (const uint64_t lines : {2u, 3u, 1000u}) {
+        const auto cycle = LineCycle::create(lines * LineCycle::kLineBytes);
+        ASSERT_TRUE(cycle);
+        const void* at = cycle->start();
+        for (uint64_t i = 1; i < lines; ++i) {
+            at = kernels::chase(at, 1);
+            EXPECT_NE(at, cycle->start()) << i << " of " << lines;
+        }
+        EXPECT_EQ(kernels::chase(at, 1), cycle->start());
+    }
+}
+
+TEST(CeilingMemory, TheClockIsTheMedianAndItsDriftTheEnds) {
+    EXPECT_FALSE(clock_rate({}).has_value());
+    const auto rate = clock_rate({3.0, 4.0, 3.3});
+    ASSERT_TRUE(rate);
+    EXPECT_DOUBLE_EQ(rate->ghz, 3.3);
+    EXPECT_DOUBLE_EQ(rate->ghz_min, 3.0);
+    EXPECT_DOUBLE_EQ(rate->ghz_max, 4.0);
+    EXPECT_NEAR(rate->drift_share, 0.1, 1e-12);
+    EXPECT_FALSE(core_ghz(base::VirtualClock()).has_value());
+}
+
+TEST(CeilingGemm, VariantsAreThoseOfRealMachines) {
+    for (const kernels::LinearVariant* variant : gemm_variants(machine::Isa::avx512vnni)) {
+        EXPECT_GE(variant->isa, machine::Isa::avx2) << variant->name;
+    }
+    for (const kernels::LinearVariant* variant : gemm_variants(machine::Isa::portable)) {
+        EXPECT_STREQ(variant->name, "portable");
+    }
+    EXPECT_FALSE(gemm_variants(machine::Isa::portable).empty());
 }
 
 TEST(CeilingPoints, ArenaIsWrittenByItsReaders) {

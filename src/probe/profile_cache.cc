@@ -58,12 +58,17 @@ std::optional<machine::MachineProfile> ProfileCache::load(
     return std::move(*profile);
 }
 
-base::Status ProfileCache::save(const machine::MachineProfile& profile) const {
-    if (directory_.empty()) return {};
+std::string ProfileCache::make_directory() const {
+    if (directory_.empty()) return "";
     std::error_code error;
     std::filesystem::create_directories(directory_, error);
-    if (error) {
-        return base::fail(base::ErrorCode::unavailable, "{}: {}", directory_, error.message());
+    return error ? "" : directory_;
+}
+
+base::Status ProfileCache::save(const machine::MachineProfile& profile) const {
+    if (directory_.empty()) return {};
+    if (make_directory().empty()) {
+        return base::fail(base::ErrorCode::unavailable, "{}: cannot be made", directory_);
     }
     return base::write_file(path(profile.fingerprint),
                             base::dump_json(machine::to_json(profile)) + "\n");
@@ -84,7 +89,9 @@ base::Result<CachedCeilings> ceilings_of_machine(const machine::MachineFacts& fa
         }
     }
     const InterferenceWatch watch(clock);
-    HONE_TRY(ceilings.profile, measure_ceilings(facts, isa, clock, options, conduct));
+    CeilingOptions here = options;
+    if (here.scratch_directory.empty()) here.scratch_directory = cache.make_directory();
+    HONE_TRY(ceilings.profile, measure_ceilings(facts, isa, clock, here, conduct));
     const double run_delay = watch.so_far().run_delay_share.value_or(0);
     if (run_delay > options.run_delay_share_max) {
         ceilings.cache_note = fmt::format(

@@ -30,6 +30,9 @@ class ProfileCache {
     // Where the profile with that fingerprint lies; "" without a directory.
     std::string path(const std::string& fingerprint) const;
 
+    // The directory, made where it was missing; "" when there is none or it cannot be made.
+    std::string make_directory() const;
+
   private:
     std::string directory_;
 };

@@ -37,6 +37,7 @@ class ProfileCacheTest : public ::testing::Test {
         options.threads = {1};
         options.working_sets = {16 << 10};
         options.budget_s = 0;
+        options.whole = false;
         options.run_delay_share_max = 1e9;  // the machine that tests may be busy
         return options;
     }

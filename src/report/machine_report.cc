@@ -1,12 +1,11 @@
 #include "report/machine_report.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <map>
 #include <set>
 
 #include "base/text.h"
+#include "report/machine_roofline.h"
 #include "report/page.h"
 
 namespace hone::report {
@@ -46,6 +45,14 @@ std::string system_text(const Style& style, const machine::MachineFacts& facts) 
     return out;
 }
 
+std::string clock_text(const Style& style, const machine::ClockRate& clock) {
+    return say(style, note("clock_value")
+                          .with("ghz", clock.ghz)
+                          .with("low", clock.ghz_min)
+                          .with("high", clock.ghz_max)
+                          .with("drift_share", clock.drift_share));
+}
+
 void add_facts(Page& page, const MachineProfile& profile) {
     const Style& style = page.style();
     const machine::MachineFacts& facts = profile.facts;
@@ -70,6 +77,7 @@ void add_facts(Page& page, const MachineProfile& profile) {
     add("fact_limits", limits_text(style, facts));
     add("fact_system", system_text(style, facts));
     add("fact_counters", say(style, facts.perf_counters ? "counters_yes" : "counters_no"));
+    if (profile.clock) add("fact_clock", clock_text(style, *profile.clock));
     add("fact_fingerprint", profile.fingerprint);
     add("fact_measured", profile.measured_at.empty() ? say(style, "never") : profile.measured_at);
     page.table(table);
@@ -104,11 +112,133 @@ void add_by_threads(Page& page, const std::string& head,
     page.table(table);
 }
 
-void add_ceilings(Page& page, const MachineProfile& profile) {
+std::string number(double value) {
+    return fmt::format("{:.4g}", value);
+}
+
+// What each level of the memory hierarchy gives, by the way it is used.
+void add_plateaus(Page& page, const MachineProfile& profile) {
+    const Style& style = page.style();
+    constexpr const char* kOperations[] = {"read", "write", "copy", "write_streaming",
+                                           "copy_streaming"};
+    std::vector<Column> columns = {{say(style, "head_level"), false, true},
+                                   {say(style, "head_threads_short"), true, false}};
+    for (const char* operation : kOperations) {
+        columns.push_back({say(style, std::string("head_") + operation), true, false});
+    }
+    Table table(std::move(columns));
+    std::set<int> teams;
+    std::vector<uint64_t> sizes;
+    for (const auto& point : profile.bandwidth) {
+        if (point.operation != "read") teams.insert(point.threads);
+        sizes.push_back(point.bytes);
+    }
+    for (const int threads : teams) {
+        for (const auto& plateau : machine::memory_plateaus(profile.facts, threads, sizes)) {
+            std::vector<std::string> line = {
+                plateau.level + ", " + base::format_bytes(static_cast<double>(plateau.bytes)),
+                fmt::format("{}", threads)};
+            for (const char* operation : kOperations) {
+                const auto rate = profile.bandwidth_gb_per_s(plateau.bytes, threads, operation);
+                line.push_back(rate ? number(*rate) : "-");
+            }
+            table.add(std::move(line));
+        }
+    }
+    if (table.empty()) return;
+    page.section("machine_memory");
+    page.table(table);
+    page.note(note("machine_memory_note"));
+}
+
+// The best kernel of each format, for the largest team; smaller levels are in the JSON.
+void add_products(Page& page, const MachineProfile& profile) {
+    int threads = 0;
+    std::set<uint32_t> batches;
+    for (const auto& point : profile.gemms) {
+        threads = std::max(threads, point.threads);
+        batches.insert(point.m);
+    }
+    if (batches.empty()) return;
+    const Style& style = page.style();
+    std::map<std::string, std::map<uint32_t, const machine::GemmPoint*>> rows;
+    for (const auto& point : profile.gemms) {
+        if (point.threads != threads) continue;
+        const auto*& best = rows[point.format + " x " + point.activation][point.m];
+        if (best == nullptr || point.ns < best->ns) best = &point;
+    }
+    std::vector<Column> columns = {{say(style, "head_product"), false, true}};
+    for (const uint32_t m : batches) columns.push_back({fmt::format("m = {}", m), true, false});
+    columns.push_back({say(style, "head_weights_rate"), true, false});
+    columns.push_back({say(style, "head_kernel"), false, true});
+    Table table(std::move(columns));
+    for (const auto& [name, cells] : rows) {
+        std::vector<std::string> line = {name};
+        for (const uint32_t m : batches) {
+            const auto found = cells.find(m);
+            line.push_back(found == cells.end() ? "-" : number(found->second->g_per_s()));
+        }
+        const machine::GemmPoint& first = *cells.begin()->second;
+        line.push_back(number(static_cast<double>(first.weight_bytes) / first.ns));
+        line.push_back(cells.rbegin()->second->isa);
+        table.add(std::move(line));
+    }
+    const machine::GemmPoint& any = profile.gemms.front();
+    page.blank();
+    page.line(paint(style, Ink::bold,
+                    say(style, note("machine_products")
+                                   .with("rows", any.rows)
+                                   .with("columns", any.columns)
+                                   .with("threads", threads))));
+    page.table(table);
+}
+
+void add_latencies(Page& page, const MachineProfile& profile) {
+    if (profile.latencies.empty()) return;
+    const Style& style = page.style();
+    std::set<int> readers;
+    std::map<uint64_t, std::map<int, double>> rows;
+    for (const auto& point : profile.latencies) {
+        readers.insert(point.readers);
+        rows[point.bytes][point.readers] = point.ns;
+    }
+    std::vector<Column> columns = {{say(style, "head_set"), false, true}};
+    for (const int count : readers) {
+        columns.push_back({count == 0 ? say(style, "head_idle")
+                                      : say(style, note("head_loaded").with("readers", count)),
+                           true, false});
+    }
+    Table table(std::move(columns));
+    for (const auto& [bytes, cells] : rows) {
+        std::vector<std::string> line = {base::format_bytes(static_cast<double>(bytes))};
+        for (const int count : readers) {
+            const auto found = cells.find(count);
+            line.push_back(found == cells.end() ? "-" : base::format_duration_ns(found->second));
+        }
+        table.add(std::move(line));
+    }
+    page.section("machine_latency");
+    page.table(table);
+}
+
+void add_files(Page& page, const MachineProfile& profile) {
+    if (profile.files.empty()) return;
+    const Style& style = page.style();
+    Table table({{say(style, "head_file"), false, true}, {"GB/s", true, false}});
+    for (const auto& point : profile.files) {
+        table.add({say(style, "file_" + point.how) + ", " +
+                       say(style, point.cold ? "file_cold" : "file_warm"),
+                   number(point.gb_per_s)});
+    }
+    page.section("machine_files");
+    page.table(table);
+}
+
+void add_roofs(Page& page, const MachineProfile& profile) {
     const Style& style = page.style();
     std::map<uint64_t, std::map<int, double>> bandwidth;
     for (const auto& point : profile.bandwidth) {
-        bandwidth[point.bytes][point.threads] = point.gb_per_s;
+        if (point.operation == "read") bandwidth[point.bytes][point.threads] = point.gb_per_s;
     }
     page.section("machine_bandwidth");
     add_by_threads(page, say(style, "head_set"), bandwidth,
@@ -120,7 +250,11 @@ void add_ceilings(Page& page, const MachineProfile& profile) {
     page.section("machine_peaks");
     add_by_threads(page, say(style, "head_operation"), peaks,
                    [](const std::string& name) { return name; });
+}
+
+void add_overheads(Page& page, const MachineProfile& profile) {
     if (profile.overheads.empty()) return;
+    const Style& style = page.style();
     page.section("machine_overheads");
     Table table({{"", false, true}, {"", false, false}, {"", true, false}});
     for (const auto& point : profile.overheads) {
@@ -130,65 +264,14 @@ void add_ceilings(Page& page, const MachineProfile& profile) {
     page.table(table);
 }
 
-// Reachable G operations/s = min(peak, intensity x bandwidth), both axes by powers of two.
-struct Roofline {
-    double peak = 0;
-    double bandwidth = 0;
-    double at(double intensity) const { return std::min(peak, intensity * bandwidth); }
-};
-
-constexpr int kChartRows = 8;
-constexpr int kIntensityFrom = -2;  // 2^-2 operations per byte ...
-constexpr int kIntensityTo = 10;    // ... to 2^10
-
-void add_chart(Page& page, const Roofline& roof) {
-    const bool wide = page.width() >= 100;
-    const int per_step = wide ? 5 : 4;
-    const int columns = (kIntensityTo - kIntensityFrom) * per_step + 1;
-    const double top = std::log2(roof.peak);
-    const double bottom = std::log2(roof.at(std::exp2(kIntensityFrom)));
-    const double step = std::max(0.1, (top - bottom) / (kChartRows - 1));
-    for (int row = 0; row < kChartRows; ++row) {
-        const double level = top - row * step;
-        std::string line = fmt::format("{:>8.4g} |", std::exp2(level));
-        for (int column = 0; column < columns; ++column) {
-            const double intensity =
-                std::exp2(kIntensityFrom + static_cast<double>(column) / per_step);
-            const double value = std::log2(roof.at(intensity));
-            const bool on_roof = std::fabs(value - level) <= step / 2;
-            const bool under = value > level;
-            const char* mark = on_roof ? (page.style().unicode ? "━" : "=") : under ? "." : " ";
-            line += mark;
-        }
-        page.drawn(line);
-    }
-    std::string axis;
-    for (int power = kIntensityFrom; power <= kIntensityTo; power += 2) {
-        const size_t at = static_cast<size_t>(10 + (power - kIntensityFrom) * per_step);
-        axis.resize(std::max(at, axis.size()), ' ');
-        axis += fmt::format("{:g}", std::exp2(power));
-    }
-    page.drawn(axis);
-}
-
-void add_roofline(Page& page, const MachineProfile& profile, const char* operation) {
-    int threads = 0;
-    uint64_t largest = 0;
-    for (const auto& point : profile.bandwidth) {
-        threads =
-            std::max(threads, std::min(point.threads, std::max(1, profile.facts.cpus_allowed)));
-        largest = std::max(largest, point.bytes);
-    }
-    const auto peak = profile.peak_g_per_s(operation, threads);
-    const auto bandwidth = profile.bandwidth_gb_per_s(largest, threads);
-    if (!peak || !bandwidth || *peak <= 0 || *bandwidth <= 0) return;
+void add_left_out(Page& page, const MachineProfile& profile) {
+    if (profile.left_out.empty()) return;
     page.blank();
-    page.line(paint(page.style(), Ink::bold,
-                    say(page.style(), note("machine_roofline")
-                                          .with("unit", "G/s")
-                                          .with("operation", operation)
-                                          .with("threads", threads))));
-    add_chart(page, {*peak, *bandwidth});
+    for (const machine::LeftOut& item : profile.left_out) {
+        page.note(note("machine_left_out")
+                      .with("what", item.what)
+                      .with("reason", say(page.style(), "left_out_" + item.reason)));
+    }
 }
 
 }  // namespace
@@ -201,9 +284,14 @@ std::string render_machine(const MachineProfile& profile, const Style& style) {
         page.note(note("machine_no_ceilings"));
         return page.take();
     }
-    add_ceilings(page, profile);
-    add_roofline(page, profile, "f32_fma");
-    add_roofline(page, profile, "int8_dot");
+    add_plateaus(page, profile);
+    add_roofs(page, profile);
+    add_products(page, profile);
+    add_latencies(page, profile);
+    add_overheads(page, profile);
+    add_files(page, profile);
+    draw_roofline(page, roofline_of(profile));
+    add_left_out(page, profile);
     return page.take();
 }
 

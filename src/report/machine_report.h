@@ -1,4 +1,4 @@
-// The report of `hone machine`: facts, ceilings, and a small roofline in text.
+// The report of `hone machine`: facts, ceilings, and a roofline drawn in text.
 #pragma once
 
 #include <string>

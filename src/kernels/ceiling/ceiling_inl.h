@@ -1,7 +1,7 @@
 // The loops of one ISA, written once over the names that the ISA file defines before the include,
 // in the same namespace:
 //   F, I              float and integer vectors of kVectorBytes bytes
-//   load, store       unaligned, of I;  set_f: broadcast;  store_f
+//   load, store       unaligned, of I;  stream: non-temporal, aligned;   set_f: broadcast;  store_f
 //   add64, add32      I + I
 //   hide(x)           makes x opaque to the compiler
 //   fma(a, x, y)      a * x + y
@@ -35,6 +35,46 @@ uint64_t read(const std::byte* data, size_t bytes) noexcept {
     I total = sums[0];
     for (size_t i = 1; i < 8; ++i) total = add64(total, sums[i]);
     return sum_words(total);
+}
+
+void write(std::byte* data, size_t bytes) noexcept {
+    const uint64_t ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    I value = load(ones);
+    // Opaque, or the loop would become a call of memset, which chooses its own stores.
+    hide(value);
+    for (size_t at = 0; at < bytes; at += 8 * kVectorBytes) {
+        for (size_t i = 0; i < 8; ++i) store(data + at + i * kVectorBytes, value);
+    }
+}
+
+void write_streaming(std::byte* data, size_t bytes) noexcept {
+    const uint64_t ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    I value = load(ones);
+    hide(value);
+    for (size_t at = 0; at < bytes; at += 8 * kVectorBytes) {
+        for (size_t i = 0; i < 8; ++i) stream(data + at + i * kVectorBytes, value);
+    }
+    _mm_sfence();
+}
+
+void copy(std::byte* to, const std::byte* from, size_t bytes) noexcept {
+    for (size_t at = 0; at < bytes; at += 8 * kVectorBytes) {
+        I values[8];
+        for (size_t i = 0; i < 8; ++i) values[i] = load(from + at + i * kVectorBytes);
+        for (size_t i = 0; i < 8; ++i) {
+            hide(values[i]);
+            store(to + at + i * kVectorBytes, values[i]);
+        }
+    }
+}
+
+void copy_streaming(std::byte* to, const std::byte* from, size_t bytes) noexcept {
+    for (size_t at = 0; at < bytes; at += 8 * kVectorBytes) {
+        I values[8];
+        for (size_t i = 0; i < 8; ++i) values[i] = load(from + at + i * kVectorBytes);
+        for (size_t i = 0; i < 8; ++i) stream(to + at + i * kVectorBytes, values[i]);
+    }
+    _mm_sfence();
 }
 
 double f32_fma(size_t iterations, float* sink) noexcept {

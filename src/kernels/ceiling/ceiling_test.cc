@@ -48,6 +48,49 @@ TEST(Ceiling, ReadSumsEveryWord) {
     }
 }
 
+TEST(Ceiling, WritesAndCopiesEveryByteAndNoneBeyond) {
+    constexpr size_t kBytes = 8 * 512;
+    auto from = tensor::Buffer::allocate(kBytes);
+    auto to = tensor::Buffer::allocate(kBytes);
+    ASSERT_TRUE(from.has_value() && to.has_value());
+    base::Random random(9);
+    for (std::byte& byte : from->span()) byte = static_cast<std::byte>(random.next_below(256));
+    for (const CeilingVariant* variant : runnable()) {
+        SCOPED_TRACE(variant->name);
+        for (const auto copy : {variant->copy, variant->copy_streaming}) {
+            for (const size_t bytes : {size_t{0}, size_t{512}, kBytes - 512}) {
+                std::memset(to->data(), 0x5a, kBytes);
+                copy(to->data(), from->data(), bytes);
+                EXPECT_EQ(std::memcmp(to->data(), from->data(), bytes), 0);
+                for (size_t at = bytes; at < kBytes; ++at) {
+                    ASSERT_EQ(to->data()[at], std::byte{0x5a}) << at;
+                }
+            }
+        }
+        for (const auto write : {variant->write, variant->write_streaming}) {
+            std::memset(to->data(), 0x5a, kBytes);
+            write(to->data(), 1024);
+            // The sum of the words written, each 1, is their number.
+            EXPECT_EQ(variant->read(to->data(), 1024), 128u);
+            EXPECT_EQ(to->data()[1024], std::byte{0x5a});
+        }
+    }
+}
+
+TEST(Ceiling, ChainsAreFollowedToTheirEnd) {
+    EXPECT_EQ(dependent_adds(0), 0u);
+    EXPECT_EQ(dependent_adds(1), 64u);
+    EXPECT_EQ(dependent_adds(6400), 6400u);
+    const void* lines[3];
+    lines[0] = &lines[2];
+    lines[2] = &lines[1];
+    lines[1] = &lines[0];
+    EXPECT_EQ(chase(&lines[0], 0), &lines[0]);
+    EXPECT_EQ(chase(&lines[0], 1), &lines[2]);
+    EXPECT_EQ(chase(&lines[0], 3), &lines[0]);
+    EXPECT_EQ(chase(&lines[0], 302), &lines[1]);
+}
+
 TEST(Ceiling, ArithmeticCountsGrowWithRoundsAndResultsAreUsed) {
     for (const CeilingVariant* variant : runnable()) {
         SCOPED_TRACE(variant->name);

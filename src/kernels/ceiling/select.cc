@@ -4,10 +4,11 @@
 namespace hone::kernels {
 namespace {
 
-#define HONE_CEILING_LINE(name, bf16)                                             \
-    CeilingVariant {                                                              \
-#name, machine::Isa::name, ceiling_##name::read, ceiling_##name::f32_fma, \
-            ceiling_##name::int8_dot, bf16                                        \
+#define HONE_CEILING_LINE(name, bf16)                                                              \
+    CeilingVariant {                                                                               \
+#name, machine::Isa::name, ceiling_##name::read, ceiling_##name::write,                    \
+            ceiling_##name::write_streaming, ceiling_##name::copy, ceiling_##name::copy_streaming, \
+            ceiling_##name::f32_fma, ceiling_##name::int8_dot, bf16                                \
     }
 
 constexpr CeilingVariant kVariants[] = {

@@ -22,6 +22,9 @@ I load(const void* at) noexcept {
 void store(void* at, I x) noexcept {
     _mm256_storeu_si256(static_cast<I*>(at), x);
 }
+void stream(void* at, I x) noexcept {
+    _mm256_stream_si256(static_cast<I*>(at), x);
+}
 F set_f(float x) noexcept {
     return _mm256_set1_ps(x);
 }

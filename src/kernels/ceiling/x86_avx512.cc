@@ -22,6 +22,9 @@ I load(const void* at) noexcept {
 void store(void* at, I x) noexcept {
     _mm512_storeu_si512(static_cast<I*>(at), x);
 }
+void stream(void* at, I x) noexcept {
+    _mm512_stream_si512(static_cast<I*>(at), x);
+}
 F set_f(float x) noexcept {
     return _mm512_set1_ps(x);
 }
