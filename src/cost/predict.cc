@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "cost/kernel_curve.h"
+#include "cost/simulate_run.h"
 #include "cost/speed_of_light.h"
 #include "measure/statistics.h"
 
@@ -11,6 +13,7 @@ namespace {
 
 using measure::OperatorSample;
 using measure::RunRecord;
+using Records = std::span<const RunRecord>;
 
 // More rows than this per row needed are waste, not rounding.
 constexpr double kWastedRowsMin = 1.5;
@@ -99,15 +102,9 @@ struct SweepQuery {
     std::string kind;  // "" = the factor is that of whole steps
 };
 
-SimulationResult from_sweep(const RunRecord& record, const SweepQuery& query) {
-    const auto sweep = find_sweep(record, query.name, query.experiment_subject);
-    if (!sweep) {
-        return refuse(
-            note("no_experiment").with("experiment", query.name).with("setting", query.setting));
-    }
-    const SweepPoint* before =
-        sweep->point(query.baseline.empty() ? sweep->baseline : query.baseline);
-    const SweepPoint* after = sweep->point(query.setting);
+// The factor between two settings of one experiment.
+SimulationResult from_points(const RunRecord& record, const SweepQuery& query,
+                             const SweepPoint* before, const SweepPoint* after) {
     if (before == nullptr || after == nullptr) {
         return refuse(note("no_such_setting")
                           .with("experiment", query.name)
@@ -124,6 +121,37 @@ SimulationResult from_sweep(const RunRecord& record, const SweepQuery& query) {
         return refuse(note("no_slice_data").with("experiment", query.name));
     }
     return finish(record, simulation);
+}
+
+SimulationResult no_experiment(const SweepQuery& query) {
+    return refuse(
+        note("no_experiment").with("experiment", query.name).with("setting", query.setting));
+}
+
+SimulationResult from_sweep(const RunRecord& record, const SweepQuery& query) {
+    const auto sweep = find_sweep(record, query.name, query.experiment_subject);
+    if (!sweep) return no_experiment(query);
+    return from_points(record, query,
+                       sweep->point(query.baseline.empty() ? sweep->baseline : query.baseline),
+                       sweep->point(query.setting));
+}
+
+// An experiment's answer, or else the simulation's; where both refuse, the experiment's reason says
+// what to do.
+SimulationResult or_simulated(SimulationResult measured, const RunRecord& record,
+                              const RunPlan& plan, Records others) {
+    if (measured.value) return measured;
+    SimulationResult simulated = simulate_run(record, plan, others);
+    if (simulated.value || simulated.reason.id == "nothing_to_change") return simulated;
+    return measured;
+}
+
+std::optional<double> parse_share(const std::string& text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    if (!(value > 0) || !(value < 1)) return std::nullopt;
+    return value;
 }
 
 std::optional<int> parse_count(const std::string& text) {
@@ -144,7 +172,7 @@ std::vector<double> batch_step_ns(const RunRecord& record, int batch) {
     return out;
 }
 
-SimulationResult simulate_batch(const RunRecord& record, const WhatIf& what_if) {
+SimulationResult simulate_batch(const RunRecord& record, const WhatIf& what_if, Records others) {
     const auto batch = parse_count(what_if.setting);
     const int now = std::max(1, record.context.batch);
     if (!batch) return refuse(note("no_such_setting").with("experiment", "batch_sweep"));
@@ -155,12 +183,49 @@ SimulationResult simulate_batch(const RunRecord& record, const WhatIf& what_if) 
         return result;
     }
     const auto ratio = ratio_of(batch_step_ns(record, *batch), batch_step_ns(record, now));
-    if (!ratio) return result;
+    if (!ratio) {
+        RunPlan plan;
+        plan.batch = *batch;
+        return or_simulated(std::move(result), record, plan, others);
+    }
     Simulation simulation;
     simulation.tier = Provenance::measured;
     simulation.decode = ratio;
     simulation.batch = *batch;
     return finish(record, simulation);
+}
+
+// Roofs and kernels at another thread count; more threads than CPUs only an experiment can tell.
+SimulationResult simulate_threads(const RunRecord& record, const WhatIf& what_if, Records others) {
+    const auto threads = parse_count(what_if.setting);
+    SimulationResult measured =
+        from_sweep(record, {"thread_sweep", what_if.subject, std::to_string(record.context.threads),
+                            what_if.setting, what_if.subject});
+    const int cpus = record.machine.facts.cpus_allowed;
+    if (!threads || !what_if.subject.empty() || (cpus > 0 && *threads > cpus)) return measured;
+    RunPlan plan;
+    plan.change.threads = *threads;
+    return or_simulated(std::move(measured), record, plan, others);
+}
+
+bool has_kernels_of(const RunRecord& record, const std::string& isa) {
+    return std::any_of(record.machine.gemms.begin(), record.machine.gemms.end(),
+                       [&](const machine::GemmPoint& point) { return point.isa == isa; });
+}
+
+// Kernels of another level: simulated only where the machine profile knows them.
+SimulationResult simulate_level(const RunRecord& record, const WhatIf& what_if, Records others) {
+    const bool one_family = what_if.kind == WhatIfKind::variant;
+    SimulationResult measured =
+        one_family ? from_sweep(record, {"variant_sweep", what_if.subject, "", what_if.setting, ""})
+                   : from_sweep(record, {"isa_sweep", "", record.isa, what_if.setting, ""});
+    const bool known =
+        has_kernels_of(record, what_if.setting) && (!one_family || what_if.subject == "linear");
+    if (!known) return measured;
+    RunPlan plan;
+    plan.change.isa = what_if.setting;
+    if (one_family) plan.change.isa_family = what_if.subject;
+    return or_simulated(std::move(measured), record, plan, others);
 }
 
 SimulationResult simulate_pass(const RunRecord& record, const WhatIf& what_if) {
@@ -198,7 +263,8 @@ double reformatted_ns(const RunRecord& record, const OperatorSample& sample,
     return compute + sample.barrier_ns + sample.dispatch_ns;
 }
 
-SimulationResult simulate_format(const RunRecord& record, const WhatIf& what_if) {
+// Without kernels' points: the same utilization at the new bound.
+SimulationResult reformat_by_bytes(const RunRecord& record, const WhatIf& what_if) {
     const auto target = format_bytes_per_weight(what_if.setting);
     if (!target) return refuse(note("no_such_setting").with("setting", what_if.setting));
     if (record.operators.empty()) return refuse(note("no_operator_samples"));
@@ -222,7 +288,102 @@ SimulationResult simulate_format(const RunRecord& record, const WhatIf& what_if)
         changed = true;
     }
     if (!changed) return refuse(note("nothing_to_change").with("setting", what_if.setting));
-    return from_times(record, after, Provenance::interpolated);
+    return from_times(record, after, Provenance::cross_format);
+}
+
+bool has_hot_copy(const RunRecord& record) {
+    return std::any_of(record.experiments.begin(), record.experiments.end(),
+                       [](const auto& row) { return row.name == "hot_copy" && row.valid; });
+}
+
+SimulationResult simulate_format(const RunRecord& record, const WhatIf& what_if, Records others) {
+    SimulationResult by_bytes = reformat_by_bytes(record, what_if);
+    // What a hot copy says of this model's memory is nearer than any kernel's curve.
+    if (!by_bytes.value || has_hot_copy(record) || record.machine.gemms.empty()) return by_bytes;
+    RunPlan plan;
+    plan.change.format = what_if.setting;
+    SimulationResult simulated = simulate_run(record, plan, others);
+    return simulated.value ? simulated : by_bytes;
+}
+
+SimulationResult simulate_kv(const RunRecord& record, const WhatIf& what_if, Records others) {
+    // Bytes of a value in the cache; q8 shares an f16 scale among 32.
+    constexpr std::pair<std::string_view, double> kBytes[] = {
+        {"f32", 4}, {"f16", 2}, {"bf16", 2}, {"q8", 1.0625}};
+    const auto* found = std::find_if(std::begin(kBytes), std::end(kBytes), [&](const auto& entry) {
+        return entry.first == what_if.setting;
+    });
+    if (found == std::end(kBytes)) {
+        return refuse(note("no_such_setting").with("setting", what_if.setting));
+    }
+    RunPlan plan;
+    plan.change.kv_element_bytes = found->second;
+    SimulationResult result = simulate_run(record, plan, others);
+    // No kernel of that type was measured, only this one's share of its bound.
+    if (result.value) result.value->tier = std::min(result.value->tier, Provenance::cross_format);
+    return result;
+}
+
+int layers_of(const RunRecord& record) {
+    int layers = 0;
+    for (const measure::PlanNodeFacts& node : record.nodes)
+        layers = std::max(layers, node.layer + 1);
+    return layers;
+}
+
+// What-ifs that only the simulation knows: their setting as a plan; nullopt when it makes no sense.
+std::optional<RunPlan> plan_of(const RunRecord& record, const WhatIf& what_if) {
+    RunPlan plan;
+    const auto count = parse_count(what_if.setting);
+    const auto share = parse_share(what_if.setting);
+    switch (what_if.kind) {
+        case WhatIfKind::depth:
+            if (what_if.setting == "0") {
+                plan.depth = 0;
+                return plan;
+            }
+            if (!count) return std::nullopt;
+            plan.depth = static_cast<uint64_t>(*count);
+            return plan;
+        case WhatIfKind::remove_layers:
+            if (!count || *count >= layers_of(record)) return std::nullopt;
+            plan.change.layers_share = 1 - static_cast<double>(*count) / layers_of(record);
+            return plan;
+        case WhatIfKind::trim_head:
+            if (!share) return std::nullopt;
+            plan.change.head_rows_share = *share;
+            return plan;
+        case WhatIfKind::step_tokens:
+            if (!count) return std::nullopt;
+            plan.step_tokens = static_cast<uint64_t>(*count);
+            return plan;
+        case WhatIfKind::prefix_reuse:
+            if (!count) return std::nullopt;
+            plan.reused_tokens = static_cast<uint64_t>(*count);
+            return plan;
+        case WhatIfKind::remove_padding:
+            if (!share) return std::nullopt;
+            plan.padding_share = *share;
+            return plan;
+        default:
+            return std::nullopt;
+    }
+}
+
+SimulationResult simulate_plan(const RunRecord& record, const WhatIf& what_if, Records others) {
+    const auto plan = plan_of(record, what_if);
+    if (!plan) return refuse(note("no_such_setting").with("setting", what_if.setting));
+    return simulate_run(record, *plan, others);
+}
+
+SimulationResult simulate_flush(const RunRecord& record, const WhatIf& what_if) {
+    const SweepQuery query{"ftz", "", what_if.setting == "off" ? "on" : "off", what_if.setting, ""};
+    const auto flush = find_flush_denormals(record);
+    if (!flush) return no_experiment(query);
+    const auto point = [&](const std::string& setting) {
+        return setting == "on" ? &flush->on : setting == "off" ? &flush->off : nullptr;
+    };
+    return from_points(record, query, point(query.baseline), point(query.setting));
 }
 
 SimulationResult simulate_last_logits(const RunRecord& record) {
@@ -252,27 +413,6 @@ SimulationResult simulate_folding(const RunRecord& record) {
 }
 
 }  // namespace
-
-std::optional<double> format_bytes_per_weight(std::string_view format) {
-    // Bytes of a packed tile of 16 rows x 32 columns (kernels/linear/packed_matrix.h).
-    constexpr std::pair<std::string_view, double> kTileBytes[] = {
-        {"u4", 288}, {"u4m", 320},  {"u5", 352},    {"u6", 448},
-        {"s8", 544}, {"f16", 1024}, {"bf16", 1024}, {"f32", 2048}};
-    // A merged linear in two formats counts as their mean.
-    double sum = 0;
-    int parts = 0;
-    for (size_t begin = 0; begin <= format.size();) {
-        const size_t end = std::min(format.find('+', begin), format.size());
-        const std::string_view name = format.substr(begin, end - begin);
-        const auto* found = std::find_if(std::begin(kTileBytes), std::end(kTileBytes),
-                                         [&](const auto& entry) { return entry.first == name; });
-        if (found == std::end(kTileBytes)) return std::nullopt;
-        sum += found->second / (16.0 * 32.0);
-        ++parts;
-        begin = end + 1;
-    }
-    return sum / parts;
-}
 
 std::optional<WastedHead> find_wasted_head(const RunRecord& record) {
     std::optional<WastedHead> worst;
@@ -312,26 +452,34 @@ double constant_node_ns(const RunRecord& record) {
     return sum;
 }
 
-SimulationResult simulate(const RunRecord& record, const WhatIf& what_if) {
+SimulationResult simulate(const RunRecord& record, const WhatIf& what_if, Records others) {
     switch (what_if.kind) {
         case WhatIfKind::threads:
-            return from_sweep(
-                record, {"thread_sweep", what_if.subject, std::to_string(record.context.threads),
-                         what_if.setting, what_if.subject});
+            return simulate_threads(record, what_if, others);
         case WhatIfKind::batch:
-            return simulate_batch(record, what_if);
+            return simulate_batch(record, what_if, others);
         case WhatIfKind::without_pass:
             return simulate_pass(record, what_if);
         case WhatIfKind::isa:
-            return from_sweep(record, {"isa_sweep", "", record.isa, what_if.setting, ""});
         case WhatIfKind::variant:
-            return from_sweep(record, {"variant_sweep", what_if.subject, "", what_if.setting, ""});
+            return simulate_level(record, what_if, others);
         case WhatIfKind::weight_format:
-            return simulate_format(record, what_if);
+            return simulate_format(record, what_if, others);
         case WhatIfKind::last_logits:
             return simulate_last_logits(record);
         case WhatIfKind::fold_constants:
             return simulate_folding(record);
+        case WhatIfKind::kv_dtype:
+            return simulate_kv(record, what_if, others);
+        case WhatIfKind::flush_denormals:
+            return simulate_flush(record, what_if);
+        case WhatIfKind::depth:
+        case WhatIfKind::remove_layers:
+        case WhatIfKind::trim_head:
+        case WhatIfKind::step_tokens:
+        case WhatIfKind::prefix_reuse:
+        case WhatIfKind::remove_padding:
+            return simulate_plan(record, what_if, others);
     }
     return refuse(note("no_such_setting"));
 }

@@ -1,13 +1,16 @@
 // What-ifs: the run of a record simulated again with one thing changed.
 //
-// simulate() walks all operator aggregates of the record and sums predicted compute + barrier +
-// dispatch of each, for the record's own workload; gains are therefore never additive across calls
-// and never local to one operator. A factor comes from an experiment or from samples in the record;
-// where neither exists the answer is a reason, never a made-up number. Not a measurement: applying
-// the change and measuring it is the only proof. Pure.
+// Where an experiment of the record made that very change, its interleaved pairs give the factor.
+// Otherwise the whole run is simulated, request by request, prompt piece by prompt piece and token
+// by token with a growing cache, before and after the change (cost/step_model.h): each node takes
+// its speed of light over the utilization measured on this machine. Gains are therefore never
+// additive across calls and never local to one operator. Where there are no samples either, the
+// answer is a reason, never a made-up number. Not a measurement: applying the change and measuring
+// it is the only proof. Pure.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "cost/experiments.h"
@@ -18,14 +21,22 @@
 namespace hone::cost {
 
 enum class WhatIfKind : uint8_t {
-    threads,         // setting: thread count            data: thread_sweep
-    batch,           // setting: sequences               data: batch_sweep or batch*_tokens_per_s
-    without_pass,    // subject: pass                    data: pass_ablation
-    isa,             // setting: level                   data: isa_sweep
-    variant,         // subject: family, setting: name   data: variant_sweep
-    weight_format,   // setting: packed format           data: operator samples and ceilings
-    last_logits,     // head only where logits are read  data: decode samples of the head
-    fold_constants,  // constants not computed per step  data: their samples
+    threads,          // setting: thread count          thread_sweep; or ceilings at that count
+    batch,            // setting: sequences             batch_sweep, batch*_tokens_per_s; or samples
+    without_pass,     // subject: pass                  pass_ablation
+    isa,              // setting: level                 isa_sweep; or kernels' points of the machine
+    variant,          // subject: family, setting: name variant_sweep; or as isa, for linears
+    weight_format,    // setting: packed format         kernels' points; or samples and ceilings
+    last_logits,      // head only where logits are read   decode samples of the head
+    fold_constants,   // constants not computed per step   their samples
+    depth,            // setting: positions in the cache before a token   samples of attention
+    kv_dtype,         // setting: f32 | f16 | bf16 | q8 (8.5 bits a value)  samples of attention
+    remove_layers,    // setting: how many              samples of the layers
+    trim_head,        // setting: share of the vocabulary that stays, 0..1
+    step_tokens,      // setting: tokens of one step    samples at several sizes
+    prefix_reuse,     // setting: tokens of the prompt that are in the cache already
+    remove_padding,   // setting: share of the prompt that is padding, 0..1
+    flush_denormals,  // setting: "on" | "off"          ftz
 };
 
 struct WhatIf {
@@ -36,7 +47,9 @@ struct WhatIf {
 
 struct Simulation {
     Provenance tier = Provenance::none;
-    // Time after / time before of a whole slice kind; absent where nothing was measured of it.
+    // Time after / time before of a whole slice kind; absent where nothing was measured of it. The
+    // interval of a measured factor is that of its pairs (n of them); that of a simulated one
+    // (n = 0) comes from how well samples predict each other and from what the control shows.
     std::optional<Ratio> prefill;
     std::optional<Ratio> decode;
     double before_ns = 0;  // forward time of the run, all slices
@@ -49,9 +62,11 @@ struct SimulationResult {
     Note reason;  // why there is none
 };
 
+// Samples of earlier records of this machine may fill gaps of this one's (`others`).
 // Reasons: no_experiment, no_such_setting, no_slice_data, no_operator_samples, no_ceilings,
-// nothing_to_change.
-SimulationResult simulate(const measure::RunRecord& record, const WhatIf& what_if);
+// no_node_shapes (a record of an older version), no_request_stages, nothing_to_change.
+SimulationResult simulate(const measure::RunRecord& record, const WhatIf& what_if,
+                          std::span<const measure::RunRecord> others = {});
 
 // The output head, when it computes logits for every prompt position and not only for the last:
 // rows computed per row needed (> 1.5); nullopt otherwise or without decode samples to compare.
@@ -63,7 +78,4 @@ struct WastedHead {
 std::optional<WastedHead> find_wasted_head(const measure::RunRecord& record);
 // Time of nodes whose result never changes and that still run in every step.
 double constant_node_ns(const measure::RunRecord& record);
-// Packed bytes per weight of a format (kernels' 16 x 32 tiles); nullopt for an unknown name.
-std::optional<double> format_bytes_per_weight(std::string_view format);
-
 }  // namespace hone::cost

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cost/fake_record.h"
+#include "cost/kernel_curve.h"
 
 namespace hone::cost {
 namespace {
@@ -99,7 +100,7 @@ TEST(Simulate, FewerBytesHelpOnlyWhatWaitsForMemory) {
     const RunRecord record = fake_record();
     const auto result = simulate(record, {WhatIfKind::weight_format, "", "u4"});
     ASSERT_TRUE(result.value);
-    EXPECT_EQ(result.value->tier, Provenance::interpolated);
+    EXPECT_EQ(result.value->tier, Provenance::cross_format);
     // 288 against 320 bytes per tile: decode gains nearly a tenth, prefill nothing.
     EXPECT_LT(result.value->decode->value, 0.93);
     EXPECT_GT(result.value->decode->value, 0.89);

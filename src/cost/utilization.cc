@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cost/kernel_curve.h"
 #include "cost/speed_of_light.h"
 
 namespace hone::cost {
@@ -10,6 +11,38 @@ namespace {
 
 // Sizes nearer than this (in log2) count as the same size: 1 %.
 constexpr double kSameSize = 0.0144;
+constexpr size_t kNone = SIZE_MAX;
+// A doubling of the rows changes a kernel's path more than one of the matrix.
+constexpr double kSizeWeight = 0.5;
+
+bool same(double a, double b) {
+    return std::fabs(a - b) < kSameSize;
+}
+
+// Rows and work per row of an average call; tokens stand for both where the record has no shapes.
+struct CallSize {
+    double rows = 0;
+    double size = 0;
+};
+
+CallSize size_of(const measure::PlanNodeFacts& node, const measure::OperatorSample& sample) {
+    const auto calls = static_cast<double>(sample.calls);
+    CallSize out{static_cast<double>(sample.tokens) / calls, 0};
+    const auto desc = desc_of(node);
+    if (!desc) return out;
+    double visible = 0;
+    if (desc->kind == OpKind::attend && sample.tokens > 0) {
+        const double pair_flops = desc->n_heads * (4.0 * desc->head_dim + 5);
+        visible =
+            pair_flops > 0 ? sample.flops / static_cast<double>(sample.tokens) / pair_flops : 0;
+    } else if (desc->per_output && desc->rows * desc->columns > 0) {
+        const double row_flops =
+            2.0 * static_cast<double>(desc->rows) * static_cast<double>(desc->columns);
+        if (sample.flops > 0) out.rows = sample.flops / calls / row_flops;
+    }
+    out.size = work_per_row(*desc, visible);
+    return out;
+}
 
 }  // namespace
 
@@ -17,79 +50,223 @@ const char* provenance_name(Provenance tier) {
     switch (tier) {
         case Provenance::none:
             return "none";
+        case Provenance::cross_format:
+            return "cross_format";
         case Provenance::interpolated:
             return "interpolated";
+        case Provenance::measured_shape:
+            return "measured_shape";
         case Provenance::measured:
             return "measured";
     }
     return "none";
 }
 
-UtilizationModel UtilizationModel::learn(const measure::RunRecord& record) {
-    UtilizationModel model;
-    for (const measure::OperatorSample& sample : record.operators) {
-        const measure::PlanNodeFacts* node = node_of(record, sample.node);
-        const double wall = sample_wall_ns(sample);
-        if (node == nullptr || sample.calls == 0 || sample.tokens == 0 || wall <= 0) continue;
-        const auto bound = sample_light(record, sample).bound_ns();
-        if (!bound || *bound <= 0) continue;
-        const double tokens =
-            static_cast<double>(sample.tokens) / static_cast<double>(sample.calls);
-        auto& curve = model.curves_[{node->kind, parse_variant(node->variant).format}];
-        const double x = std::log2(tokens);
-        const double y = std::log2(*bound / wall);
-        const auto same = std::find_if(curve.begin(), curve.end(), [&](const Point& point) {
-            return std::fabs(point.log_tokens - x) < kSameSize;
-        });
-        if (same == curve.end()) {
-            curve.push_back({x, y, wall});
-            continue;
-        }
-        // Nodes of one size: the mean in log space, weighted by time.
-        const double weight = same->weight_ns + wall;
-        same->log_utilization = (same->log_utilization * same->weight_ns + y * wall) / weight;
-        same->weight_ns = weight;
+UtilizationClass utilization_class(const measure::PlanNodeFacts& node) {
+    const VariantName variant = parse_variant(node.variant);
+    return {node.kind, variant.format + (variant.f32_activations ? "/f32" : ""), variant.isa};
+}
+
+double work_per_row(const NodeDesc& node, double visible) {
+    switch (node.kind) {
+        case OpKind::linear:
+        case OpKind::linear_swiglu:
+            return static_cast<double>(node.rows) * static_cast<double>(node.columns);
+        case OpKind::attend:
+            return node.window > 0 ? std::min<double>(visible, node.window) : visible;
+        default:
+            return static_cast<double>(node.rows);
     }
-    for (auto& [key, curve] : model.curves_) {
-        std::sort(curve.begin(), curve.end(),
-                  [](const Point& a, const Point& b) { return a.log_tokens < b.log_tokens; });
+}
+
+UtilizationModel UtilizationModel::learn(const measure::RunRecord& record,
+                                         std::span<const measure::RunRecord> others) {
+    UtilizationModel model;
+    model.machine_ = record.machine;
+    model.threads_ = std::max(1, record.context.threads);
+    model.streamed_bytes_ = cost::streamed_bytes(record);
+    model.add(record, true);
+    for (const measure::RunRecord& other : others) {
+        const bool here = other.machine.fingerprint == record.machine.fingerprint &&
+                          other.context.threads == record.context.threads;
+        if (here) model.add(other, false);
     }
     return model;
 }
 
-std::optional<Utilization> UtilizationModel::at(const std::string& kind, const std::string& format,
-                                                double tokens_per_call) const {
-    const auto found = curves_.find({kind, format});
-    if (found == curves_.end() || !(tokens_per_call > 0)) return std::nullopt;
-    const std::vector<Point>& curve = found->second;
-    const double x = std::log2(tokens_per_call);
-    double low = curve.front().log_utilization;
+void UtilizationModel::add(const measure::RunRecord& record, bool own) {
+    for (const measure::OperatorSample& sample : record.operators) {
+        const measure::PlanNodeFacts* node = node_of(record, sample.node);
+        if (node == nullptr || sample.calls == 0 || sample.tokens == 0) continue;
+        if (!(sample.compute_ns > 0)) continue;
+        const auto bound = sample_light(record, sample).bound_ns();
+        if (!bound || *bound <= 0) continue;
+        const CallSize size = size_of(*node, sample);
+        if (!(size.rows > 0)) continue;
+        const UtilizationClass of = utilization_class(*node);
+        const double kernel = curve(of, size.rows, threads_).value_or(Curve{}).log_utilization;
+        add_sample(of, {std::log2(size.rows), size.size > 1 ? std::log2(size.size) : 0,
+                        std::log2(*bound / sample.compute_ns) - kernel, sample.compute_ns, own});
+    }
+}
+
+void UtilizationModel::add_sample(const UtilizationClass& of, const Sample& sample) {
+    std::vector<Sample>& samples = samples_[of];
+    const auto twin = std::find_if(samples.begin(), samples.end(), [&](const Sample& other) {
+        return other.own == sample.own && same(other.rows, sample.rows) &&
+               same(other.size, sample.size);
+    });
+    if (twin == samples.end()) {
+        samples.push_back(sample);
+        return;
+    }
+    // Nodes of one size: the mean in log space, weighted by time.
+    const double weight = twin->weight_ns + sample.weight_ns;
+    twin->utilization =
+        (twin->utilization * twin->weight_ns + sample.utilization * sample.weight_ns) / weight;
+    twin->weight_ns = weight;
+}
+
+std::optional<Utilization> UtilizationModel::nearest(const std::vector<Sample>& samples,
+                                                     const Sample& wanted, size_t left_out) {
+    const auto size_gap = [&](const Sample& sample) {
+        const bool known = sample.size > 0 && wanted.size > 0;
+        return known ? sample.size - wanted.size : 0.0;
+    };
+    const auto distance = [&](const Sample& sample) {
+        // Between equals, one's own run.
+        return std::fabs(sample.rows - wanted.rows) + kSizeWeight * std::fabs(size_gap(sample)) +
+               (sample.own ? 0 : kSameSize);
+    };
+    const auto best_of = [&](auto&& allowed) -> const Sample* {
+        const Sample* best = nullptr;
+        for (size_t i = 0; i < samples.size(); ++i) {
+            if (i == left_out || !allowed(samples[i])) continue;
+            if (best == nullptr || distance(samples[i]) < distance(*best)) best = &samples[i];
+        }
+        return best;
+    };
+    const Sample* first = best_of([](const Sample&) { return true; });
+    if (first == nullptr) return std::nullopt;
+    double low = first->utilization;
     double high = low;
-    for (const Point& point : curve) {
-        low = std::min(low, point.log_utilization);
-        high = std::max(high, point.log_utilization);
+    for (const Sample& sample : samples) {
+        low = std::min(low, sample.utilization);
+        high = std::max(high, sample.utilization);
     }
     Utilization out{0, Provenance::interpolated, std::exp2(low), std::exp2(high)};
-    const auto after =
-        std::lower_bound(curve.begin(), curve.end(), x,
-                         [](const Point& point, double value) { return point.log_tokens < value; });
-    const Point& right = after == curve.end() ? curve.back() : *after;
-    const Point& left = after == curve.begin() ? curve.front() : *(after - 1);
-    for (const Point* point : {&left, &right}) {
-        if (std::fabs(point->log_tokens - x) >= kSameSize) continue;
-        out.value = std::exp2(point->log_utilization);
-        out.tier = Provenance::measured;
-        return out;
+    const bool same_rows = same(first->rows, wanted.rows);
+    const bool same_size = same(size_gap(*first), 0);
+    double y = first->utilization;
+    if (same_rows) {
+        out.tier = same_size && first->own ? Provenance::measured : Provenance::measured_shape;
     }
-    double y = right.log_utilization;
-    if (after == curve.end()) {
-        y = curve.back().log_utilization;
-    } else if (after != curve.begin()) {
-        const double t = (x - left.log_tokens) / (right.log_tokens - left.log_tokens);
-        y = left.log_utilization + t * (right.log_utilization - left.log_utilization);
+    if (!same_rows || !same_size) {
+        // The dimension in which the nearest one is off, and the nearest one beyond.
+        const auto gap = [&](const Sample& sample) {
+            return same_rows ? size_gap(sample) : sample.rows - wanted.rows;
+        };
+        const double own_gap = gap(*first);
+        const Sample* second =
+            best_of([&](const Sample& sample) { return gap(sample) * own_gap < 0; });
+        if (second != nullptr) {
+            const double t = own_gap / (own_gap - gap(*second));
+            y += t * (second->utilization - y);
+        }
     }
     out.value = std::exp2(std::clamp(y, low, high));
     return out;
+}
+
+std::optional<UtilizationModel::Curve> UtilizationModel::curve(const UtilizationClass& of,
+                                                               double rows, int threads) const {
+    if (of.format.empty()) return std::nullopt;
+    const bool f32 = of.format.ends_with("/f32");
+    KernelQuery kernel;
+    kernel.format = f32 ? of.format.substr(0, of.format.size() - 4) : of.format;
+    kernel.int8 = !f32 && is_integer_format(kernel.format);
+    kernel.isa = of.isa;
+    kernel.threads = threads;
+    const auto time = kernel_time(machine_, kernel, rows);
+    const auto bytes = format_bytes_per_weight(kernel.format);
+    if (!time || !bytes) return std::nullopt;
+    // Of one weight: so many multiply-adds, and its bytes once.
+    Work work;
+    work.flops = 2 * rows;
+    work.bytes = *bytes;
+    RoofQuery roofs;
+    roofs.arithmetic = kernel.int8 ? Arithmetic::int8 : Arithmetic::f32;
+    roofs.format = kernel.format;
+    roofs.isa = of.isa;
+    roofs.threads = threads;
+    roofs.working_set_bytes = streamed_bytes_;
+    const auto bound = light_time(work, roofs, machine_).bound_ns();
+    if (!bound || *bound <= 0) return std::nullopt;
+    return Curve{std::log2(*bound / (time->ns * rows)), time->exact};
+}
+
+std::optional<Utilization> UtilizationModel::at(const UtilizationQuery& query) const {
+    if (!(query.rows > 0)) return std::nullopt;
+    const Sample wanted{std::log2(query.rows), query.size > 1 ? std::log2(query.size) : 0, 0, 0,
+                        true};
+    const int threads = query.threads > 0 ? query.threads : threads_;
+    const auto kernel = curve(query.of, query.rows, threads);
+    std::optional<Utilization> out;
+    bool borrowed_curve = true;
+    const auto found = samples_.find(query.of);
+    const bool own = found != samples_.end() && threads == threads_;
+    if (found != samples_.end()) {
+        out = nearest(found->second, wanted, kNone);
+        borrowed_curve = curve(query.of, query.rows, threads_).has_value();
+    } else {
+        const auto* other = borrowed_from(query.of);
+        if (other == nullptr) return std::nullopt;
+        out = nearest(other->second, wanted, kNone);
+        borrowed_curve = curve(other->first, query.rows, threads_).has_value();
+    }
+    if (!out) return std::nullopt;
+    if (!own) {
+        // Distances from two curves can be carried over; utilizations without curves are a guess.
+        const bool both = kernel && borrowed_curve;
+        const auto best =
+            kernel && kernel->exact ? Provenance::measured_shape : Provenance::interpolated;
+        out->tier = both ? std::min(out->tier, best) : Provenance::cross_format;
+        if (!both && kernel.has_value() != borrowed_curve) return std::nullopt;
+    }
+    const double scale = std::exp2(kernel.value_or(Curve{}).log_utilization);
+    out->value *= scale;
+    out->low *= scale;
+    out->high *= scale;
+    return out;
+}
+
+// Another format or level of the same kind: rather of the same level.
+const std::pair<const UtilizationClass, std::vector<UtilizationModel::Sample>>*
+UtilizationModel::borrowed_from(const UtilizationClass& of) const {
+    const std::pair<const UtilizationClass, std::vector<Sample>>* other = nullptr;
+    for (const auto& entry : samples_) {
+        const UtilizationClass& key = entry.first;
+        if (key.kind != of.kind || key.format.empty() != of.format.empty()) continue;
+        const bool better = other == nullptr || (other->first.isa != of.isa && key.isa == of.isa);
+        if (better) other = &entry;
+    }
+    return other;
+}
+
+std::optional<double> UtilizationModel::residual() const {
+    double squares = 0;
+    double weight = 0;
+    for (const auto& [key, samples] : samples_) {
+        for (size_t i = 0; i < samples.size(); ++i) {
+            const auto others = nearest(samples, samples[i], i);
+            if (!others) continue;
+            const double error = std::log(others->value) - samples[i].utilization * std::log(2.0);
+            squares += error * error * samples[i].weight_ns;
+            weight += samples[i].weight_ns;
+        }
+    }
+    if (weight <= 0) return std::nullopt;
+    return std::sqrt(squares / weight);
 }
 
 }  // namespace hone::cost

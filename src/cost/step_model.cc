@@ -1,0 +1,210 @@
+#include "cost/step_model.h"
+
+#include <algorithm>
+#include <map>
+
+#include "cost/kernel_curve.h"
+#include "machine/isa.h"
+
+namespace hone::cost {
+namespace {
+
+using measure::OperatorSample;
+using measure::RunRecord;
+
+// Steps of more tokens than this wait at their barriers as prompt steps do.
+constexpr double kDecodeTokensMax = 8;
+// A part below this share of a step does not decide how sure the step is.
+constexpr double kTierShareMin = 0.05;
+
+bool is_linear(OpKind kind) {
+    return kind == OpKind::linear || kind == OpKind::linear_swiglu;
+}
+
+const char* family_of(OpKind kind) {
+    if (is_linear(kind)) return "linear";
+    return kind == OpKind::attend ? "attention" : "rows";
+}
+
+bool same_shape(const NodeDesc& a, const NodeDesc& b) {
+    return a.kind == b.kind && a.arithmetic == b.arithmetic && a.rows == b.rows &&
+           a.columns == b.columns && a.weight_bytes == b.weight_bytes && a.format == b.format &&
+           a.per_output == b.per_output && a.n_heads == b.n_heads && a.window == b.window &&
+           (a.layer < 0) == (b.layer < 0);
+}
+
+struct Overheads {
+    double ns = 0;
+    double calls = 0;
+    double mean() const { return calls > 0 ? ns / calls : 0; }
+};
+struct NodeOverheads {
+    Overheads prefill;
+    Overheads decode;
+};
+
+std::map<uint32_t, NodeOverheads> overheads_of(const RunRecord& record) {
+    std::map<uint32_t, NodeOverheads> out;
+    for (const OperatorSample& sample : record.operators) {
+        if (sample.calls == 0) continue;
+        const auto calls = static_cast<double>(sample.calls);
+        const bool decode = static_cast<double>(sample.tokens) <= kDecodeTokensMax * calls;
+        NodeOverheads& node = out[sample.node];
+        Overheads& sum = decode ? node.decode : node.prefill;
+        sum.ns += sample.barrier_ns + sample.dispatch_ns;
+        sum.calls += calls;
+    }
+    return out;
+}
+
+// The work of a node with a cache whose values take any (also a broken) number of bytes.
+Work changed_work(const NodeDesc& desc, const StepShape& shape, double kv_element_bytes) {
+    Work work = node_work(desc, shape);
+    if (kv_element_bytes <= 0 || desc.kind != OpKind::attend) return work;
+    NodeDesc none = desc;
+    none.kv_element_bytes = 0;
+    NodeDesc one = desc;
+    one.kv_element_bytes = 1;
+    const double without = node_work(none, shape).bytes;
+    work.bytes = without + (node_work(one, shape).bytes - without) * kv_element_bytes;
+    return work;
+}
+
+}  // namespace
+
+StepTime& StepTime::operator+=(const StepTime& other) {
+    ns += other.ns;
+    spread_ns += other.spread_ns;
+    tier = std::min(tier, other.tier);
+    return *this;
+}
+
+std::optional<StepModel> StepModel::of(const RunRecord& record, std::span<const RunRecord> others,
+                                       Note& reason) {
+    if (record.operators.empty()) {
+        reason = note("no_operator_samples");
+        return std::nullopt;
+    }
+    StepModel model;
+    model.record_ = &record;
+    model.utilization_ = UtilizationModel::learn(record, others);
+    model.residual_ = model.utilization_.residual();
+    if (model.utilization_.empty()) {
+        reason = note("no_ceilings");
+        return std::nullopt;
+    }
+    const auto overheads = overheads_of(record);
+    for (const measure::PlanNodeFacts& node : record.nodes) {
+        const auto found = overheads.find(node.index);
+        if (found == overheads.end()) continue;  // folded, or never run
+        const auto desc = desc_of(node);
+        if (!desc) {
+            reason = note("no_node_shapes");
+            return std::nullopt;
+        }
+        auto group = std::find_if(model.groups_.begin(), model.groups_.end(), [&](const Group& g) {
+            return g.facts.variant == node.variant && same_shape(g.desc, *desc);
+        });
+        if (group == model.groups_.end()) {
+            model.groups_.push_back({*desc, node, 0, 0, 0});
+            group = model.groups_.end() - 1;
+        }
+        const NodeOverheads& own = found->second;
+        group->count += 1;
+        // A kind of step that was never seen waits as the other does.
+        group->prefill_overhead_ns +=
+            own.prefill.calls > 0 ? own.prefill.mean() : own.decode.mean();
+        group->decode_overhead_ns += own.decode.calls > 0 ? own.decode.mean() : own.prefill.mean();
+    }
+    return model;
+}
+
+// The level that the planner would choose: the best one up to the limit that has such a kernel.
+std::string StepModel::level_after(const Group& group, const StepChange& change) const {
+    const std::string own = parse_variant(group.facts.variant).isa;
+    if (change.isa.empty()) return own;
+    if (!change.isa_family.empty() && change.isa_family != family_of(group.desc.kind)) return own;
+    KernelQuery kernel;
+    kernel.format = change.format.empty() ? group.desc.format : change.format;
+    kernel.int8 = group.desc.arithmetic == Arithmetic::int8;
+    kernel.threads = std::max(1, record_->context.threads);
+    if (is_linear(group.desc.kind)) {
+        return best_kernel_level(record_->machine, kernel, change.isa).value_or(change.isa);
+    }
+    // Row and attention kernels end at avx512.
+    const auto level = machine::parse_isa(change.isa);
+    if (!level || *level <= machine::Isa::avx512) return change.isa;
+    return machine::isa_name(machine::Isa::avx512);
+}
+
+std::optional<StepModel::Part> StepModel::compute(const Group& group, const StepShape& shape,
+                                                  const StepChange& change) const {
+    NodeDesc desc = group.desc;
+    const double rows = static_cast<double>(desc.per_output ? shape.outputs : shape.tokens);
+    if (rows <= 0) return Part{};
+    const bool linear = is_linear(desc.kind);
+    UtilizationQuery query;
+    query.of = utilization_class(group.facts);
+    query.of.isa = level_after(group, change);
+    query.rows = rows;
+    query.threads = change.threads;
+    const double visible =
+        static_cast<double>(shape.attended_pairs) / static_cast<double>(shape.tokens);
+    query.size = work_per_row(desc, visible);
+    if (linear && !change.format.empty()) {
+        const auto own = format_bytes_per_weight(desc.format);
+        const auto target = format_bytes_per_weight(change.format);
+        if (own && target && *target < *own) {
+            desc.weight_bytes =
+                static_cast<uint64_t>(static_cast<double>(desc.weight_bytes) * *target / *own);
+            desc.format = query.of.format = change.format;
+        }
+    }
+    const Work work = changed_work(desc, shape, change.kv_element_bytes);
+    RoofQuery roofs;
+    roofs.arithmetic = desc.arithmetic;
+    roofs.format = desc.format;
+    roofs.isa = query.of.isa;
+    roofs.threads = change.threads > 0 ? change.threads : std::max(1, record_->context.threads);
+    roofs.working_set_bytes = linear || desc.kind == OpKind::attend
+                                  ? streamed_bytes(*record_)
+                                  : static_cast<uint64_t>(work.bytes);
+    const auto light = light_time(work, roofs, record_->machine).bound_ns();
+    const auto utilization = utilization_.at(query);
+    if (!light || !utilization || utilization->value <= 0) return std::nullopt;
+    Part part{*light / utilization->value, utilization->tier};
+    if (desc.kind == OpKind::linear && desc.layer < 0) part.ns *= change.head_rows_share;
+    return part;
+}
+
+double StepModel::overhead(const Group& group, const StepShape& shape,
+                           const StepChange& change) const {
+    const bool decode = static_cast<double>(shape.tokens) <= kDecodeTokensMax;
+    const double own = decode ? group.decode_overhead_ns : group.prefill_overhead_ns;
+    const int threads = std::max(1, record_->context.threads);
+    if (change.threads == 0 || change.threads == threads) return own;
+    const auto before = record_->machine.overhead_ns("barrier", threads);
+    const auto after = record_->machine.overhead_ns("barrier", change.threads);
+    if (!before || !after || *before <= 0) return own;
+    return own * *after / *before;
+}
+
+std::optional<StepTime> StepModel::step(const StepShape& shape, const StepChange& change) const {
+    StepTime out;
+    std::vector<Part> parts;
+    for (const Group& group : groups_) {
+        auto part = compute(group, shape, change);
+        if (!part) return std::nullopt;
+        const double share = group.desc.layer >= 0 ? change.layers_share : 1;
+        part->ns *= group.count * share;
+        out.ns += part->ns + overhead(group, shape, change) * share;
+        if (part->tier != Provenance::measured) out.spread_ns += part->ns * residual_.value_or(0);
+        parts.push_back(*part);
+    }
+    for (const Part& part : parts) {
+        if (part.ns >= kTierShareMin * out.ns) out.tier = std::min(out.tier, part.tier);
+    }
+    return out;
+}
+
+}  // namespace hone::cost
