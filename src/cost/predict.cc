@@ -306,18 +306,23 @@ SimulationResult simulate_format(const RunRecord& record, const WhatIf& what_if,
     return simulated.value ? simulated : by_bytes;
 }
 
-SimulationResult simulate_kv(const RunRecord& record, const WhatIf& what_if, Records others) {
-    // Bytes of a value in the cache; q8 shares an f16 scale among 32.
-    constexpr std::pair<std::string_view, double> kBytes[] = {
-        {"f32", 4}, {"f16", 2}, {"bf16", 2}, {"q8", 1.0625}};
-    const auto* found = std::find_if(std::begin(kBytes), std::end(kBytes), [&](const auto& entry) {
-        return entry.first == what_if.setting;
-    });
-    if (found == std::end(kBytes)) {
-        return refuse(note("no_such_setting").with("setting", what_if.setting));
+// Bytes of a value in the cache; q8 has one f32 scale for all dims of a head.
+std::optional<double> kv_value_bytes(const RunRecord& record, const std::string& dtype) {
+    if (dtype == "f32") return 4;
+    if (dtype == "f16") return 2;
+    if (dtype != "q8") return std::nullopt;
+    double head_dim = 64;
+    for (const measure::PlanNodeFacts& node : record.nodes) {
+        if (node.shape.head_dim > 0) head_dim = node.shape.head_dim;
     }
+    return 1 + 4 / head_dim;
+}
+
+SimulationResult simulate_kv(const RunRecord& record, const WhatIf& what_if, Records others) {
+    const auto bytes = kv_value_bytes(record, what_if.setting);
+    if (!bytes) return refuse(note("no_such_setting").with("setting", what_if.setting));
     RunPlan plan;
-    plan.change.kv_element_bytes = found->second;
+    plan.change.kv_element_bytes = *bytes;
     SimulationResult result = simulate_run(record, plan, others);
     // No kernel of that type was measured, only this one's share of its bound.
     if (result.value) result.value->tier = std::min(result.value->tier, Provenance::cross_format);

@@ -57,19 +57,6 @@ std::map<uint32_t, NodeOverheads> overheads_of(const RunRecord& record) {
     return out;
 }
 
-// The work of a node with a cache whose values take any (also a broken) number of bytes.
-Work changed_work(const NodeDesc& desc, const StepShape& shape, double kv_element_bytes) {
-    Work work = node_work(desc, shape);
-    if (kv_element_bytes <= 0 || desc.kind != OpKind::attend) return work;
-    NodeDesc none = desc;
-    none.kv_element_bytes = 0;
-    NodeDesc one = desc;
-    one.kv_element_bytes = 1;
-    const double without = node_work(none, shape).bytes;
-    work.bytes = without + (node_work(one, shape).bytes - without) * kv_element_bytes;
-    return work;
-}
-
 }  // namespace
 
 StepTime& StepTime::operator+=(const StepTime& other) {
@@ -160,7 +147,8 @@ std::optional<StepModel::Part> StepModel::compute(const Group& group, const Step
             desc.format = query.of.format = change.format;
         }
     }
-    const Work work = changed_work(desc, shape, change.kv_element_bytes);
+    if (change.kv_element_bytes > 0) desc.kv_element_bytes = change.kv_element_bytes;
+    const Work work = node_work(desc, shape);
     RoofQuery roofs;
     roofs.arithmetic = desc.arithmetic;
     roofs.format = desc.format;

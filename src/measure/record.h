@@ -78,7 +78,7 @@ struct NodeShape {
     uint32_t heads = 0;
     uint32_t kv_heads = 0;
     uint32_t head_dim = 0;
-    uint32_t kv_element_bytes = 0;
+    double kv_element_bytes = 0;  // of a value in the cache, scales included
     uint32_t window = 0;
 };
 

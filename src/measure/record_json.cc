@@ -114,8 +114,8 @@ Json node_json(const PlanNodeFacts& node) {
     add("heads", shape.heads);
     add("kv_heads", shape.kv_heads);
     add("head_dim", shape.head_dim);
-    add("kv_element_bytes", shape.kv_element_bytes);
     add("window", shape.window);
+    if (shape.kv_element_bytes > 0) out["kv_element_bytes"] = json_number(shape.kv_element_bytes);
     if (shape.per_output) out["per_output"] = true;
     if (shape.per_thread) out["per_thread"] = true;
     return json;

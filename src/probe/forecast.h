@@ -1,0 +1,67 @@
+// Says beforehand what a change of settings would do to the rates and latencies of `hone ab`.
+//
+// Only the baseline runs: a short profile of its steps, the same steps in pairs for the noise, and,
+// for passes and flushed denormals, the experiment that switches them (probe/experiments.h). The
+// rest is cost/predict.h over the machine profile. The candidate itself is not run, so that what is
+// measured afterwards can prove the forecast wrong. A metric that the data say nothing of is
+// absent, with a reason. Thread rule: drives the session from the calling thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "cost/note.h"
+#include "cost/predict.h"
+#include "machine/profile.h"
+#include "measure/record.h"
+#include "measure/statistics.h"
+#include "probe/conduct.h"
+#include "runtime/session.h"
+
+namespace hone::probe {
+
+// How a side is used; every default of `load` filled in.
+struct SideSettings {
+    runtime::LoadOptions load;
+    int batch = 1;
+    int depth = 0;
+};
+
+struct ForecastOptions {
+    int prompt_tokens = 64;
+    int output_tokens = 16;
+    double profile_s = 1.5;    // for running the baseline
+    double experiments_s = 3;  // for experiments, if any is needed
+    uint64_t seed = 1;
+};
+
+struct Forecast {
+    std::string metric;  // prefill_tokens_per_s | decode_tokens_per_s | ttft_ms | itl_ms
+    double change_percent = 0;
+    std::optional<measure::Interval> ci95;
+    cost::Provenance tier = cost::Provenance::none;
+};
+
+struct Forecasts {
+    std::vector<Forecast> metrics;
+    std::vector<cost::Note> reasons;  // why some are absent
+};
+
+// What changes between the sides, in the words of the cost room. unsupported: a change that it has
+// no word for.
+base::Result<std::vector<cost::WhatIf>> what_ifs_between(const SideSettings& a,
+                                                         const SideSettings& b);
+
+// cancelled, exhausted (no memory for the caches).
+base::Result<Forecasts> forecast(runtime::Session& baseline, const SideSettings& a,
+                                 const SideSettings& b, const machine::MachineProfile& machine,
+                                 const ForecastOptions& options, const base::Clock& clock,
+                                 const Conduct& conduct = {});
+
+// The factors of several changes together, as rates and latencies; exposed for tests.
+Forecasts forecasts_of(const std::vector<cost::SimulationResult>& changes, const SideSettings& a,
+                       const SideSettings& b);
+
+}  // namespace hone::probe
