@@ -258,7 +258,9 @@ TEST(SimulateRun, FasterMemoryIsNeverSlower) {
             light +=
                 *light_time(node_work(*desc_of(node), token_at(68)), query, machine).bound_ns();
         }
-        if (last > 0) EXPECT_LE(light, last);
+        if (last > 0) {
+            EXPECT_LE(light, last);
+        }
         EXPECT_GT(light, 0);
         last = light;
     }
