@@ -75,7 +75,8 @@ RunRecord small_run() {
     prompt.add_slice(0, 64);
     prompt.outputs = 1;
     for (const auto& node : record.nodes) {
-        add_calls(record, node, "prefill", prompt, 10, 0.5);
+        // The head has one row in both, so it runs alike in both.
+        add_calls(record, node, "prefill", prompt, 10, node.layer < 0 ? 0.8 : 0.5);
         add_calls(record, node, "decode", token_at(68), 80, 0.8);
     }
     for (int i = 0; i < 10; ++i) {
@@ -210,7 +211,10 @@ TEST(SimulateRun, SmallerStepsReadTheWeightsMoreOften) {
     const RunRecord record = small_run();
     const auto pieces = simulate(record, {WhatIfKind::step_tokens, "", "8"});
     ASSERT_TRUE(pieces.value);
-    EXPECT_GT(pieces.value->prefill->value, 1.5);
+    // A linear waits for memory at 8 rows: 10.5 MB / 20 GB/s = 524 us at the mean utilization of
+    // 63 %, eight times, against 2 x 16.8 M x 64 / 800 G/s = 2684 us at 50 %; and 8 x 2 x 1 us more
+    // at barriers.
+    EXPECT_NEAR(pieces.value->prefill->value, 1.17, 0.1);
     EXPECT_NEAR(pieces.value->decode->value, 1, 1e-9);
     // Larger than the prompt changes nothing.
     EXPECT_EQ(simulate(record, {WhatIfKind::step_tokens, "", "4096"}).reason.id,
