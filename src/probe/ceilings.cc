@@ -20,9 +20,6 @@ namespace hone::probe {
 namespace {
 
 constexpr double kBudgetMaxS = 15;
-// A busy machine stretches every sample. This long after the budget, points that are left stay
-// absent.
-constexpr double kGraceS = 4;
 // Shares of the budget; the rest is for touching memory and for calibrating rounds.
 constexpr double kWarmUpShare = 0.03;
 constexpr double kReadShare = 0.18;
@@ -110,7 +107,8 @@ class Measurement {
         if (schedule.options.whole) {
             pieces_ += schedule.ends() * static_cast<double>(2 + schedule.products.size()) + 2;
         }
-        deadline_ns_ = clock.now_ns() + static_cast<int64_t>((schedule.budget_s + kGraceS) * 1e9);
+        deadline_ns_ = clock.now_ns() +
+                       static_cast<int64_t>((schedule.budget_s + schedule.options.grace_s) * 1e9);
     }
 
     // The roofs of one team.

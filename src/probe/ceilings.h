@@ -32,10 +32,11 @@ struct CeilingOptions {
     // left out. Other sizes are rounded up to 512 bytes for each thread.
     std::vector<uint64_t> working_sets;
     // For everything together, clamped to [0, 15]; each point gets its share and at least three
-    // samples, so a tiny budget is overrun. Four seconds after the budget (on a very busy machine)
-    // the points that are left stay absent; those of all threads come first, and of those the
+    // samples, so a tiny budget is overrun. `grace_s` after the budget (on a very busy machine) the
+    // points that are left stay absent; those of all threads come first, and of those the
     // roofs (loads, peaks, overheads) before the rest.
     double budget_s = 13;
+    double grace_s = 4;
     // false: only the roofs and overheads that every share is taken of.
     bool whole = true;
     // Batch sizes of the products; each at most 256.

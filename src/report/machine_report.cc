@@ -282,6 +282,7 @@ std::string render_machine(const MachineProfile& profile, const Style& style) {
     add_facts(page, profile);
     if (!profile.has_ceilings()) {
         page.note(note("machine_no_ceilings"));
+        add_left_out(page, profile);
         return page.take();
     }
     add_plateaus(page, profile);
