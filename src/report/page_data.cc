@@ -236,11 +236,12 @@ Json roofs(const RunRecord& record) {
     const machine::BandwidthPoint* memory = nullptr;
     const machine::BandwidthPoint* cache = nullptr;
     for (const auto& point : profile.bandwidth) {
-        if (point.threads != threads) continue;
+        if (point.threads != threads || point.operation != "read") continue;
         if (memory == nullptr || point.bytes > memory->bytes) memory = &point;
     }
     for (const auto& point : profile.bandwidth) {
-        if (point.threads != threads || point.bytes > memory->bytes / kCacheFraction) continue;
+        if (point.threads != threads || point.operation != "read") continue;
+        if (point.bytes > memory->bytes / kCacheFraction) continue;
         if (cache == nullptr || point.gb_per_s > cache->gb_per_s) cache = &point;
     }
     const auto add = [&](const char* what, const machine::BandwidthPoint* point) {
