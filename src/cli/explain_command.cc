@@ -10,6 +10,7 @@
 #include "diagnose/scenario.h"
 #include "diagnose/slo.h"
 #include "measure/record.h"
+#include "measure/trace.h"
 #include "models/model.h"
 #include "probe/experiments.h"
 #include "probe/prompt.h"
@@ -33,6 +34,7 @@ struct Options {
     double budget_s = 40;
     bool long_run = false;
     std::string html;
+    std::string trace;
     std::string language = "en";
     bool json = false;
 };
@@ -65,7 +67,8 @@ base::Result<std::vector<probe::Prompt>> read_prompts(const std::string& path) {
 
 base::Result<measure::RunRecord> measure_model(const Options& options,
                                                const diagnose::Scenario& scenario,
-                                               const CommandContext& context) {
+                                               const CommandContext& context,
+                                               measure::TraceLog* trace) {
     const int64_t before_ns = context.clock.now_ns();
     HONE_TRY(const auto machine, load_profile(context, false));
     // Looking up (or first measuring) the ceilings is not part of the model's cold start.
@@ -93,6 +96,7 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     run.batch = scenario.batch;
     run.prompts = std::move(prompts);
     run.trim_padding = options.trim_padding;
+    run.trace = trace;
     run.requests = options.long_run ? scenario.requests_long : scenario.requests;
     // --long means: as long as it takes to get the samples.
     run.budget_s = options.long_run ? 3600 : options.budget_s * kRequestsShare;
@@ -115,9 +119,14 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     return record;
 }
 
+base::Status write_trace(const measure::TraceLog& trace, const measure::RunRecord& record,
+                         const std::string& path) {
+    return base::write_file(path, base::dump_json(measure::to_chrome_trace(trace, record), -1));
+}
+
 // Before half a minute of measuring, not after it.
 base::Status check_destinations(const Options& options) {
-    for (const std::string& path : {options.record, options.html}) {
+    for (const std::string& path : {options.record, options.html, options.trace}) {
         const auto directory = std::filesystem::path(path).parent_path();
         std::error_code error;
         if (directory.empty() || std::filesystem::is_directory(directory, error)) continue;
@@ -133,6 +142,10 @@ base::Status run(const Options& options, const CommandContext& context) {
         return base::fail(base::ErrorCode::invalid_argument,
                           "--prompts belongs to a run, not to a stored record");
     }
+    if (!options.from.empty() && !options.trace.empty()) {
+        return base::fail(base::ErrorCode::invalid_argument,
+                          "--trace needs a run: a stored record has no single steps");
+    }
     if (options.model.empty() == options.from.empty()) {
         return base::fail(base::ErrorCode::invalid_argument,
                           "explain takes either a model file or --from RECORD");
@@ -142,7 +155,10 @@ base::Status run(const Options& options, const CommandContext& context) {
     if (!options.from.empty()) {
         HONE_TRY(record, measure::read_record(options.from));
     } else {
-        HONE_TRY(record, measure_model(options, *scenario, context));
+        measure::TraceLog trace;
+        const bool traced = !options.trace.empty();
+        HONE_TRY(record, measure_model(options, *scenario, context, traced ? &trace : nullptr));
+        if (traced) HONE_TRY_STATUS(write_trace(trace, record, options.trace));
     }
     if (!options.record.empty()) HONE_TRY_STATUS(measure::write_record(record, options.record));
     const diagnose::Diagnosis diagnosis = diagnose::diagnose(record);
@@ -182,6 +198,8 @@ Action add_explain(CLI::App& app) {
     command->add_option("--record", options->record, "Write the run record to this file");
     command->add_option("--from", options->from, "Explain a stored run record instead");
     command->add_option("--html", options->html, "Write the report as one web page to this file");
+    command->add_option("--trace", options->trace,
+                        "Write single steps and requests to this file, for Perfetto");
     command->add_option("--lang", options->language, "Language of the report: en or zh")
         ->check(CLI::IsMember({"en", "zh"}))
         ->capture_default_str();

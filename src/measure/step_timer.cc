@@ -103,6 +103,21 @@ void StepTimer::add_node(size_t node, int critical, int64_t from, OperatorSample
     row.compute_mean_ns += count == 0 ? 0 : to_ns(sum) / count;
 }
 
+std::vector<NodeStamps> StepTimer::stamps() const {
+    std::vector<NodeStamps> out;
+    for (int thread = 0; thread < threads_; ++thread) {
+        for (size_t node = 0; node < nodes_; ++node) {
+            const Marks& marks = at(node, thread);
+            if (marks.start < begin_ticks_) continue;
+            const bool waited = marks.barrier_end >= marks.compute_end;
+            out.push_back({static_cast<uint32_t>(node), thread, to_ns(marks.start - begin_ticks_),
+                           to_ns(marks.compute_end - begin_ticks_),
+                           to_ns((waited ? marks.barrier_end : marks.compute_end) - begin_ticks_)});
+        }
+    }
+    return out;
+}
+
 void StepTimer::fold(OperatorTable& table, std::string_view slice, uint32_t position,
                      uint64_t tokens, std::span<const double> bytes,
                      std::span<const double> flops) const {

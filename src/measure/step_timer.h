@@ -51,6 +51,16 @@ struct TickRate {
 // Falls back to the clock when the counter may change its pace or the clock does not move.
 TickRate calibrate_ticks(const base::Clock& clock);
 
+// The raw stamps of one node on one thread, ns since the step began. Without a barrier
+// barrier_end_ns is compute_end_ns.
+struct NodeStamps {
+    uint32_t node = 0;
+    int thread = 0;
+    double start_ns = 0;
+    double compute_end_ns = 0;
+    double barrier_end_ns = 0;
+};
+
 class StepTimer {
   public:
     // `clock` outlives the timer.
@@ -69,6 +79,13 @@ class StepTimer {
 
     // Wall time of the step that ended last.
     double step_wall_ns() const { return to_ns(end_ticks_ - begin_ticks_); }
+
+    // When that step began, on the clock.
+    int64_t begin_ns() const {
+        return clock_->now_ns() - static_cast<int64_t>(to_ns(ticks() - begin_ticks_));
+    }
+    // Its raw stamps, thread by thread in node order. Allocates: for traces, not for every step.
+    std::vector<NodeStamps> stamps() const;
 
     // Adds the step that ended last to `table`. `bytes` and `flops` are those of this step by node;
     // either may be empty when not known. `position` is the first position of the step's slices.

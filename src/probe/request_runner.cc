@@ -22,11 +22,14 @@ struct RequestRunner::Flight {
     int64_t last_token_ns = 0;     // 0: no token yet
     bool shown = false;            // a non-empty text came out
     bool done = false;
+    measure::TraceLog* trace = nullptr;
+    uint32_t number = 0;  // in the trace
 
     // [waiting_since, from) was waiting, [from, to) the stage.
     void spend(const char* stage, int64_t from, int64_t to) {
         sample.stage_ns[stage] += static_cast<double>(to - from);
         waiting_since_ns = to;
+        if (trace != nullptr) trace->add_stage(number, stage, from, to);
     }
     void token_at(int64_t now, bool has_text) {
         if (last_token_ns != 0) {
@@ -69,15 +72,17 @@ void RequestRunner::forget_prefixes() {
 }
 
 base::Status RequestRunner::admit(std::span<const Prompt> prompts, int output_tokens,
-                                  std::vector<Flight>& flights) {
+                                  measure::TraceLog* trace, std::vector<Flight>& flights) {
     const int64_t start_ns = clock_.now_ns();
     for (const Prompt& prompt : prompts) {
         Flight& flight = flights.emplace_back(tokenizer_, start_ns);
+        flight.trace = trace;
+        if (trace != nullptr) flight.number = trace->next_request();
         const int64_t begin_ns = clock_.now_ns();
         runtime::SequenceRequest request;
         request.prompt = prompt_ids(tokenizer_, prompt, trim_padding_);
         const int64_t end_ns = clock_.now_ns();
-        flight.sample.stage_ns["queue"] = static_cast<double>(begin_ns - start_ns);
+        flight.spend("queue", start_ns, begin_ns);
         flight.spend("tokenize", begin_ns, end_ns);
         flight.tokens = request.prompt;
         flight.sample.prompt_tokens = static_cast<int>(request.prompt.size());
@@ -152,7 +157,8 @@ base::Result<std::vector<measure::RequestSample>> RequestRunner::run_round(
     const Conduct& conduct) {
     std::vector<Flight> flights;
     flights.reserve(prompts.size());
-    base::Status status = admit(prompts, output_tokens, flights);
+    base::Status status =
+        admit(prompts, output_tokens, recorder != nullptr ? recorder->trace() : nullptr, flights);
     while (status && !engine_->idle()) {
         step(flights, recorder);
         status = conduct.check();

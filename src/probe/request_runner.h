@@ -74,7 +74,7 @@ class RequestRunner {
           clock_(clock),
           trim_padding_(trim_padding) {}
 
-    base::Status admit(std::span<const Prompt> prompts, int output_tokens,
+    base::Status admit(std::span<const Prompt> prompts, int output_tokens, measure::TraceLog* trace,
                        std::vector<Flight>& flights);
     void step(std::vector<Flight>& flights, StepRecorder* recorder);
     void deliver(std::vector<Flight>& flights, const StepTimes& times);

@@ -194,6 +194,7 @@ base::Result<measure::RunRecord> ScenarioRun::run() {
     HONE_TRY_STATUS(run_round("cold", nullptr));
     // The warm rounds are a pass of their own.
     if (!options_.prompts.empty()) prompts_made_ = 0;
+    recorder_.trace_into(options_.trace);
     HONE_TRY_STATUS(run_warm_rounds());
     recorder_.store(frame_.record());
     HONE_TRY_STATUS(measure_overhead());

@@ -16,6 +16,7 @@ void StepRecorder::record(std::string_view slice_kind, uint32_t position,
         bytes_[node] = work.bytes;
         flops_[node] = work.flops;
     }
+    if (trace_ != nullptr) trace_->add_step(timer_, slice_kind, position, shape.tokens);
     timer_.fold(table_, slice_kind, position, shape.tokens, bytes_, flops_);
 }
 

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "machine/profile.h"
 #include "measure/record.h"
+#include "measure/trace.h"
 #include "probe/conduct.h"
 #include "probe/prompt.h"
 
@@ -79,6 +80,8 @@ struct ScenarioOptions {
     // only this run made is no saving.
     std::vector<Prompt> prompts = {};
     bool trim_padding = false;
+    // Borrowed; the first warm requests and steps are kept in it.
+    measure::TraceLog* trace = nullptr;
 };
 
 // One cold round, then warm ones. Writes requests, operators (every warm step),

@@ -49,6 +49,7 @@ def test_errors(model):
     check_error(4, "explain", model, "--scenario", "retrieval", fragment="retrieval")
     check_error(3, "explain", model, "--html", "/no/such/place/r.html", fragment="/no/such/place")
     check_error(2, "explain", model, "--lang", "xx", fragment="--lang")
+    check_error(2, "explain", "--from", "/dev/null", "--trace", "t.json", fragment="--trace")
     check_error(3, "run", "/no/such/file.gguf", "-p", "x", fragment="/no/such/file.gguf")
     check_error(2, "run", "/", "-p", "x", fragment="regular file")
     check_error(6, "run", model, "-p", "word " * 600, "--raw", "--context", "64", fragment="context")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The report page of real runs. Usage: page_test.py HONE
+"""The report page and the trace of real runs. Usage: page_test.py HONE
 
 Makes pages of a synthetic model, of the default model if HONE_TEST_MODEL names it, and of a record full of
 hostile strings, in both languages. Checks without a browser: one file, no foreign address, the data is that
@@ -82,6 +82,23 @@ def check_parts(page, language):
     check(not re.search(r"url\(|@import", text.split("</style>")[0]), f"{page.name}: the style loads something")
     check(len(text) < 8 << 20, f"{page.name}: {len(text)} bytes")
     return json.loads(parts.scripts[0][1])
+
+
+def check_trace(path, record):
+    trace = json.loads(path.read_text())
+    events = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    names = {node["name"] for node in record["nodes"]}
+    kinds = {}
+    for event in events:
+        check(event["ts"] >= 0 and event["dur"] >= 0, f"trace: {event}")
+        if event["cat"] == "step":
+            kinds[event["name"]] = kinds.get(event["name"], 0) + 1
+    check({"prefill", "decode"} <= kinds.keys() and max(kinds.values()) <= 4, f"trace: steps {kinds}")
+    check(names & {event["name"] for event in events}, "trace: no node of the record")
+    check({"prefill", "decode", "tokenize"} <= {e["name"] for e in events if e["cat"] == "request"},
+          "trace: stages of requests")
+    threads = {event["tid"] for event in events if event["cat"] == "linear"}
+    check(len(threads) == record["context"]["threads"], f"trace: threads {threads}")
 
 
 def hostile_record(record):
@@ -279,12 +296,13 @@ def main():
             models["default"] = os.environ["HONE_TEST_MODEL"]
         pages = []
         for name, model in models.items():
-            stored, page = directory / f"{name}.json", directory / f"{name}.html"
+            stored, page, trace = (directory / f"{name}.{end}" for end in ("json", "html", "trace"))
             printed = json.loads(hone("explain", model, "--budget", "4", "--record", str(stored), "--html", str(page),
-                                      "--json"))
+                                      "--trace", str(trace), "--json"))
             record = json.loads(stored.read_text())
             data = check_parts(page, "en")
             check(data["explain"] == printed, f"{name}: the page's data is not that of --json")
+            check_trace(trace, record)
             chinese = directory / f"{name}.zh.html"
             hone("explain", "--from", str(stored), "--html", str(chinese), "--lang", "zh")
             translated = check_parts(chinese, "zh-CN")
