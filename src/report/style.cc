@@ -91,6 +91,14 @@ std::vector<Piece> pieces_of(std::string_view text) {
             continue;
         }
         const bool attached = !pieces.empty() && !spaced && is_closing(shown);
+        if (shown == "%" && spaced && !pieces.empty() &&
+            pieces.back().text.data() + pieces.back().text.size() + 1 == shown.data()) {
+            // A number and its "%" stay together.
+            Piece& last = pieces.back();
+            last.text = {last.text.data(), last.text.size() + 2};
+            fresh = spaced = false;
+            continue;
+        }
         if ((fresh || glyph.columns == 2) && !attached) {
             pieces.push_back({shown, spaced});
         } else {

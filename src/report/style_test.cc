@@ -43,6 +43,7 @@ TEST(Wrap, BreaksBetweenWideCharactersButNotBeforeClosingMarks) {
     EXPECT_EQ(wrap("中文没有，空格", 8, 0), "中文没\n有，空格\n");
     EXPECT_EQ(wrap("用 2 个 threads 算", 10, 0), "用 2 个\nthreads 算\n");
     EXPECT_EQ(wrap("（a）b", 20, 0), "（a）b\n");
+    EXPECT_EQ(wrap("at most 25.0 % of it", 12, 0), "at most\n25.0 % of it\n");
     for (const size_t width : {7, 12, 30}) {
         const std::string text =
             wrap("阶段（占总时间）：hone explain 的 25.0 %，共 3 项。", width, 2);

@@ -50,6 +50,8 @@
     }));
   };
 
+  const joined = (...parts) => parts.filter((part) => part).join(" \u00b7 ");
+
   hone.context = function () {
     const { context } = explain;
     const facts = charts.machine.facts || {};
@@ -64,14 +66,16 @@
     add("page_workload", text("context_workload", { prompt: context.prompt_tokens,
       output: context.output_tokens, batch: context.batch }));
     add("page_judged_by", context.primary_metric);
-    add("page_model", [model.file, model.name, model.architecture].filter((s) => s).join(" \u00b7 "));
-    add("page_size", [hone.bytes(model.file_bytes), text("page_parameters",
-      { count: hone.count(model.parameters) }), Object.entries(model.bytes_by_dtype)
-      .sort((a, b) => b[1] - a[1]).slice(0, 4)
-      .map(([name, bytes]) => `${name} ${hone.bytes(bytes)}`).join(", ")].join(" \u00b7 "));
-    add("page_machine", [context.machine, text("limit_cpu", { cpus: facts.cpus_allowed }),
-      hone.bytes(facts.memory_bytes), facts.hypervisor].filter((s) => s).join(" \u00b7 "));
-    add("page_setting", text("head_threads", { threads: context.threads }) + " \u00b7 " + context.isa);
+    add("page_model", joined(model.file, model.name, model.architecture));
+    add("page_size", joined(model.file_bytes > 0 && hone.bytes(model.file_bytes),
+      model.parameters > 0 && text("page_parameters", { count: hone.count(model.parameters) }),
+      Object.entries(model.bytes_by_dtype).sort((a, b) => b[1] - a[1]).slice(0, 4)
+        .map(([name, bytes]) => `${name} ${hone.bytes(bytes)}`).join(", ")));
+    add("page_machine", joined(context.machine,
+      facts.cpus_allowed > 0 && text("limit_cpu", { cpus: facts.cpus_allowed }),
+      facts.memory_bytes > 0 && hone.bytes(facts.memory_bytes), facts.hypervisor));
+    add("page_setting", joined(context.threads === 1 ? text("head_threads_1")
+      : text("head_threads", { threads: context.threads }), context.isa));
     add("page_ceilings", charts.machine.measured_at ? hone.date(charts.machine.measured_at)
       : text("never"));
     add("page_command", "hone " + context.command);
