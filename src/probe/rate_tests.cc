@@ -22,6 +22,9 @@ base::Result<RateTests> RateTests::create(const models::ModelConfig& config,
                  Stepper::create(config, executor, static_cast<uint32_t>(options.batch_max),
                                  static_cast<uint32_t>(options.batch_steps)));
     }
+    const StepDelay delay(clock, options.delay_share);
+    single.set_delay(delay);
+    if (batched) batched->set_delay(delay);
     RateTests tests(std::move(single), std::move(batched), machine, clock, options);
     return tests;
 }

@@ -26,6 +26,7 @@ struct RateOptions {
     int depth = 0;            // tokens in the cache before a decode test
     int batch_max = 1;        // at most Executor::outputs_max()
     int batch_steps = 32;     // steps of a batch test
+    double delay_share = 0;   // every step takes this much longer: see probe/delay.h
     uint64_t seed = 1;
 };
 

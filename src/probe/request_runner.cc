@@ -124,8 +124,8 @@ void RequestRunner::step(std::vector<Flight>& flights, StepRecorder* recorder) {
     engine_->schedule_into(plan_);
     HONE_CHECK(!plan_.empty());
     times.planned = clock_.now_ns();
-    const runtime::StepResult result =
-        engine_->run(plan_, recorder != nullptr ? recorder->timer() : nullptr);
+    const runtime::StepResult result = delay_.run(
+        [&] { return engine_->run(plan_, recorder != nullptr ? recorder->timer() : nullptr); });
     times.computed = clock_.now_ns();
     engine_->apply(plan_, result, events_);
     times.sampled = clock_.now_ns();

@@ -29,6 +29,7 @@
 #include "measure/record.h"
 #include "models/model.h"
 #include "probe/conduct.h"
+#include "probe/delay.h"
 #include "probe/prompt.h"
 #include "probe/step_recorder.h"
 #include "runtime/engine.h"
@@ -61,6 +62,8 @@ class RequestRunner {
     // As if no request had come before: empties the prefix cache.
     void forget_prefixes();
 
+    // Lengthens every step from now on.
+    void set_delay(const StepDelay& delay) { delay_ = delay; }
     runtime::KvPoolFacts kv_facts() const { return engine_->kv_facts(); }
 
   private:
@@ -87,6 +90,7 @@ class RequestRunner {
     PrefixHistory history_;
     runtime::StepPlan plan_;
     std::vector<runtime::TokenEvent> events_;
+    StepDelay delay_;
 };
 
 }  // namespace hone::probe

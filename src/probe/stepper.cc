@@ -69,7 +69,7 @@ void Stepper::run_step(measure::StepTimer* timer) {
     input_.tokens = tokens_;
     input_.slices = slices_;
     input_.output_rows = output_rows_;
-    executor_->run(input_, timer);
+    logits_ = delay_.run([&] { return executor_->run(input_, timer); });
 }
 
 void Stepper::append(uint32_t sequence, std::span<const int32_t> tokens, bool wants_logits,

@@ -17,6 +17,7 @@
 #include "graph/executor.h"
 #include "measure/step_timer.h"
 #include "models/model.h"
+#include "probe/delay.h"
 #include "runtime/kv_pool.h"
 
 namespace hone::probe {
@@ -30,6 +31,8 @@ class Stepper {
 
     // Empties every sequence.
     void clear();
+    // Lengthens every step from now on.
+    void set_delay(const StepDelay& delay) { delay_ = delay; }
     // One step: appends at most Executor::tokens_max() tokens to one sequence, with the logits of
     // the last of them or with none.
     void append(uint32_t sequence, std::span<const int32_t> tokens, bool wants_logits,
@@ -48,6 +51,8 @@ class Stepper {
     // The last step's input and what it asked of every node; the input borrows from the stepper.
     const graph::StepInput& last_input() const { return input_; }
     const cost::StepShape& last_shape() const { return shape_; }
+    // Of the last step, [positions that wanted them][vocab]; valid until the executor's next run.
+    std::span<const float> last_logits() const { return logits_; }
     graph::Executor& executor() const { return *executor_; }
 
   private:
@@ -66,6 +71,8 @@ class Stepper {
     std::vector<uint32_t> output_rows_;
     graph::StepInput input_;
     cost::StepShape shape_;
+    std::span<const float> logits_;
+    StepDelay delay_;
 };
 
 // `count` uniformly random ids below `vocab`.
