@@ -59,9 +59,8 @@ base::Status run(const Options& options, const CommandContext& context) {
     // Ceilings are measured first, and that must not count as the model's cold start.
     const int64_t before_ns = context.clock.now_ns();
     HONE_TRY(const auto machine, load_profile(context, false));
-    CommandContext shifted{context.clock, context.terminal, context.cancelled,
-                           context.process_start_ns + (context.clock.now_ns() - before_ns),
-                           context.arguments};
+    CommandContext shifted = context;
+    shifted.process_start_ns += context.clock.now_ns() - before_ns;
     base::Json all = base::Json::array();
     for (size_t i = 0; i < options.models.size(); ++i) {
         HONE_TRY(const auto record,

@@ -23,7 +23,12 @@ struct CommandContext {
     // Nanoseconds on `clock` when the process began.
     int64_t process_start_ns = 0;
     std::string arguments;  // as given, model paths cut to base names
+    // Of a command that did its work: 0, or what its result asks for.
+    int& exit_code;
 };
+
+// The comparison found a regression, and the user asked to be told by the exit code.
+inline constexpr int kExitRegressed = 1;
 
 using Action = std::function<base::Status(const CommandContext&)>;
 
@@ -32,6 +37,8 @@ Action add_inspect(CLI::App& app);
 Action add_run(CLI::App& app);
 Action add_bench(CLI::App& app);
 Action add_explain(CLI::App& app);
+Action add_ab(CLI::App& app);
+Action add_compare(CLI::App& app);
 Action add_machine(CLI::App& app);
 Action add_quality(CLI::App& app);
 Action add_synth(CLI::App& app);

@@ -78,8 +78,10 @@ int report(const hone::base::Error& error) {
 int main(int argc, char** argv) {
     const hone::base::SteadyClock clock;
     const hone::cli::Terminal terminal = hone::cli::read_terminal();
-    CommandContext context{clock, terminal, g_cancelled, process_start_ns(clock),
-                           arguments_text(argc, argv)};
+    int exit_code = 0;
+    CommandContext context{
+        clock,    terminal, g_cancelled, process_start_ns(clock), arguments_text(argc, argv),
+        exit_code};
 
     CLI::App app("Measures a model on this machine, explains where the time goes, and runs it.",
                  "hone");
@@ -89,9 +91,10 @@ int main(int argc, char** argv) {
     app.footer("Exit codes: docs/exit-codes.md. More on one command: hone COMMAND --help");
     using AddCommand = Action (*)(CLI::App&);
     const std::vector<AddCommand> commands = {
-        hone::cli::add_inspect, hone::cli::add_run,      hone::cli::add_bench,
-        hone::cli::add_explain, hone::cli::add_machine,  hone::cli::add_quality,
-        hone::cli::add_synth,   hone::cli::add_tokenize, hone::cli::add_completions};
+        hone::cli::add_inspect,  hone::cli::add_run,        hone::cli::add_bench,
+        hone::cli::add_explain,  hone::cli::add_ab,         hone::cli::add_compare,
+        hone::cli::add_quality,  hone::cli::add_machine,    hone::cli::add_synth,
+        hone::cli::add_tokenize, hone::cli::add_completions};
     std::vector<Action> actions;
     for (const AddCommand add : commands) actions.push_back(add(app));
 
@@ -114,5 +117,5 @@ int main(int argc, char** argv) {
         if (!subcommands[i]->parsed()) continue;
         if (auto status = actions[i](context); !status) return report(status.error());
     }
-    return 0;
+    return exit_code;
 }

@@ -284,6 +284,36 @@ constexpr Message kMessages[] = {
     {"bench_no_price", "cost per 1K tokens: no price (--price EUR/h)"},
     {"bench_no_rate", "cost per 1K tokens: no rate measured"},
     {"bench_empty", "no metrics were measured"},
+    // Comparisons.
+    {"side_a", "A: {model}, {flags} ({threads} threads, {isa})"},
+    {"side_b", "B: {model}, {flags} ({threads} threads, {isa})"},
+    {"ab_no_flags", "no flags"},
+    {"head_change", "change"},
+    {"compare_improved", "improved"},
+    {"compare_regressed", "regressed"},
+    {"compare_within_noise", "within noise"},
+    {"compare_not_enough_data", "not enough data"},
+    {"compare_nothing", "no metric that both sides have"},
+    {"compare_predicted", "{metric}: predicted {change_percent} {interval} ({basis})"},
+    {"compare_cost", "{name}: {a} EUR -> {b} EUR ({change_percent})"},
+    {"compare_differs", "warning: {key} differs: {a} / {b}"},
+    {"ab_quality_same", "quality: logits identical at {n} positions (text: {text})"},
+    {"ab_quality",
+     "quality: KL {kl} nats, {top1_share} same top token, perplexity {perplexity_a} -> "
+     "{perplexity_b} ({verdict}; {n} positions, text: {text})"},
+    {"ab_no_common_vocabulary", "quality: not comparable, the models have different vocabularies"},
+    {"method_group_sequential_signed_ranks",
+     "method: pairs in random order, group-sequential signed ranks with alpha spending, 5 % over "
+     "all metrics (Holm); changes below {floor} % count as noise; intervals are for each metric "
+     "alone"},
+    {"method_mann_whitney",
+     "method: Mann-Whitney U, 5 % over all metrics (Holm); changes below {floor} % count as noise; "
+     "intervals are for each metric alone. What differs between two runs beside the change is not "
+     "in them: `hone ab` takes turns"},
+    {"ab_ended_decided", "ended after {wall_s}: every metric is decided"},
+    {"ab_ended_budget", "ended after {wall_s}: the budget is spent (--budget)"},
+    {"ab_ended_pairs", "ended after {wall_s}: more pairs would say no more"},
+    {"ab_ended_cancelled", "stopped after {wall_s}: the verdict so far"},
     // machine.
     {"machine_title", "This machine"},
     {"machine_bandwidth", "Load-only bandwidth, GB/s"},

@@ -54,6 +54,15 @@ def test_errors(model):
     check_error(2, "run", "/", "-p", "x", fragment="regular file")
     check_error(6, "run", model, "-p", "word " * 600, "--raw", "--context", "64", fragment="context")
     check_error(4, "synth", "mamba", "-o", "/dev/null")
+    check_error(2, "ab", model, "--b", "--no-such-flag", fragment="no-such-flag")
+    check_error(2, "ab", model, "--a", "stray", fragment="stray")
+    check_error(2, "ab", model, "--b", "--batch 2 --depth 8", "--budget", "1", fragment="depth")
+    check_error(2, "ab", model, "--b", "--without no_such_pass", fragment="no_such_pass")
+    check_error(2, "ab", model, "--metrics", "speed", fragment="speed")
+    check_error(3, "ab", model, "--model-b", "/no/such.gguf", fragment="/no/such.gguf")
+    check_error(3, "ab", model, "--text", "/no/such.txt", fragment="/no/such.txt")
+    check_error(2, "compare", "one.json")
+    check_error(3, "compare", "/no/such.json", "/no/other.json", fragment="/no/such.json")
     answer = hone("run", model, "-p", "x", "-n", "1", "--raw", environment=ENVIRONMENT | {"HONE": "1"})
     check(answer.returncode == 0, "an unknown environment variable must not matter")
 
@@ -144,6 +153,85 @@ def test_json(model):
     check(len(rows) == 2, "inspect takes several models")
 
 
+def write_records(directory, changes):
+    """Records of made-up runs; each change is (name, factor of the decode rate, other fields)."""
+    for name, factor, other in changes:
+        samples = [factor * (100 + (7 * i) % 5) for i in range(12)]
+        record = {"schema": 1, "machine": {"fingerprint": "0" * 16}, "later": {"kept": 1},
+                  "metrics": [{"name": "decode_tokens_per_s", "unit": "tokens/s", "samples": samples}]}
+        pathlib.Path(directory, name).write_text(json.dumps(record | other))
+
+
+def test_compare(model):
+    with tempfile.TemporaryDirectory() as directory:
+        write_records(directory, [("a.json", 1, {}), ("same.json", 1.001, {}), ("slow.json", 0.8, {"build": "other"}),
+                                  ("new.json", 1, {"schema": 2}), ("none.json", 1, {"metrics": []})])
+        path = {p.stem: str(p) for p in pathlib.Path(directory).iterdir()}
+        answer = hone("compare", path["a"], path["slow"], "--json")
+        slow = json.loads(answer.stdout)
+        check(answer.returncode == 0, "compare reports a regression with exit 0")
+        metric = slow["metrics"][0]
+        check({"name", "a", "b", "change_percent", "ci95", "better", "verdict", "n"} <= metric.keys(), f"{metric}")
+        check(metric["verdict"] == "regressed" and abs(metric["change_percent"] + 20) < 1, f"{metric}")
+        check("quality" in slow and slow["warnings"] == ["build"], f"compare: {slow['warnings']}")
+        answer = hone("compare", path["a"], path["same"], path["slow"], "--fail-on-regression", "--json")
+        check(answer.returncode == 1 and answer.stderr.count(b"\n") == 1 and b"decode" in answer.stderr,
+              f"--fail-on-regression: {answer.returncode} {answer.stderr!r}")
+        both = json.loads(answer.stdout)
+        check([c["metrics"][0]["verdict"] for c in both] == ["within_noise", "regressed"], "several candidates")
+        text = hone("compare", path["a"], path["slow"]).stdout.decode()
+        check("regressed" in text and all(len(line) <= 100 for line in text.splitlines()), text)
+        check_error(4, "compare", path["a"], path["new"], fragment="newer")
+        check_error(2, "compare", path["a"], path["none"], fragment="metrics")
+        hostile = pathlib.Path(directory, "hostile.json")
+        good = pathlib.Path(path["a"]).read_text()
+        for code, text in ((5, good[:-20]), (6, "[" * 100000), (5, "\xff\xfe"), (5, ""), (5, '{"schema": 1e999}'),
+                           (5, '{"schema": "1"}'), (5, '{"schema": 1, "metrics": {"a": 1}}'), (5, "[]"),
+                           (6, '{"schema":1' + ',"k%d":0' * 3000 % tuple(range(3000)) + "}"),
+                           (6, "[" + "1," * (3 << 20) + "1]")):
+            hostile.write_bytes(text.encode("latin-1"))
+            check_error(code, "compare", path["a"], str(hostile), fragment="hostile.json")
+        with open(hostile, "wb") as big:
+            big.truncate(100 << 20)
+        check_error(6, "compare", path["a"], str(hostile), fragment="hostile.json")
+        bench = hone("bench", model, "--prompt-tokens", "16", "--output-tokens", "4", "--repeat", "6", "--json").stdout
+        pathlib.Path(directory, "bench.json").write_bytes(bench)
+        both = json.loads(hone("compare", f"{directory}/bench.json", f"{directory}/bench.json", "--json").stdout)
+        check(both["warnings"] == [] and both["signature"]["a"]["threads"] > 0, "compare reads bench --json")
+        check(all(m["verdict"] in ("within_noise", "not_enough_data") for m in both["metrics"]), "same is same")
+
+
+def test_ab(model, other):
+    small = ["--prompt-tokens", "8", "--output-tokens", "4", "--budget", "1.5"]
+    same = json.loads(hone("ab", model, *small, "--json").stdout)
+    check([m["name"] for m in same["metrics"]] ==
+          ["prefill_tokens_per_s", "decode_tokens_per_s", "ttft_ms", "itl_ms"], f"ab metrics: {same['metrics']}")
+    check(all(m["n"] > 0 and m["a"] > 0 and m["verdict"] in ("improved", "regressed", "within_noise", "not_enough_data")
+              for m in same["metrics"]), f"ab: {same['metrics']}")
+    quality = same["quality"]
+    check(quality["kl_mean"] == 0 and quality["top1_agreement"] == 1 and quality["n"] >= 32, f"ab: {quality}")
+    exact = json.loads(hone("ab", model, *small, "--b", "--without share_common -t 1", "--json").stdout)
+    check(exact["quality"]["kl_max"] == 0, "an exact pass moves no logit")
+    check(exact["signature"]["b"]["flags"] == "--without share_common -t 1", f"{exact['signature']}")
+    close = json.loads(hone("ab", model, *small, "--b", "--without quantize_activations", "--json").stdout)
+    check(close["quality"]["kl_mean"] > 0, "int8 activations move the logits a little")
+    text = hone("ab", model, *small, "--model-b", other, "--price", "1", "--no-quality").stdout.decode()
+    check("EUR" in text and all(len(line) <= 100 for line in text.splitlines()), text)
+    answer = hone("ab", model, *small, "--b", "--delay 900", "--metrics", "decode_tokens_per_s", "--no-quality", "--json")
+    delayed = json.loads(answer.stdout)
+    check(delayed["metrics"][0]["n"] > 0 and delayed["quality"] is None, f"a tenfold step: {delayed}")
+    check(delayed["signature"]["b"]["delay_percent"] == 900, f"{delayed['signature']}")
+    process = subprocess.Popen([HONE, "ab", model, "--budget", "600", "--no-quality", "--floor", "0", "--json"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    time.sleep(8)
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate(timeout=60)
+    # Before the first pair there is nothing to say.
+    so_far = json.loads(output)["ended"] if output else "cancelled"
+    check(process.returncode == 130 and so_far == "cancelled" and error.count(b"\n") == 1,
+          f"Ctrl-C of ab: {process.returncode} {error!r}")
+
+
 def test_completions():
     for shell in ("bash", "zsh"):
         script = hone("completions", shell).stdout.decode()
@@ -166,6 +254,8 @@ with tempfile.TemporaryDirectory() as temporary:
     test_quality(synthetic)
     test_interrupt(synthetic)
     test_json(synthetic)
+    test_compare(synthetic)
+    test_ab(synthetic, other)
     test_completions()
 print(f"{len(PROBLEMS)} problems")
 sys.exit(1 if PROBLEMS else 0)

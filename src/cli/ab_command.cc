@@ -1,0 +1,190 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/session_options.h"
+#include "machine/facts.h"
+#include "probe/ab.h"
+#include "report/comparison_report.h"
+
+namespace hone::cli {
+namespace {
+
+// What one side's FLAGS say.
+struct Side {
+    SessionOptions session;
+    int batch = 1;
+    int depth = 0;
+    double delay_percent = 0;
+};
+
+struct Options {
+    std::string model;
+    std::string model_b;
+    std::string flags_a;
+    std::string flags_b;
+    probe::AbOptions ab;
+    std::string text_file;
+    bool no_quality = false;
+    std::optional<double> price;
+    bool fail_on_regression = false;
+    bool json = false;
+};
+
+constexpr uint32_t kPositionsSlack = 64;
+constexpr size_t kTextBytesMax = 1u << 20;
+
+// The flags of a side are those of every command with a model, and what ab adds.
+base::Result<Side> parse_side(const char* name, const std::string& flags) {
+    Side side;
+    CLI::App app;
+    app.set_help_flag();
+    add_session_options(app, side.session);
+    app.add_option("--batch", side.batch, "Sequences side by side")->check(CLI::Range(1, 64));
+    app.add_option("--depth", side.depth, "Tokens in the cache before decode steps")
+        ->check(CLI::Range(0, 1 << 20));
+    app.add_option("--delay", side.delay_percent, "Lengthen every step by this many percent")
+        ->check(CLI::Range(0.0, 1000.0));
+    try {
+        app.parse(flags);
+    } catch (const CLI::ParseError& e) {
+        return base::fail(base::ErrorCode::invalid_argument, "{} '{}': {}", name, flags, e.what());
+    }
+    return side;
+}
+
+base::Result<std::unique_ptr<runtime::Session>> open_side(const char* name, const Side& side,
+                                                          const std::string& model,
+                                                          const probe::AbOptions& ab,
+                                                          const CommandContext& context) {
+    runtime::EngineLimits limits;
+    limits.sequences_max = static_cast<uint32_t>(side.batch);
+    limits.context = probe::ab_positions(side.depth, ab) + kPositionsSlack;
+    auto load = load_options(side.session, limits);
+    if (!load) return tl::unexpected<base::Error>(load.error().within(name));
+    auto session = runtime::open_session(model, *load, context.clock);
+    if (!session) return tl::unexpected<base::Error>(session.error().within(name));
+    return std::move(*session);
+}
+
+std::string base_name(const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+}
+
+base::Json signature_of(const runtime::Session& session, const std::string& flags, const Side& side,
+                        const probe::AbOptions& ab) {
+    const runtime::LoadOptions& load = session.options();
+    return {{"model", base_name(session.model().path())},
+            {"flags", std::string(base::trim(flags))},
+            {"threads", load.threads},
+            {"isa", machine::isa_name(*load.isa)},
+            {"batch", side.batch},
+            {"depth", side.depth},
+            {"delay_percent", side.delay_percent},
+            {"step_tokens", load.limits.step_tokens_max},
+            {"prompt_tokens", ab.prompt_tokens},
+            {"output_tokens", ab.output_tokens},
+            {"seed", ab.seed},
+            {"warm", true},
+            {"clock", "monotonic"},
+            {"machine", machine::machine_fingerprint(machine::read_machine_facts())},
+            {"build", build_text()}};
+}
+
+base::Status finish(const measure::Comparison& comparison, const Options& options,
+                    const CommandContext& context) {
+    if (options.json) {
+        HONE_TRY_STATUS(print(base::dump_json(report::comparison_json(comparison)) + "\n"));
+    } else {
+        HONE_TRY_STATUS(print(report::render_comparison(comparison, context.terminal.style)));
+    }
+    if (comparison.ended == "cancelled") {
+        return base::fail(base::ErrorCode::cancelled, "stopped on request");
+    }
+    if (options.fail_on_regression && comparison.regressed()) {
+        fmt::print(stderr, "hone: regressed: {}\n", report::regressions_text(comparison));
+        context.exit_code = kExitRegressed;
+    }
+    return {};
+}
+
+base::Status run(Options options, const CommandContext& context) {
+    HONE_TRY(const Side side_a, parse_side("--a", options.flags_a));
+    HONE_TRY(const Side side_b, parse_side("--b", options.flags_b));
+    if (!options.text_file.empty()) {
+        HONE_TRY(options.ab.text, base::read_file(options.text_file, kTextBytesMax));
+        options.ab.text_name = base_name(options.text_file);
+        if (options.ab.text.empty()) {
+            return base::fail(base::ErrorCode::invalid_argument, "{}: empty", options.text_file);
+        }
+    }
+    if (options.no_quality) options.ab.quality_positions = 0;
+    const std::string& model_b = options.model_b.empty() ? options.model : options.model_b;
+    Progress progress(context.terminal.stderr_tty, context.clock);
+    progress.show("opening A", 0);
+    HONE_TRY(const auto a, open_side("--a", side_a, options.model, options.ab, context));
+    progress.show("opening B", 0);
+    HONE_TRY(const auto b, open_side("--b", side_b, model_b, options.ab, context));
+    probe::Conduct conduct;
+    conduct.cancel = &context.cancelled;
+    conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
+    HONE_TRY(auto comparison,
+             probe::run_ab({*a, side_a.batch, side_a.depth, side_a.delay_percent / 100},
+                           {*b, side_b.batch, side_b.depth, side_b.delay_percent / 100}, options.ab,
+                           context.clock, conduct));
+    progress.clear();
+    comparison.signature_a = signature_of(*a, options.flags_a, side_a, options.ab);
+    comparison.signature_b = signature_of(*b, options.flags_b, side_b, options.ab);
+    comparison.price_a = comparison.price_b = options.price;
+    return finish(comparison, options, context);
+}
+
+}  // namespace
+
+Action add_ab(CLI::App& app) {
+    auto* command = app.add_subcommand("ab", "Compare two ways of running a model, taking turns");
+    auto options = std::make_shared<Options>();
+    probe::AbOptions& ab = options->ab;
+    command->add_option("model", options->model, "Model file")->required();
+    command->add_option("--a", options->flags_a,
+                        "Flags of the baseline, e.g. \"--threads 1\": those of bench, and --depth, "
+                        "--batch of one size");
+    command->add_option("--b", options->flags_b, "Flags of the candidate");
+    command->add_option("--model-b", options->model_b, "Another model file for the candidate");
+    command->add_option("--prompt-tokens", ab.prompt_tokens, "Tokens of a prompt")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    command->add_option("--output-tokens", ab.output_tokens, "Decode steps, tokens of a request")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    command
+        ->add_option("--metrics", ab.metrics,
+                     "Of prefill_tokens_per_s,decode_tokens_per_s,ttft_ms,itl_ms: fewer are "
+                     "decided sooner")
+        ->delimiter(',');
+    command->add_option("--budget", ab.budget_s, "Seconds to measure for, at most")
+        ->check(CLI::Range(0.1, 86400.0))
+        ->capture_default_str();
+    command->add_option("--floor", ab.floor_percent, "Percent of change that counts")
+        ->check(CLI::Range(0.0, 100.0))
+        ->capture_default_str();
+    command->add_option("--seed", ab.seed, "Seed of ids, prompts and the order of the pairs")
+        ->capture_default_str();
+    command->add_option("--text", options->text_file, "Compare the logits on this text");
+    command->add_option("--positions", ab.quality_positions, "Positions of it to compare")
+        ->check(CLI::Range(1, 100'000))
+        ->capture_default_str();
+    command->add_flag("--no-quality", options->no_quality, "Do not compare logits");
+    command->add_option("--price", options->price, "Price of this machine, EUR per hour")
+        ->check(CLI::PositiveNumber);
+    command->add_flag("--fail-on-regression", options->fail_on_regression,
+                      "Exit with 1 when a metric regressed");
+    command->add_flag("--json", options->json, "Print JSON");
+    return [options](const CommandContext& context) { return run(*options, context); };
+}
+
+}  // namespace hone::cli

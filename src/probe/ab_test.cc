@@ -1,0 +1,170 @@
+#include "probe/ab.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "probe/ab_quality.h"
+#include "probe/probe_fixture.h"
+
+namespace hone::probe {
+namespace {
+
+using measure::Verdict;
+
+// Time passes only by being looked at, so that every run of a test takes the same time.
+class TickingClock final : public base::Clock {
+  public:
+    int64_t now_ns() const override { return now_ns_ += 10'000; }
+
+  private:
+    mutable int64_t now_ns_ = 0;
+};
+
+class AbTest : public TinyModelTest {
+  protected:
+    static AbOptions small() {
+        AbOptions options;
+        options.prompt_tokens = 8;
+        options.output_tokens = 4;
+        options.quality_positions = 40;
+        options.budget_s = 0.2;
+        return options;
+    }
+    TickingClock ticking_;
+};
+
+TEST_F(AbTest, IdenticalSidesAreWithinNoiseAndAlike) {
+    const AbSide side{*session_};
+    const auto result = run_ab(side, side, small(), ticking_);
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->ended, "decided");
+    ASSERT_EQ(result->metrics.size(), 4u);
+    for (const auto& metric : result->metrics) {
+        EXPECT_EQ(metric.verdict, Verdict::within_noise) << metric.name;
+        EXPECT_GE(metric.n, 6u);
+        EXPECT_EQ(*metric.change_percent, 0) << metric.name;
+        EXPECT_GT(*metric.a, 0);
+    }
+    ASSERT_TRUE(result->quality.has_value());
+    EXPECT_EQ(result->quality->kl_mean, 0);
+    EXPECT_EQ(result->quality->kl_max, 0);
+    EXPECT_EQ(result->quality->same_top, result->quality->n);
+    EXPECT_EQ(result->quality->n, 40u);
+    EXPECT_EQ(result->quality->verdict, Verdict::within_noise);
+    EXPECT_GT(result->quality->nll_a, 0);
+}
+
+TEST_F(AbTest, ADelayIsFoundInEveryMetric) {
+    AbOptions options = small();
+    options.quality_positions = 0;
+    AbSide slow{*session_};
+    slow.delay_share = 3;
+    const auto result = run_ab({*session_}, slow, options, ticking_);
+    ASSERT_TRUE(result) << result.error().message;
+    for (const auto& metric : result->metrics) {
+        EXPECT_EQ(metric.verdict, Verdict::regressed) << metric.name;
+        EXPECT_LT(metric.ci95->low, *metric.change_percent + 1e-9);
+    }
+    EXPECT_FALSE(result->quality.has_value());
+    EXPECT_TRUE(result->regressed());
+}
+
+TEST_F(AbTest, AnotherThreadCountAndBatchKeepTheLogits) {
+    runtime::LoadOptions load = session_->options();
+    load.threads = 1;
+    const auto other = runtime::Session::open(directory_ + "/tiny.gguf", load, clock_);
+    ASSERT_TRUE(other) << other.error().message;
+    AbOptions options = small();
+    options.metrics = {"decode_tokens_per_s"};
+    AbSide batched{**other};
+    batched.batch = 4;
+    const auto result = run_ab({*session_}, batched, options, ticking_);
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->quality->kl_mean, 0);
+    // Looking at the clock is all that takes time here: four sequences for the price of one.
+    EXPECT_EQ(result->metrics[0].verdict, Verdict::improved);
+}
+
+TEST_F(AbTest, AnotherModelIsNotAlike) {
+    models::SynthSpec spec;
+    spec.n_layers = 2;
+    spec.n_embd = 64;
+    spec.n_ff = 128;
+    spec.n_ctx = 256;
+    spec.seed = 99;
+    ASSERT_TRUE(models::write_synth(spec, directory_ + "/other.gguf"));
+    const auto other =
+        runtime::Session::open(directory_ + "/other.gguf", session_->options(), clock_);
+    ASSERT_TRUE(other) << other.error().message;
+    AbOptions options = small();
+    options.metrics = {"ttft_ms"};
+    const auto result = run_ab({*session_}, {**other}, options, ticking_);
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_GT(result->quality->kl_mean, 0);
+    EXPECT_GE(result->quality->kl_max, result->quality->kl_mean);
+}
+
+TEST_F(AbTest, StoppedItGivesWhatIsKnown) {
+    std::atomic<bool> cancel{false};
+    int reports = 0;
+    Conduct conduct;
+    conduct.cancel = &cancel;
+    conduct.progress = [&](std::string_view what, double) {
+        if (what.starts_with("pairs") && ++reports == 4) cancel = true;
+    };
+    AbOptions options = small();
+    options.budget_s = 1e6;
+    options.quality_positions = 0;
+    const auto result = run_ab({*session_}, {*session_}, options, ticking_, conduct);
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->ended, "cancelled");
+    EXPECT_EQ(result->metrics[0].n, 3u);
+    EXPECT_EQ(result->metrics[0].verdict, Verdict::not_enough_data);
+    const auto nothing = run_ab({*session_}, {*session_}, options, ticking_, conduct);
+    ASSERT_FALSE(nothing);
+    EXPECT_EQ(nothing.error().code, base::ErrorCode::cancelled);
+}
+
+TEST_F(AbTest, WrongOptionsAreRefused) {
+    const auto refused = [&](const AbOptions& options, const AbSide& side) {
+        const auto result = run_ab({*session_}, side, options, ticking_);
+        return !result && result.error().code == base::ErrorCode::invalid_argument;
+    };
+    AbOptions options = small();
+    options.metrics = {"speed"};
+    EXPECT_TRUE(refused(options, {*session_}));
+    options.metrics = {"ttft_ms", "ttft_ms"};
+    EXPECT_TRUE(refused(options, {*session_}));
+    options.metrics = {};
+    EXPECT_TRUE(refused(options, {*session_}));
+    options = small();
+    options.output_tokens = 1;
+    EXPECT_TRUE(refused(options, {*session_}));
+    options = small();
+    options.prompt_tokens = 4096;
+    EXPECT_TRUE(refused(options, {*session_}));
+    AbSide side{*session_};
+    side.batch = 2;
+    side.depth = 8;
+    EXPECT_TRUE(refused(small(), side));
+    AbSide wide{*session_};
+    wide.batch = 64;
+    EXPECT_TRUE(refused(small(), wide));
+    options = small();
+    options.budget_s = 0;
+    EXPECT_TRUE(refused(options, {*session_}));
+}
+
+TEST(KlOfLogits, AgreesWithTheReference) {
+    const std::vector<float> base = {2, 1, 0, -1};
+    const std::vector<float> q = {1.8f, 1.2f, -0.1f, -0.9f};
+    EXPECT_NEAR(kl_of_logits(base, q), 0.015207677, 1e-8);
+    EXPECT_EQ(kl_of_logits(base, base), 0);
+    std::vector<float> moved = base;
+    for (float& logit : moved) logit += 1024;  // the same distribution
+    EXPECT_NEAR(kl_of_logits(base, moved), 0, 1e-12);
+}
+
+}  // namespace
+}  // namespace hone::probe
