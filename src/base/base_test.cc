@@ -88,6 +88,9 @@ TEST(Json, LimitsComeBeforeTheParser) {
     EXPECT_EQ(parse_json(std::string(100, '[')).error().code, ErrorCode::exhausted);
     EXPECT_EQ(parse_json("{\"a\": 1").error().code, ErrorCode::corrupt);
     EXPECT_EQ(parse_json("[1]", {2, 8}).error().code, ErrorCode::exhausted);
+    EXPECT_EQ(parse_json("{\"a\":{\"b\":1,\"c\":2}}", {.keys_max = 1}).error().code,
+              ErrorCode::exhausted);
+    EXPECT_TRUE(parse_json("[{\"a:\":1},{\"b\":{\"c\":2}}]", {.keys_max = 1}));
     // Brackets inside strings are no nesting.
     EXPECT_TRUE(parse_json("\"" + std::string(200, '[') + "\\\"[\""));
     EXPECT_EQ(dump_json(Json("a\xff"), -1), "\"a\xef\xbf\xbd\"");

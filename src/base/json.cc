@@ -1,14 +1,13 @@
 #include "base/json.h"
 
-#include <algorithm>
+#include <vector>
 
 namespace hone::base {
 namespace {
 
-// Counts the deepest nesting of [] and {} outside strings.
-size_t nesting_depth(std::string_view text) {
-    size_t depth = 0;
-    size_t deepest = 0;
+// Keys are counted by ':' outside strings, of which each key of an object has one.
+Status check_shape(std::string_view text, const JsonLimits& limits) {
+    std::vector<size_t> keys(1, 0);  // of the open brackets, the outermost first
     bool in_string = false;
     for (size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
@@ -18,10 +17,19 @@ size_t nesting_depth(std::string_view text) {
             continue;
         }
         if (c == '"') in_string = true;
-        if (c == '[' || c == '{') deepest = std::max(deepest, ++depth);
-        if ((c == ']' || c == '}') && depth > 0) --depth;
+        if (c == '[' || c == '{') {
+            if (keys.size() > limits.depth_max) {
+                return fail(ErrorCode::exhausted, "JSON is nested deeper than {}",
+                            limits.depth_max);
+            }
+            keys.push_back(0);
+        }
+        if ((c == ']' || c == '}') && keys.size() > 1) keys.pop_back();
+        if (c == ':' && ++keys.back() > limits.keys_max) {
+            return fail(ErrorCode::exhausted, "an object has more than {} keys", limits.keys_max);
+        }
     }
-    return deepest;
+    return {};
 }
 
 }  // namespace
@@ -31,9 +39,7 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
         return fail(ErrorCode::exhausted, "JSON of {} bytes is over the limit of {}", text.size(),
                     limits.bytes_max);
     }
-    if (nesting_depth(text) > limits.depth_max) {
-        return fail(ErrorCode::exhausted, "JSON is nested deeper than {}", limits.depth_max);
-    }
+    HONE_TRY_STATUS(check_shape(text, limits));
     try {
         return Json::parse(text);
     } catch (const std::exception& e) {

@@ -1,6 +1,7 @@
-// JSON at the door: nlohmann-json behind limits. The library has no depth limit of its own, so the
-// bytes are scanned for depth before it sees them. JSON has no infinity: a failed latency is
-// "+inf".
+// JSON at the door: nlohmann-json behind limits. The library has no limit of depth of its own, and
+// objects that keep their order look each new key up among all before it, which takes time with the
+// square of their number; so the bytes are scanned for both before it sees them. JSON has no
+// infinity: a failed latency is "+inf".
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,7 @@ using Json = nlohmann::ordered_json;
 struct JsonLimits {
     size_t bytes_max = 64u << 20;
     size_t depth_max = 64;
+    size_t keys_max = 4096;  // of one object, nested ones not counted
 };
 
 // corrupt (not JSON), exhausted (over a limit). Never throws.
