@@ -9,6 +9,7 @@
 #include "cli/session_options.h"
 #include "machine/facts.h"
 #include "probe/ab.h"
+#include "probe/forecast.h"
 #include "report/comparison_report.h"
 
 namespace hone::cli {
@@ -30,6 +31,7 @@ struct Options {
     probe::AbOptions ab;
     std::string text_file;
     bool no_quality = false;
+    bool predict = false;
     std::optional<double> price;
     bool fail_on_regression = false;
     bool json = false;
@@ -95,6 +97,31 @@ base::Json signature_of(const runtime::Session& session, const std::string& flag
             {"build", build_text()}};
 }
 
+// What the cost room says of the change, before side B has run once.
+base::Result<probe::Forecasts> predict(runtime::Session& a, const Side& side_a,
+                                       const runtime::Session& b, const Side& side_b,
+                                       const probe::AbOptions& ab, const CommandContext& context,
+                                       const probe::Conduct& conduct) {
+    HONE_TRY(const auto machine, load_profile(context, false));
+    probe::ForecastOptions options;
+    options.prompt_tokens = ab.prompt_tokens;
+    options.output_tokens = ab.output_tokens;
+    options.seed = ab.seed;
+    return probe::forecast(a, {a.options(), side_a.batch, side_a.depth},
+                           {b.options(), side_b.batch, side_b.depth}, machine, options,
+                           context.clock, conduct);
+}
+
+void add_predictions(const probe::Forecasts& forecasts, measure::Comparison& comparison) {
+    for (measure::MetricComparison& metric : comparison.metrics) {
+        for (const probe::Forecast& forecast : forecasts.metrics) {
+            if (forecast.metric != metric.name) continue;
+            metric.predicted = measure::PredictedChange{forecast.change_percent, forecast.ci95,
+                                                        cost::provenance_name(forecast.tier)};
+        }
+    }
+}
+
 base::Status finish(const measure::Comparison& comparison, const Options& options,
                     const CommandContext& context) {
     if (options.json) {
@@ -132,6 +159,14 @@ base::Status run(Options options, const CommandContext& context) {
     probe::Conduct conduct;
     conduct.cancel = &context.cancelled;
     conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
+    probe::Forecasts forecasts;
+    if (options.predict) {
+        if (!options.model_b.empty() || side_a.delay_percent > 0 || side_b.delay_percent > 0) {
+            return base::fail(base::ErrorCode::invalid_argument,
+                              "--predict knows changes of settings, not of --model-b or --delay");
+        }
+        HONE_TRY(forecasts, predict(*a, side_a, *b, side_b, options.ab, context, conduct));
+    }
     HONE_TRY(auto comparison,
              probe::run_ab({*a, side_a.batch, side_a.depth, side_a.delay_percent / 100},
                            {*b, side_b.batch, side_b.depth, side_b.delay_percent / 100}, options.ab,
@@ -139,6 +174,7 @@ base::Status run(Options options, const CommandContext& context) {
     progress.clear();
     comparison.signature_a = signature_of(*a, options.flags_a, side_a, options.ab);
     comparison.signature_b = signature_of(*b, options.flags_b, side_b, options.ab);
+    add_predictions(forecasts, comparison);
     comparison.price_a = comparison.price_b = options.price;
     return finish(comparison, options, context);
 }
@@ -179,6 +215,8 @@ Action add_ab(CLI::App& app) {
         ->check(CLI::Range(1, 100'000))
         ->capture_default_str();
     command->add_flag("--no-quality", options->no_quality, "Do not compare logits");
+    command->add_flag("--predict", options->predict,
+                      "Say beforehand what the change would do, from a profile of A alone");
     command->add_option("--price", options->price, "Price of this machine, EUR per hour")
         ->check(CLI::PositiveNumber);
     command->add_flag("--fail-on-regression", options->fail_on_regression,
