@@ -19,8 +19,8 @@ import sys
 METRICS = ("prefill_tokens_per_s", "decode_tokens_per_s")
 # Two models unlike the default one: one whose steps are mostly overhead, one with wide rows in 8 bits.
 SYNTHETIC = {
-    "tiny": ["--type", "Q4_0", "--layers", "6", "--embd", "256", "--heads", "4", "--ff", "768"],
-    "wide": ["--type", "Q8_0", "--layers", "4", "--embd", "1024", "--heads", "16", "--ff", "2816"],
+    "tiny": ["--type", "Q4_0", "--layers", "6", "--embd", "256", "--heads", "4", "--ff", "768", "--context", "4096"],
+    "wide": ["--type", "Q8_0", "--layers", "4", "--embd", "1024", "--heads", "16", "--ff", "2816", "--context", "4096"],
 }
 
 
@@ -67,7 +67,7 @@ def what_ifs(levels, cpus):
 
 
 def measure(hone, path, a, b, options):
-    command = [hone, "ab", path, f"--a={a}", f"--b={b}", "--predict", "--no-quality", "--json", "--budget",
+    command = [hone, "ab", path, "--a", a, "--b", b, "--predict", "--no-quality", "--json", "--budget",
                str(options.budget), "--prompt-tokens", str(options.prompt_tokens), "--output-tokens",
                str(options.output_tokens), "--metrics", ",".join(METRICS)]
     answer = json.loads(run(command))
@@ -100,7 +100,7 @@ def show(rows, totals, results):
         p = m["predicted"]
         interval = f"[{p['ci95'][0]:.1f}, {p['ci95'][1]:.1f}]" if p["ci95"] else "-"
         print(f"{key[:58]:58} {name:22} {p['change_percent']:>+9.1f}% {m['measured']:>+9.1f}% {interval:>18}  "
-              f"{p['tier']}{'' if m['verdict'] != 'within_noise' else ', within noise'}")
+              f"{p['basis']}{'' if m['verdict'] != 'within_noise' else ', within noise'}")
     for key, metrics in results.items():
         if all(m["predicted"] is None for m in metrics.values()):
             print(f"{key}: not predicted")

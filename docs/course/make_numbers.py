@@ -53,7 +53,8 @@ def fill(text, outputs):
     by_script = {}
     for script, output in zip(COMMANDS.findall(text), outputs):
         by_script[script] = "\n".join(line.rstrip() for line in output.rstrip().splitlines()) + "\n"
-    return OUTPUT.sub(lambda m: m[1] + by_script[COMMANDS.match(m[1])[1]] + m[3], text)
+    # A match may begin at an earlier block that shows no output: the last one is the one that does.
+    return OUTPUT.sub(lambda m: m[1] + by_script[COMMANDS.findall(m[1])[-1]] + m[3], text)
 
 
 def main():
