@@ -37,7 +37,6 @@ struct Options {
     bool json = false;
 };
 
-constexpr uint32_t kPositionsSlack = 64;
 constexpr size_t kTextBytesMax = 1u << 20;
 
 // The flags of a side are those of every command with a model, and what ab adds.

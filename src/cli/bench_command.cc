@@ -21,9 +21,6 @@ struct Options {
     bool json = false;
 };
 
-// Positions a sequence needs: the longest test, and what a chat template or BOS may add.
-constexpr uint32_t kPositionsSlack = 64;
-
 runtime::EngineLimits limits_for(const Options& options) {
     runtime::EngineLimits limits;
     const auto& bench = options.bench;

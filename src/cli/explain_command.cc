@@ -39,22 +39,21 @@ struct Options {
     bool json = false;
 };
 
-constexpr uint32_t kPositionsSlack = 64;
 // Of the time budget: requests first, experiments with what is left.
 constexpr double kRequestsShare = 0.45;
 
 // Positions that the workload needs at most: a text has no more tokens than bytes, and BOS and EOS.
 base::Result<uint32_t> context_for(const Options& options, const diagnose::Scenario& scenario,
                                    const std::vector<probe::Prompt>& prompts) {
+    const auto beside = static_cast<uint32_t>(scenario.output_tokens) + kPositionsSlack;
+    if (prompts.empty()) return static_cast<uint32_t>(scenario.prompt_tokens) + beside;
     size_t prompt_tokens = static_cast<size_t>(scenario.prompt_tokens);
     for (const probe::Prompt& prompt : prompts) {
         prompt_tokens = std::max({prompt_tokens, prompt.tokens.size(), prompt.text.size() + 2});
     }
     HONE_TRY(const auto model, models::Model::open(options.model));
-    const size_t wanted =
-        prompt_tokens + static_cast<size_t>(scenario.output_tokens) + kPositionsSlack;
-    const size_t most = prompts.empty() ? wanted : model->config().context_max;
-    return static_cast<uint32_t>(std::min(wanted, most));
+    return static_cast<uint32_t>(
+        std::min<size_t>(prompt_tokens + beside, model->config().context_max));
 }
 
 base::Result<std::vector<probe::Prompt>> read_prompts(const std::string& path) {

@@ -13,6 +13,9 @@
 
 namespace hone::cli {
 
+// Positions to spare beside a test's own tokens: what a chat template or BOS may add.
+inline constexpr uint32_t kPositionsSlack = 64;
+
 struct SessionOptions {
     int threads = 0;
     bool pin = false;

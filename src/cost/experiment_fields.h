@@ -34,4 +34,22 @@ void store(base::Json& object, const char* key, const std::optional<Value>& valu
     if (value) object[key] = *value;
 }
 
+// The first row that `read` takes and `wanted` accepts.
+template <class Read, class Wanted>
+auto find_first(const measure::RunRecord& record, Read&& read, Wanted&& wanted)
+    -> decltype(read(record.experiments.front())) {
+    for (const measure::ExperimentResult& experiment : record.experiments) {
+        auto found = read(experiment);
+        if (found && wanted(*found)) return found;
+    }
+    return std::nullopt;
+}
+
+// The first row that `read` takes.
+template <class Read>
+auto find_first(const measure::RunRecord& record, Read&& read)
+    -> decltype(read(record.experiments.front())) {
+    return find_first(record, read, [](const auto&) { return true; });
+}
+
 }  // namespace hone::cost

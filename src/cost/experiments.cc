@@ -28,17 +28,6 @@ bool read_pair(const ExperimentResult& experiment, const char* first_key,
            read_samples(experiment.values, second_key, second) && !first.empty() && !second.empty();
 }
 
-// The first row that `read` takes and `wanted` accepts.
-template <class Read, class Wanted>
-auto find_first(const measure::RunRecord& record, Read&& read, Wanted&& wanted)
-    -> decltype(read(record.experiments.front())) {
-    for (const ExperimentResult& experiment : record.experiments) {
-        auto found = read(experiment);
-        if (found && wanted(*found)) return found;
-    }
-    return std::nullopt;
-}
-
 }  // namespace
 
 const SweepPoint* Sweep::point(std::string_view setting) const {

@@ -75,15 +75,6 @@ Json slice_json(const InterferenceSlice& slice) {
     return out;
 }
 
-template <class Read>
-auto find_first(const measure::RunRecord& record, Read&& read)
-    -> decltype(read(record.experiments.front())) {
-    for (const ExperimentResult& experiment : record.experiments) {
-        if (auto found = read(experiment)) return found;
-    }
-    return std::nullopt;
-}
-
 }  // namespace
 
 const TensorScan* WeightScan::tensor(std::string_view name) const {

@@ -1,4 +1,6 @@
 // The one place that knows how a RunRecord is spelled in JSON (docs/run-record.md).
+#include "measure/record_json.h"
+
 #include <cmath>
 #include <set>
 
@@ -55,19 +57,6 @@ void read_context(JsonFields& fields, RunContext& context) {
     fields.optional("seed", context.seed);
     fields.optional("warm", context.warm);
     fields.optional("price_per_hour", context.price_per_hour);
-}
-
-Json model_json(const ModelFacts& model) {
-    Json by_dtype = Json::object();
-    for (const auto& [dtype, bytes] : model.bytes_by_dtype) by_dtype[dtype] = bytes;
-    return {{"file", model.file},
-            {"name", model.name},
-            {"architecture", model.architecture},
-            {"file_bytes", model.file_bytes},
-            {"parameters", model.parameters},
-            {"context_max", model.context_max},
-            {"layers", model.layers},
-            {"bytes_by_dtype", std::move(by_dtype)}};
 }
 
 void read_model(JsonFields& fields, ModelFacts& model) {
@@ -221,15 +210,6 @@ void read_metric(JsonFields& fields, MetricSamples& metric) {
     }
 }
 
-Json experiment_json(const ExperimentResult& experiment) {
-    return {{"name", experiment.name},
-            {"subject", experiment.subject},
-            {"parameters", experiment.parameters},
-            {"values", experiment.values},
-            {"valid", experiment.valid},
-            {"note", experiment.note}};
-}
-
 void read_experiment(JsonFields& fields, ExperimentResult& experiment) {
     fields.required("name", experiment.name);
     fields.optional("subject", experiment.subject);
@@ -355,6 +335,28 @@ void check_nodes(const RunRecord& record, base::Status& status) {
 }
 
 }  // namespace
+
+Json model_json(const ModelFacts& model) {
+    Json by_dtype = Json::object();
+    for (const auto& [dtype, bytes] : model.bytes_by_dtype) by_dtype[dtype] = bytes;
+    return {{"file", model.file},
+            {"name", model.name},
+            {"architecture", model.architecture},
+            {"file_bytes", model.file_bytes},
+            {"parameters", model.parameters},
+            {"context_max", model.context_max},
+            {"layers", model.layers},
+            {"bytes_by_dtype", std::move(by_dtype)}};
+}
+
+Json experiment_json(const ExperimentResult& experiment) {
+    return {{"name", experiment.name},
+            {"subject", experiment.subject},
+            {"parameters", experiment.parameters},
+            {"values", experiment.values},
+            {"valid", experiment.valid},
+            {"note", experiment.note}};
+}
 
 Json to_json(const RunRecord& record) {
     Json json = known_json(record);

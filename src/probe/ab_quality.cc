@@ -1,11 +1,10 @@
 #include "probe/ab_quality.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "base/check.h"
 #include "measure/rank_tests.h"
 #include "probe/stepper.h"
+#include "runtime/log_softmax.h"
 
 namespace hone::probe {
 namespace {
@@ -13,30 +12,20 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-// Logarithm of the sum of exponentials.
-double log_sum_exp(std::span<const float> logits) {
-    const double top = *std::max_element(logits.begin(), logits.end());
-    double sum = 0;
-    for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - top);
-    return top + std::log(sum);
-}
-
-size_t top_of(std::span<const float> logits) {
-    return static_cast<size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-}
-
 struct Tally {
     measure::QualityComparison sums;
     std::vector<double> nll_changes;
 
     void add(std::span<const float> a, std::span<const float> b, int32_t next) {
-        const double kl = kl_of_logits(a, b);
+        const runtime::LogSoftmax left(a);
+        const runtime::LogSoftmax right(b);
+        const double kl = runtime::kl_divergence(left, right);
         sums.n += 1;
         sums.kl_mean += kl;
         sums.kl_max = std::max(sums.kl_max, kl);
-        sums.same_top += top_of(a) == top_of(b) ? 1 : 0;
-        const double nll_a = log_sum_exp(a) - a[static_cast<size_t>(next)];
-        const double nll_b = log_sum_exp(b) - b[static_cast<size_t>(next)];
+        sums.same_top += left.top == right.top ? 1 : 0;
+        const double nll_a = left.nll(next);
+        const double nll_b = right.nll(next);
         sums.nll_a += nll_a;
         sums.nll_b += nll_b;
         nll_changes.push_back(nll_b - nll_a);
@@ -68,18 +57,6 @@ base::Result<Stepper> stepper_of(runtime::Session& session, size_t positions) {
 }
 
 }  // namespace
-
-double kl_of_logits(std::span<const float> a, std::span<const float> b) {
-    HONE_CHECK_EQ(a.size(), b.size());
-    const double sum_a = log_sum_exp(a);
-    const double sum_b = log_sum_exp(b);
-    double kl = 0;
-    for (size_t i = 0; i < a.size(); ++i) {
-        const double log_a = a[i] - sum_a;
-        kl += std::exp(log_a) * (log_a - (b[i] - sum_b));
-    }
-    return std::max(kl, 0.0);  // rounding may go below
-}
 
 base::Result<measure::QualityComparison> compare_logits(runtime::Session& a, runtime::Session& b,
                                                         const std::string& text, int positions,

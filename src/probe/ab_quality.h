@@ -30,7 +30,4 @@ base::Result<measure::QualityComparison> compare_logits(runtime::Session& a, run
                                                         double seconds, const base::Clock& clock,
                                                         const Conduct& conduct);
 
-// KL(p_a, p_b) of the softmax of both, in nats. Sums in double; equal logits give exactly 0.
-double kl_of_logits(std::span<const float> a, std::span<const float> b);
-
 }  // namespace hone::probe

@@ -156,15 +156,5 @@ TEST_F(AbTest, WrongOptionsAreRefused) {
     EXPECT_TRUE(refused(options, {*session_}));
 }
 
-TEST(KlOfLogits, AgreesWithTheReference) {
-    const std::vector<float> base = {2, 1, 0, -1};
-    const std::vector<float> q = {1.8f, 1.2f, -0.1f, -0.9f};
-    EXPECT_NEAR(kl_of_logits(base, q), 0.015207677, 1e-8);
-    EXPECT_EQ(kl_of_logits(base, base), 0);
-    std::vector<float> moved = base;
-    for (float& logit : moved) logit += 1024;  // the same distribution
-    EXPECT_NEAR(kl_of_logits(base, moved), 0, 1e-12);
-}
-
 }  // namespace
 }  // namespace hone::probe

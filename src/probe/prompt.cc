@@ -12,7 +12,7 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-base::Result<Prompt> parse_line(std::string_view line, size_t number) {
+base::Result<Prompt> parse_line(std::string_view line) {
     HONE_TRY(const base::Json json, base::parse_json(line, {.depth_max = 8}));
     Prompt prompt;
     const auto text = json.is_object() ? json.find("text") : json.end();
@@ -22,16 +22,15 @@ base::Result<Prompt> parse_line(std::string_view line, size_t number) {
         return prompt;
     }
     if (!json.is_object() || tokens == json.end() || !tokens->is_array() || tokens->empty()) {
-        return fail(ErrorCode::corrupt,
-                    R"(line {}: neither {{"text": "..."}} nor {{"tokens": [...]}})", number);
+        return fail(ErrorCode::corrupt, R"(neither {{"text": "..."}} nor {{"tokens": [...]}})");
     }
     if (tokens->size() > kPromptTokensMax) {
-        return fail(ErrorCode::exhausted, "line {}: {} tokens; at most {}", number, tokens->size(),
+        return fail(ErrorCode::exhausted, "{} tokens; at most {}", tokens->size(),
                     kPromptTokensMax);
     }
     for (const base::Json& token : *tokens) {
         if (!token.is_number_integer() || token < 0 || token > INT32_MAX) {
-            return fail(ErrorCode::corrupt, "line {}: {} is no token id", number,
+            return fail(ErrorCode::corrupt, "{} is no token id",
                         base::printable(base::dump_json(token, -1)));
         }
         prompt.tokens.push_back(token.get<int32_t>());
@@ -39,9 +38,10 @@ base::Result<Prompt> parse_line(std::string_view line, size_t number) {
     return prompt;
 }
 
-size_t run_length(std::span<const int32_t> tokens, int32_t pad) {
+template <class Iterator>
+size_t run_length(Iterator begin, Iterator end, int32_t pad) {
     const auto other = [pad](int32_t token) { return token != pad; };
-    return static_cast<size_t>(std::find_if(tokens.begin(), tokens.end(), other) - tokens.begin());
+    return static_cast<size_t>(std::find_if(begin, end, other) - begin);
 }
 
 // The hash of every whole page, chained, until `visit` returns false.
@@ -66,11 +66,8 @@ base::Result<std::vector<Prompt>> parse_prompts(std::string_view jsonl) {
         if (prompts.size() == kPromptsMax) {
             return fail(ErrorCode::exhausted, "more than {} prompts", kPromptsMax);
         }
-        auto prompt = parse_line(line, number);
-        if (!prompt && prompt.error().message.rfind("line ", 0) != 0) {
-            return tl::unexpected(prompt.error().within(fmt::format("line {}", number)));
-        }
-        if (!prompt) return tl::unexpected(prompt.error());
+        auto prompt = parse_line(line);
+        if (!prompt) return tl::unexpected(prompt.error().within(fmt::format("line {}", number)));
         prompts.push_back(std::move(*prompt));
     }
     if (prompts.empty()) return fail(ErrorCode::invalid_argument, "there are no prompts in it");
@@ -85,14 +82,13 @@ Padding find_padding(const text::Tokenizer& tokenizer, std::span<const int32_t> 
     const size_t run_min = has_other_use ? 2 : 1;
     padding.first = tokens.front() == tokenizer.bos() && tokens.front() != pad ? 1 : 0;
     const std::span<const int32_t> rest = tokens.subspan(padding.first);
-    const size_t leading = run_length(rest, pad);
+    const size_t leading = run_length(rest.begin(), rest.end(), pad);
     if (leading >= run_min) padding.leading = leading;
     if (leading == rest.size()) {
         padding.leading = tokens.size() - std::max<size_t>(padding.first, 1);
         return padding;
     }
-    const std::vector<int32_t> backwards(rest.rbegin(), rest.rend());
-    const size_t trailing = run_length(backwards, pad);
+    const size_t trailing = run_length(rest.rbegin(), rest.rend(), pad);
     if (trailing >= run_min) padding.trailing = trailing;
     return padding;
 }

@@ -1,10 +1,10 @@
 #include "quality/text_scorer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include "runtime/kv_pool.h"
+#include "runtime/log_softmax.h"
 
 namespace hone::quality {
 namespace {
@@ -15,32 +15,6 @@ using base::fail;
 constexpr uint32_t kContextMin = 8;
 // For the engine that a session opens and scoring does not use.
 constexpr uint64_t kUnusedKvBytes = 64u << 20;
-
-// What a row of logits says.
-struct Row {
-    std::span<const float> logits;
-    double log_sum = 0;  // ln sum e^logit
-    size_t top = 0;
-
-    explicit Row(std::span<const float> row) : logits(row) {
-        for (size_t i = 1; i < row.size(); ++i) {
-            if (row[i] > row[top]) top = i;
-        }
-        double sum = 0;
-        for (const float logit : row) sum += std::exp(double{logit} - row[top]);
-        log_sum = row[top] + std::log(sum);
-    }
-    double nll(int32_t token) const { return log_sum - logits[static_cast<size_t>(token)]; }
-};
-
-double divergence(const Row& reference, const Row& model) {
-    double kl = 0;
-    for (size_t i = 0; i < model.logits.size(); ++i) {
-        const double log_p = reference.logits[i] - reference.log_sum;
-        kl += std::exp(log_p) * (log_p - (model.logits[i] - model.log_sum));
-    }
-    return std::max(kl, 0.0);  // rounding alone can make it negative
-}
 
 // Reads windows through one model, with a KV cache of its own.
 class Reader {
@@ -136,13 +110,13 @@ ScoredWindow score(Reader& model, Reader* reference, std::span<const int32_t> to
         if (reference != nullptr) others = reference->read(tokens.subspan(at, n), wanted);
         for (size_t i = 0; wanted && i < n; ++i) {
             const int32_t next = tokens[at + i + 1];
-            const Row row(logits.subspan(i * model.vocab(), model.vocab()));
+            const runtime::LogSoftmax row(logits.subspan(i * model.vocab(), model.vocab()));
             sums.nll += row.nll(next);
             ++sums.n;
             if (reference == nullptr) continue;
-            const Row other(others.subspan(i * model.vocab(), model.vocab()));
+            const runtime::LogSoftmax other(others.subspan(i * model.vocab(), model.vocab()));
             sums.nll_reference += other.nll(next);
-            sums.kl += divergence(other, row);
+            sums.kl += runtime::kl_divergence(other, row);
             sums.same_top += row.top == other.top ? 1 : 0;
         }
         at += n;

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "report/html_report.h"
 #include "report/machine_roofline.h"
 
 namespace hone::report {
@@ -36,30 +37,6 @@ font-family:system-ui,sans-serif}
 constexpr const char* kColours[] = {"#0072b2", "#e69f00", "#009e73", "#cc79a7",
                                     "#d55e00", "#56b4e9", "#8c8c8c", "#b8a800"};
 
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            default:
-                // Control characters are not allowed in XML 1.0.
-                out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-        }
-    }
-    return out;
-}
-
 struct Axes {
     double rate_from = 0;  // log10 of G operations/s
     double rate_to = 1;
@@ -85,7 +62,7 @@ std::string text_at(double x, double y, const char* kind, const char* anchor,
                     std::string_view text) {
     return fmt::format(
         "<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", kind, x, y,
-        anchor, escaped(text));
+        anchor, html_safe(text));
 }
 
 std::string line_of(const char* kind, double x1, double y1, double x2, double y2) {
@@ -113,7 +90,7 @@ std::string grid(const Axes& axes, const Style& style) {
     out += fmt::format(
         "<text class=\"soft\" transform=\"translate(24 {:.0f}) rotate(-90)\" "
         "text-anchor=\"middle\">{}</text>\n",
-        (kTop + kBottom) / 2, escaped(say(style, "axis_rate")));
+        (kTop + kBottom) / 2, html_safe(say(style, "axis_rate")));
     return out;
 }
 
@@ -138,7 +115,7 @@ std::string slopes(const Axes& axes, const Roofline& roofline) {
         out += fmt::format(
             "<text class=\"roof-name\" transform=\"translate({:.1f} {:.1f}) rotate({:.1f})\" "
             "dy=\"-6\">{} {:.4g} GB/s</text>\n",
-            x1 + along * (x2 - x1), y1 + along * (y2 - y1), angle, escaped(slope.level),
+            x1 + along * (x2 - x1), y1 + along * (y2 - y1), angle, html_safe(slope.level),
             slope.gb_per_s);
     }
     return out;
@@ -173,7 +150,7 @@ std::string points(const Axes& axes, const Roofline& roofline, const Style& styl
             "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\" fill=\"{}\"><title>{}, {}: {:.4g} G/s"
             "</title></circle>\n",
             axes.x(point.intensity), axes.y(point.g_per_s), colour_of[point.format],
-            escaped(point.format), point.m, point.g_per_s);
+            html_safe(point.format), point.m, point.g_per_s);
     }
     if (formats.empty()) return out;
     double y = 330;
@@ -202,7 +179,7 @@ std::string render_roofline_svg(const machine::MachineProfile& profile, const St
     const std::string title = say(
         style,
         note("svg_title").with("cpu", profile.facts.cpu_model).with("threads", roofline.threads));
-    out += fmt::format("<title>{}</title>\n", escaped(title));
+    out += fmt::format("<title>{}</title>\n", html_safe(title));
     out += text_at(kLeft, 34, "title", "start", title);
     out += text_at(kLeft, 54, "soft", "start",
                    say(style, note("svg_measured").with("when", profile.measured_at)));

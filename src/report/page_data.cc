@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "measure/record_json.h"
 #include "measure/statistics.h"
 #include "report/explain_report.h"
 #include "report/messages.h"
@@ -149,30 +150,11 @@ Json memory_json(const RunRecord& record) {
             {"machine_bytes", limit}};
 }
 
-Json model_json(const RunRecord& record) {
-    const measure::ModelFacts& model = record.model;
-    Json dtypes = Json::object();
-    for (const auto& [dtype, bytes] : model.bytes_by_dtype) dtypes[dtype] = bytes;
-    return {{"file", model.file},
-            {"name", model.name},
-            {"architecture", model.architecture},
-            {"file_bytes", model.file_bytes},
-            {"parameters", model.parameters},
-            {"context_max", model.context_max},
-            {"layers", model.layers},
-            {"bytes_by_dtype", dtypes}};
-}
-
 Json experiments_json(const RunRecord& record) {
     Json out = Json::array();
     for (const measure::ExperimentResult& item : record.experiments) {
         if (out.size() == kPageExperimentsMax) break;
-        out.push_back({{"name", item.name},
-                       {"subject", item.subject},
-                       {"parameters", item.parameters},
-                       {"values", item.values},
-                       {"valid", item.valid},
-                       {"note", item.note}});
+        out.push_back(measure::experiment_json(item));
     }
     return out;
 }
@@ -271,7 +253,7 @@ Json page_data(const diagnose::Diagnosis& diagnosis, const RunRecord& record, co
             {"explain", explain_json(diagnosis, record, style)},
             {"charts",
              {{"machine", machine::to_json(record.machine)},
-              {"model", model_json(record)},
+              {"model", measure::model_json(record.model)},
               {"memory", memory_json(record)},
               {"waterfalls", waterfalls(record)},
               {"latency_by_position", latency_by_position(record)},

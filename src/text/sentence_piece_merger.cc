@@ -49,7 +49,8 @@ std::string unmark_spaces(std::string_view text) {
     return replace_all(text, kSpaceMark, " ");
 }
 
-base::Result<SentencePieceMerger> SentencePieceMerger::create(const VocabularyData& data) {
+base::Result<SentencePieceMerger> SentencePieceMerger::create(const VocabularyData& data,
+                                                              const StringIndex& index) {
     SentencePieceMerger out;
     if (data.scores.size() != data.tokens.size()) {
         return base::fail(ErrorCode::corrupt, "{} scores for {} tokens", data.scores.size(),
@@ -57,19 +58,15 @@ base::Result<SentencePieceMerger> SentencePieceMerger::create(const VocabularyDa
     }
     out.scores_ = data.scores;
     out.unknown_ = data.unk_id;
-    out.byte_tokens_.fill(-1);
     for (size_t id = 0; id < data.tokens.size(); ++id) {
         if (!std::isfinite(data.scores[id])) {
             return base::fail(ErrorCode::corrupt, "the score of token {} is {}", id,
                               data.scores[id]);
         }
-        const std::string& token = data.tokens[id];
-        out.longest_bytes_ = std::max(out.longest_bytes_, token.size());
-        unsigned byte = 0;
-        if (token.size() == 6 && std::sscanf(token.c_str(), "<0x%2X>", &byte) == 1) {
-            const auto text = fmt::format("<0x{:02X}>", byte);
-            if (text == token) out.byte_tokens_[byte] = static_cast<int32_t>(id);
-        }
+        out.longest_bytes_ = std::max(out.longest_bytes_, data.tokens[id].size());
+    }
+    for (size_t byte = 0; byte < out.byte_tokens_.size(); ++byte) {
+        out.byte_tokens_[byte] = index.find(fmt::format("<0x{:02X}>", byte));
     }
     return out;
 }

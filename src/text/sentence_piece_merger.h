@@ -46,11 +46,12 @@ class SentencePieceMerger {
         std::vector<Candidate> heap;
     };
 
-    // corrupt: no score for each token, or one that is not a number.
-    static base::Result<SentencePieceMerger> create(const VocabularyData& data);
+    // corrupt: no score for each token, or one that is not a number. `index`, here and below: of
+    // the vocabulary's tokens, the numbers are ids.
+    static base::Result<SentencePieceMerger> create(const VocabularyData& data,
+                                                    const StringIndex& index);
 
-    // Appends the tokens of a text of at most 2^31 bytes. `index`: of the vocabulary's tokens, the
-    // numbers are ids.
+    // Appends the tokens of a text of at most 2^31 bytes.
     void encode(std::string_view text, const StringIndex& index, Scratch& scratch,
                 std::vector<int32_t>& out) const;
 

@@ -208,7 +208,7 @@ base::Result<Tokenizer> Tokenizer::create(VocabularyData data) {
     const bool sentence_piece = data.model == "llama";
     bool adds_bos = sentence_piece;
     if (sentence_piece) {
-        HONE_TRY(tables->encoder, SentencePieceMerger::create(data));
+        HONE_TRY(tables->encoder, SentencePieceMerger::create(data, tables->index));
         tables->adds_space = data.add_space_prefix.value_or(true);
     } else {
         HONE_TRY(auto words, WordEncoder::create(data));
