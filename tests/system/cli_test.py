@@ -221,7 +221,9 @@ def test_ab(model, other):
     delayed = json.loads(answer.stdout)
     check(delayed["metrics"][0]["n"] > 0 and delayed["quality"] is None, f"a tenfold step: {delayed}")
     check(delayed["signature"]["b"]["delay_percent"] == 900, f"{delayed['signature']}")
-    process = subprocess.Popen([HONE, "ab", model, "--budget", "600", "--no-quality", "--floor", "0", "--json"],
+    # Tests so long that the pairs do not run out before the signal, however fast the machine.
+    process = subprocess.Popen([HONE, "ab", model, "--budget", "600", "--no-quality", "--floor", "0", "--json",
+                                "--prompt-tokens", "512", "--output-tokens", "512"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
     time.sleep(8)
     process.send_signal(signal.SIGINT)
