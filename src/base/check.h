@@ -2,7 +2,7 @@
 // HONE_DCHECK is for inner loops: on in dev and sanitizer builds, free in release.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string>
 #include <type_traits>

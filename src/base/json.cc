@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <utility>
 #include <vector>
 
 namespace hone::base {
@@ -33,6 +34,25 @@ Status check_shape(std::string_view text, const JsonLimits& limits) {
 }
 
 }  // namespace
+
+JsonBox::JsonBox() : value_(std::make_unique<Json>()) {}
+JsonBox::JsonBox(Json value) : value_(std::make_unique<Json>(std::move(value))) {}
+JsonBox::JsonBox(const JsonBox& other) : value_(std::make_unique<Json>(*other.value_)) {}
+JsonBox::JsonBox(JsonBox&& other) noexcept = default;
+JsonBox& JsonBox::operator=(const JsonBox& other) {
+    *this = JsonBox(other);
+    return *this;
+}
+JsonBox& JsonBox::operator=(JsonBox&& other) noexcept = default;
+JsonBox::~JsonBox() = default;
+
+JsonBox JsonBox::object() {
+    return JsonBox(Json::object());
+}
+
+Json& JsonBox::operator[](const char* key) {
+    return (*value_)[key];
+}
 
 Result<Json> parse_json(std::string_view text, JsonLimits limits) {
     if (text.size() > limits.bytes_max) {

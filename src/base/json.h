@@ -9,12 +9,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/json_fwd.h"
 #include "base/result.h"
 
 namespace hone::base {
-
-// ordered: reports and records keep the order in which they were written.
-using Json = nlohmann::ordered_json;
 
 struct JsonLimits {
     size_t bytes_max = 64u << 20;

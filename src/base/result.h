@@ -5,7 +5,7 @@
 // for a person, without a trailing full stop or newline. Value type; safe to move between threads.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string>
 #include <tl/expected.hpp>

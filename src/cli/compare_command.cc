@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/json.h"
 #include "cli/command.h"
 #include "machine/json_fields.h"
 #include "measure/comparison.h"
@@ -20,8 +21,8 @@ struct Options {
 
 // What `hone bench --json` prints is a record whose settings stand under "signature".
 base::Status adopt_signature(measure::RunRecord& record, const std::string& path) {
-    const auto found = record.unknown.find("signature");
-    if (found == record.unknown.end()) return {};
+    const auto found = record.unknown->find("signature");
+    if (found == record.unknown->end()) return {};
     base::Status status;
     machine::JsonFields fields(*found, "$.signature", status);
     fields.optional("build", record.build);

@@ -2,12 +2,14 @@
 
 #include <cmath>
 
+#include "base/json.h"
+
 namespace hone::cost {
 
 using base::Json;
 
 bool usable(const measure::ExperimentResult& experiment, std::string_view name) {
-    return experiment.valid && experiment.name == name && experiment.values.is_object();
+    return experiment.valid && experiment.name == name && experiment.values->is_object();
 }
 
 bool read_samples(const Json& object, const char* key, std::vector<double>& out) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/json.h"
 #include "cost/experiment_fields.h"
 #include "measure/statistics.h"
 
@@ -41,10 +42,10 @@ ExperimentResult to_experiment(const Sweep& sweep) {
     ExperimentResult out;
     out.name = sweep.name;
     out.subject = sweep.subject;
-    out.parameters = {{"baseline", sweep.baseline}};
+    out.parameters = base::Json{{"baseline", sweep.baseline}};
     Json points = Json::array();
     for (const SweepPoint& point : sweep.points) points.push_back(point_json(point));
-    out.values = {{"points", points}};
+    out.values = base::Json{{"points", points}};
     return out;
 }
 
@@ -52,10 +53,10 @@ ExperimentResult to_experiment(const HotCopy& hot_copy) {
     ExperimentResult out;
     out.name = "hot_copy";
     out.subject = hot_copy.kind;
-    out.parameters = {{"slice", hot_copy.slice},
-                      {"cold_bytes", hot_copy.cold_bytes},
-                      {"hot_bytes", hot_copy.hot_bytes}};
-    out.values = {{"cold_ns", hot_copy.cold_ns}, {"hot_ns", hot_copy.hot_ns}};
+    out.parameters = base::Json{{"slice", hot_copy.slice},
+                                {"cold_bytes", hot_copy.cold_bytes},
+                                {"hot_bytes", hot_copy.hot_bytes}};
+    out.values = base::Json{{"cold_ns", hot_copy.cold_ns}, {"hot_ns", hot_copy.hot_ns}};
     return out;
 }
 
@@ -63,8 +64,8 @@ ExperimentResult to_experiment(const ComputeSubstitution& substitution) {
     ExperimentResult out;
     out.name = "compute_substitution";
     out.subject = substitution.kind;
-    out.parameters = {{"slice", substitution.slice}, {"bytes", substitution.bytes}};
-    out.values = {{"full_ns", substitution.full_ns}, {"read_ns", substitution.read_ns}};
+    out.parameters = base::Json{{"slice", substitution.slice}, {"bytes", substitution.bytes}};
+    out.values = base::Json{{"full_ns", substitution.full_ns}, {"read_ns", substitution.read_ns}};
     return out;
 }
 
@@ -72,11 +73,11 @@ ExperimentResult to_experiment(const DelayInjection& delay) {
     ExperimentResult out;
     out.name = "delay_injection";
     out.subject = delay.kind;
-    out.parameters = {{"slice", delay.slice},
-                      {"threads", delay.threads},
-                      {"calls", delay.calls},
-                      {"delay_ns", delay.delay_ns}};
-    out.values = {{"base_ns", delay.base_ns}, {"delayed_ns", delay.delayed_ns}};
+    out.parameters = base::Json{{"slice", delay.slice},
+                                {"threads", delay.threads},
+                                {"calls", delay.calls},
+                                {"delay_ns", delay.delay_ns}};
+    out.values = base::Json{{"base_ns", delay.base_ns}, {"delayed_ns", delay.delayed_ns}};
     if (const auto criticality = delay.criticality()) out.values["criticality"] = *criticality;
     return out;
 }
@@ -93,9 +94,9 @@ ExperimentResult to_experiment(const FlushDenormals& flush) {
 ExperimentResult to_experiment(const NullGraph& null_graph) {
     ExperimentResult out;
     out.name = "null_graph";
-    out.parameters = {{"nodes", static_cast<uint64_t>(null_graph.nodes)},
-                      {"threads", static_cast<uint64_t>(null_graph.threads)}};
-    out.values = {{"graph_ns", null_graph.graph_ns}};
+    out.parameters = base::Json{{"nodes", static_cast<uint64_t>(null_graph.nodes)},
+                                {"threads", static_cast<uint64_t>(null_graph.threads)}};
+    out.values = base::Json{{"graph_ns", null_graph.graph_ns}};
     return out;
 }
 
@@ -103,8 +104,8 @@ ExperimentResult to_experiment(const ColdWarm& cold_warm) {
     ExperimentResult out;
     out.name = "cold_warm";
     out.subject = cold_warm.subject;
-    out.parameters = {{"bytes_read", cold_warm.bytes_read}};
-    out.values = {{"cold_ns", cold_warm.cold_ns}, {"warm_ns", cold_warm.warm_ns}};
+    out.parameters = base::Json{{"bytes_read", cold_warm.bytes_read}};
+    out.values = base::Json{{"cold_ns", cold_warm.cold_ns}, {"warm_ns", cold_warm.warm_ns}};
     store(out.values, "dropped_share", cold_warm.dropped_share);
     return out;
 }
@@ -113,7 +114,7 @@ ExperimentResult to_experiment(const Control& control) {
     ExperimentResult out;
     out.name = "control";
     out.parameters = Json::object();
-    out.values = {{"first_ns", control.first_ns}, {"second_ns", control.second_ns}};
+    out.values = base::Json{{"first_ns", control.first_ns}, {"second_ns", control.second_ns}};
     if (control.spin_before_ns > 0) out.values["spin_before_ns"] = control.spin_before_ns;
     if (control.spin_after_ns > 0) out.values["spin_after_ns"] = control.spin_after_ns;
     if (const auto ratio = ratio_of(control.second_ns, control.first_ns)) {
@@ -126,8 +127,8 @@ std::optional<Sweep> as_sweep(const ExperimentResult& experiment) {
     bool known = false;
     for (const char* name : kSweeps) known = known || usable(experiment, name);
     if (!known) return std::nullopt;
-    const auto points = experiment.values.find("points");
-    if (points == experiment.values.end() || !points->is_array() ||
+    const auto points = experiment.values->find("points");
+    if (points == experiment.values->end() || !points->is_array() ||
         points->size() > kExperimentListMax) {
         return std::nullopt;
     }

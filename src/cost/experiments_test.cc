@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "cost/fake_record.h"
 
 namespace hone::cost {
@@ -98,7 +99,7 @@ TEST(Experiments, ControlAndColdKeepWhatTheyVerified) {
     EXPECT_NEAR(*control->frequency_drift(), 0.1, 1e-12);
     EXPECT_FALSE(Control{}.frequency_drift());
     EXPECT_EQ(find_cold_warm(record, "load")->dropped_share, 0.9);
-    record.experiments[1].values.erase("dropped_share");
+    record.experiments[1].values->erase("dropped_share");
     EXPECT_FALSE(find_cold_warm(record, "load")->dropped_share);
 }
 
@@ -124,7 +125,7 @@ TEST(Experiments, WrongShapesAreNoExperiment) {
     EXPECT_FALSE(as_null_graph(null_graph));
     auto cold = to_experiment(ColdWarm{"load", {}, {1}, 0});
     EXPECT_FALSE(as_cold_warm(cold));
-    cold.parameters = 3;
+    cold.parameters = base::Json(3);
     EXPECT_FALSE(as_cold_warm(cold));
     auto read = to_experiment(ComputeSubstitution{"linear", "decode", 1, {5}, {3}});
     read.values["read_ns"] = base::Json::array();
@@ -157,11 +158,12 @@ TEST(Control, SaysHowMuchNothingChanges) {
     EXPECT_FALSE(control_noise(record));
     measure::ExperimentResult control;
     control.name = "control";
-    control.values = {{"first_ns", {100.0, 100.0, 100.0}}, {"second_ns", {104.0, 99.0, 101.0}}};
+    control.values =
+        base::Json{{"first_ns", {100.0, 100.0, 100.0}}, {"second_ns", {104.0, 99.0, 101.0}}};
     record.experiments.push_back(control);
     ASSERT_TRUE(control_noise(record));
     EXPECT_NEAR(*control_noise(record), 0.04, 1e-12);
-    record.experiments[0].values = {{"first_ns", "x"}};
+    record.experiments[0].values = base::Json{{"first_ns", "x"}};
     EXPECT_FALSE(control_noise(record));
 }
 

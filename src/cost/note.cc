@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "base/json.h"
+
 namespace hone::cost {
 
 base::Json to_json(const Note& note) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/json.h"
 #include "cost/experiment_fields.h"
 #include "measure/statistics.h"
 
@@ -38,8 +39,8 @@ bool read_flag(const Json& object, const char* key) {
 }
 
 const Json* list_of(const ExperimentResult& experiment, const char* key) {
-    const auto at = experiment.values.find(key);
-    if (at == experiment.values.end() || !at->is_array() || at->size() > kExperimentListMax) {
+    const auto at = experiment.values->find(key);
+    if (at == experiment.values->end() || !at->is_array() || at->size() > kExperimentListMax) {
         return nullptr;
     }
     return &*at;
@@ -98,22 +99,23 @@ std::optional<double> Counters::instructions_per_cycle() const {
 ExperimentResult to_experiment(const WeightScan& scan) {
     ExperimentResult out;
     out.name = "weight_scan";
-    out.parameters = {{"tensors", scan.tensors}, {"bytes", scan.bytes}};
+    out.parameters = base::Json{{"tensors", scan.tensors}, {"bytes", scan.bytes}};
     Json findings = Json::array();
     for (const TensorScan& tensor : scan.findings) findings.push_back(tensor_json(tensor));
-    out.values = {{"tensors_scanned", scan.tensors_scanned},
-                  {"bytes_scanned", scan.bytes_scanned},
-                  {"complete", scan.complete},
-                  {"findings", findings},
-                  {"findings_left_out", scan.findings_left_out}};
+    out.values = base::Json{{"tensors_scanned", scan.tensors_scanned},
+                            {"bytes_scanned", scan.bytes_scanned},
+                            {"complete", scan.complete},
+                            {"findings", findings},
+                            {"findings_left_out", scan.findings_left_out}};
     return out;
 }
 
 ExperimentResult to_experiment(const BandwidthProbe& probe) {
     ExperimentResult out;
     out.name = "bandwidth_probe";
-    out.parameters = {{"bytes", probe.bytes}, {"threads", static_cast<uint64_t>(probe.threads)}};
-    out.values = {{"gb_per_s", probe.gb_per_s}, {"at_s", probe.at_s}};
+    out.parameters =
+        base::Json{{"bytes", probe.bytes}, {"threads", static_cast<uint64_t>(probe.threads)}};
+    out.values = base::Json{{"gb_per_s", probe.gb_per_s}, {"at_s", probe.at_s}};
     store(out.values, "quiet_gb_per_s", probe.quiet_gb_per_s);
     return out;
 }
@@ -124,7 +126,7 @@ ExperimentResult to_experiment(const InterferenceSeries& series) {
     out.parameters = Json::object();
     Json slices = Json::array();
     for (const InterferenceSlice& slice : series.slices) slices.push_back(slice_json(slice));
-    out.values = {{"slices", slices}};
+    out.values = base::Json{{"slices", slices}};
     store(out.values, "throttled_periods", series.throttled_periods);
     store(out.values, "throttled_share", series.throttled_share);
     store(out.values, "frequency_drift", series.frequency_drift);
@@ -134,8 +136,8 @@ ExperimentResult to_experiment(const InterferenceSeries& series) {
 ExperimentResult to_experiment(const Counters& counters) {
     ExperimentResult out;
     out.name = "counters";
-    out.parameters = {{"tokens", counters.tokens}};
-    out.values = {{"wall_ns", counters.wall_ns}};
+    out.parameters = base::Json{{"tokens", counters.tokens}};
+    out.values = base::Json{{"wall_ns", counters.wall_ns}};
     store(out.values, "task_clock_ns", counters.task_clock_ns);
     store(out.values, "page_faults", counters.page_faults);
     store(out.values, "context_switches", counters.context_switches);

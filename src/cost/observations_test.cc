@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.h"
+
 namespace hone::cost {
 namespace {
 
@@ -90,7 +92,7 @@ TEST(Observations, SeriesSurviveTheRecord) {
     EXPECT_EQ(watched->throttled_periods, 4u);
     EXPECT_FALSE(watched->throttled_share);
     EXPECT_EQ(watched->frequency_drift, 0.02);
-    record.experiments[0].values.erase("quiet_gb_per_s");
+    record.experiments[0].values->erase("quiet_gb_per_s");
     EXPECT_FALSE(find_bandwidth_probe(record)->quiet_ratio());
 }
 
@@ -109,7 +111,7 @@ TEST(Observations, CountersThatCannotBeReadAreAbsent) {
     EXPECT_EQ(back->page_faults, 0u);
     EXPECT_FALSE(back->cycles);
     EXPECT_FALSE(back->instructions_per_cycle());
-    EXPECT_FALSE(record.experiments[0].values.contains("cycles"));
+    EXPECT_FALSE(record.experiments[0].values->contains("cycles"));
     counters.cycles = 100;
     counters.instructions = 250;
     counters.context_switches = 1;

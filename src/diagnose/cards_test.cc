@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "diagnose/diagnosis.h"
 #include "diagnose/fake_record.h"
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "cost/observations.h"
 #include "diagnose/diagnosis.h"
 #include "diagnose/experiment_plan.h"
@@ -128,7 +129,7 @@ TEST(Prediction, FewPairsMustAgreeToBeSure) {
     EXPECT_TRUE(predict_primary(record, one_thread).value->sure);
     measure::ExperimentResult control;
     control.name = "control";
-    control.values = {{"first_ns", {100.0, 100.0}}, {"second_ns", {94.0, 103.0}}};
+    control.values = base::Json{{"first_ns", {100.0, 100.0}}, {"second_ns", {94.0, 103.0}}};
     record.experiments.push_back(control);
     EXPECT_FALSE(predict_primary(record, one_thread).value->sure);
 }

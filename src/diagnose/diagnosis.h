@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "diagnose/attribution.h"
 #include "diagnose/breakdown.h"
 #include "diagnose/decision.h"

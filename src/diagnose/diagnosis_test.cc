@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "base/json.h"
 #include "diagnose/fake_record.h"
 
 namespace hone::diagnose {

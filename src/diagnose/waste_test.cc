@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "base/json.h"
 #include "diagnose/diagnosis.h"
 #include "diagnose/disturbance.h"
 #include "diagnose/fake_record.h"
@@ -115,7 +116,7 @@ TEST(Waste, APassLessThanTheControlIsNotBlamed) {
     RunRecord record = unfused_record();
     measure::ExperimentResult control;
     control.name = "control";
-    control.values = {{"first_ns", {100.0, 100.0}}, {"second_ns", {85.0, 103.0}}};
+    control.values = base::Json{{"first_ns", {100.0, 100.0}}, {"second_ns", {85.0, 103.0}}};
     record.experiments.push_back(control);
     expect_not_named(record, "pass/merge_gate_up");
 }

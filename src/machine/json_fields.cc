@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/json.h"
+
 namespace hone::machine {
 namespace {
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/json.h"
+
 namespace hone::machine {
 namespace {
 

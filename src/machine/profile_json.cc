@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "machine/json_fields.h"
 #include "machine/profile.h"
 

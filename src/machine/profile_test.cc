@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "base/json.h"
+
 namespace hone::machine {
 namespace {
 

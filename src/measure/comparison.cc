@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/json.h"
 #include "measure/rank_tests.h"
 
 namespace hone::measure {

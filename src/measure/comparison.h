@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "measure/metrics.h"
 #include "measure/record.h"
 #include "measure/statistics.h"
@@ -27,7 +27,7 @@ const char* verdict_name(Verdict verdict);
 struct PredictedChange {
     double change_percent = 0;
     std::optional<Interval> ci95;  // of change_percent
-    std::string basis;  // where the number comes from, e.g. "measured", "interpolated"
+    std::string basis;             // where the number comes from, e.g. "measured", "interpolated"
 };
 
 struct MetricComparison {
@@ -67,8 +67,8 @@ struct Comparison {
     std::vector<MetricComparison> metrics;
     std::optional<QualityComparison> quality;
     std::string quality_missing;  // message id of the reason, "" when not asked for
-    base::Json signature_a = base::Json::object();
-    base::Json signature_b = base::Json::object();
+    base::JsonBox signature_a = base::JsonBox::object();
+    base::JsonBox signature_b = base::JsonBox::object();
     std::vector<std::string> warnings;  // keys of the signatures that should be equal and are not
     std::optional<double> price_a;      // EUR per hour
     std::optional<double> price_b;

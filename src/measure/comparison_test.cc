@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "base/json.h"
+
 namespace hone::measure {
 namespace {
 
@@ -104,7 +106,7 @@ TEST(CompareRecords, SaysWhatElseDiffers) {
     b.context.command = "bench x";
     const Comparison comparison = compare_records(a, b, 1);
     EXPECT_EQ(comparison.warnings, (std::vector<std::string>{"machine", "build", "threads"}));
-    EXPECT_EQ(comparison.signature_b["threads"], 7);
+    EXPECT_EQ(comparison.signature_b->at("threads"), 7);
 }
 
 TEST(Verdict, NamesAndFloor) {

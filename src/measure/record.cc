@@ -1,5 +1,6 @@
 #include "measure/record.h"
 
+#include "base/json.h"
 #include "base/text.h"
 
 namespace hone::measure {

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "base/result.h"
 #include "machine/profile.h"
 
@@ -133,8 +133,8 @@ struct RequestSample {
 struct ExperimentResult {
     std::string name;     // "hot_copy", "thread_sweep", "batch_sweep", "cold_warm", ...
     std::string subject;  // operator kind or "" for the whole run
-    base::Json parameters;
-    base::Json values;
+    base::JsonBox parameters;
+    base::JsonBox values;
     bool valid = true;
     std::string note;
 };
@@ -175,7 +175,7 @@ struct RunRecord {
     std::optional<double> timing_overhead_share;  // timed against untimed steps
     Interference interference;
     MemoryPartition memory;
-    base::Json unknown = base::Json::object();
+    base::JsonBox unknown = base::JsonBox::object();
 
     const MetricSamples* metric(std::string_view name) const;
     // Adds a sample to the metric of that name, creating it.

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "base/json.h"
 #include "measure/comparison.h"
 #include "measure/record.h"
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/json.h"
 #include "machine/json_fields.h"
 #include "measure/record.h"
 

@@ -2,7 +2,7 @@
 // Whole records are in measure/record.h. Pure.
 #pragma once
 
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "measure/record.h"
 
 namespace hone::measure {

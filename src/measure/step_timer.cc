@@ -31,9 +31,9 @@ Reading read_both(const base::Clock& clock) {
     Reading best;
     int64_t best_gap = INT64_MAX;
     for (int i = 0; i < kReadingTries; ++i) {
-        const auto before = static_cast<int64_t>(__rdtsc());
+        const auto before = static_cast<int64_t>(__builtin_ia32_rdtsc());
         const int64_t ns = clock.now_ns();
-        const auto after = static_cast<int64_t>(__rdtsc());
+        const auto after = static_cast<int64_t>(__builtin_ia32_rdtsc());
         if (after - before >= best_gap) continue;
         best_gap = after - before;
         best = {ns, before + (after - before) / 2};

@@ -27,8 +27,6 @@
 // ordered before and after the marks (ThreadTeam::run does that).
 #pragma once
 
-#include <x86intrin.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -99,7 +97,9 @@ class StepTimer {
         int64_t barrier_end = 0;
     };
 
-    int64_t ticks() const { return rate_.tsc ? static_cast<int64_t>(__rdtsc()) : clock_->now_ns(); }
+    int64_t ticks() const {
+        return rate_.tsc ? static_cast<int64_t>(__builtin_ia32_rdtsc()) : clock_->now_ns();
+    }
     double to_ns(int64_t ticks) const { return static_cast<double>(ticks) * rate_.ns_per_tick; }
 
     Marks& at(size_t node, int thread) {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "base/json.h"
+
 namespace hone::measure {
 namespace {
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "cost/experiments.h"
 #include "measure/statistics.h"
 #include "probe/experiment_bench.h"

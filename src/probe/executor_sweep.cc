@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "base/json.h"
 #include "cost/experiments.h"
 #include "machine/facts.h"
 #include "measure/statistics.h"

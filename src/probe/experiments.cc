@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/json.h"
 #include "probe/experiment_bench.h"
 
 namespace hone::probe {

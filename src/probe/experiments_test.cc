@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "base/json.h"
 #include "cost/experiments.h"
 #include "cost/observations.h"
 #include "probe/probe_fixture.h"
@@ -44,10 +45,10 @@ TEST_F(ExperimentsTest, HotCopyTimesBothSlices) {
         EXPECT_EQ(hot->cold_ns.size(), hot->hot_ns.size());
         EXPECT_GE(hot->cold_ns.size(), 3u);
         EXPECT_LE(hot->hot_bytes, 128u << 10);
-        EXPECT_GT(result.parameters.at("nodes").get<int>(), 0);
-        EXPECT_GE(result.values.at("hot_share").get<double>(), 0.0);
-        EXPECT_LE(result.values.at("hot_share").get<double>(), 1.0);
-        EXPECT_GT(result.values.at("full_ns").get<double>(), 0.0);
+        EXPECT_GT(result.parameters->at("nodes").get<int>(), 0);
+        EXPECT_GE(result.values->at("hot_share").get<double>(), 0.0);
+        EXPECT_LE(result.values->at("hot_share").get<double>(), 1.0);
+        EXPECT_GT(result.values->at("full_ns").get<double>(), 0.0);
     }
     EXPECT_EQ(cost::as_hot_copy(results[0])->slice, "decode");
     EXPECT_EQ(cost::as_hot_copy(results[1])->slice, "prefill");
@@ -71,9 +72,9 @@ TEST_F(ExperimentsTest, ThreadSweepHasTheRunAsItsBaseline) {
         EXPECT_EQ(point.decode_ns.size(), sweep->points[0].decode_ns.size());
         EXPECT_EQ(point.prefill_ns.size(), point.decode_ns.size());
     }
-    EXPECT_EQ(result.values.at("points")[2].at("threads"), 3);
-    EXPECT_GT(result.values.at("points")[0].at("decode_tokens_per_s").get<double>(), 0.0);
-    EXPECT_GT(result.values.at("points")[0].at("prefill_tokens_per_s").get<double>(), 0.0);
+    EXPECT_EQ(result.values->at("points")[2].at("threads"), 3);
+    EXPECT_GT(result.values->at("points")[0].at("decode_tokens_per_s").get<double>(), 0.0);
+    EXPECT_GT(result.values->at("points")[0].at("prefill_tokens_per_s").get<double>(), 0.0);
 }
 
 TEST_F(ExperimentsTest, BatchSweepFitsALine) {
@@ -83,14 +84,15 @@ TEST_F(ExperimentsTest, BatchSweepFitsALine) {
     ASSERT_TRUE(sweep.has_value());
     EXPECT_EQ(sweep->baseline, "1");
     ASSERT_EQ(sweep->points.size(), 3u) << "the run's own batch is among them";
-    EXPECT_EQ(result.values.at("points")[2].at("batch"), 8) << "more than the session has room for";
-    EXPECT_TRUE(result.values.contains("intercept_ns"));
-    EXPECT_TRUE(result.values.contains("slope_ns"));
+    EXPECT_EQ(result.values->at("points")[2].at("batch"), 8)
+        << "more than the session has room for";
+    EXPECT_TRUE(result.values->contains("intercept_ns"));
+    EXPECT_TRUE(result.values->contains("slope_ns"));
     for (const cost::SweepPoint& point : sweep->points) {
         EXPECT_EQ(point.prefill_ns.size(), point.decode_ns.size());
         EXPECT_FALSE(point.prefill_ns.empty());
     }
-    EXPECT_EQ(result.parameters.at("prompt_tokens"), 16);
+    EXPECT_EQ(result.parameters->at("prompt_tokens"), 16);
 }
 
 TEST_F(ExperimentsTest, LengthSweepFitsALine) {
@@ -105,8 +107,8 @@ TEST_F(ExperimentsTest, LengthSweepFitsALine) {
         EXPECT_GE(point.prefill_ns.size(), 3u);
         EXPECT_TRUE(point.decode_ns.empty());
     }
-    EXPECT_TRUE(result.values.contains("intercept_ns"));
-    EXPECT_TRUE(result.values.contains("slope_ns"));
+    EXPECT_TRUE(result.values->contains("intercept_ns"));
+    EXPECT_TRUE(result.values->contains("slope_ns"));
 }
 
 TEST_F(ExperimentsTest, SubstitutionReadsTheWeights) {
@@ -190,7 +192,7 @@ TEST_F(ExperimentsTest, NullGraphWalksThePlan) {
     ASSERT_TRUE(walk.has_value());
     EXPECT_EQ(walk->nodes, static_cast<int>(session_->plan().nodes.size()));
     EXPECT_EQ(walk->threads, 2);
-    EXPECT_EQ(result.values.at("barriers"), session_->plan().barriers(1));
+    EXPECT_EQ(result.values->at("barriers"), session_->plan().barriers(1));
 }
 
 TEST_F(ExperimentsTest, PassAblationComparesOnAndOff) {
@@ -204,9 +206,9 @@ TEST_F(ExperimentsTest, PassAblationComparesOnAndOff) {
     ASSERT_TRUE(sweep.has_value());
     EXPECT_EQ(sweep->baseline, "on");
     EXPECT_EQ(sweep->points[1].setting, "off");
-    EXPECT_GT(result.values.at("decode_ratio").get<double>(), 0.0);
-    EXPECT_GT(result.values.at("prefill_ratio").get<double>(), 0.0);
-    EXPECT_GE(result.values.at("n").get<int>(), 3);
+    EXPECT_GT(result.values->at("decode_ratio").get<double>(), 0.0);
+    EXPECT_GT(result.values->at("prefill_ratio").get<double>(), 0.0);
+    EXPECT_GE(result.values->at("n").get<int>(), 3);
 
     EXPECT_FALSE(run_one({"pass_ablation", "no_such_pass", "", {}}).valid);
 }
@@ -229,7 +231,7 @@ TEST_F(ExperimentsTest, ColdWarmReadsOrSaysWhyNot) {
         const auto times = cost::as_cold_warm(result);
         ASSERT_TRUE(times.has_value());
         EXPECT_EQ(times->subject, "load");
-        EXPECT_GT(result.values.at("bytes").get<uint64_t>(), 0u);
+        EXPECT_GT(result.values->at("bytes").get<uint64_t>(), 0u);
     } else {
         EXPECT_NE(result.note, "");
     }
@@ -251,8 +253,8 @@ TEST_F(ExperimentsTest, FirstRunIsThatOfASecondSession) {
 TEST_F(ExperimentsTest, ControlRunsTheSameTwice) {
     const ExperimentResult result = run_one({"control", "", "", {}});
     ASSERT_TRUE(result.valid);
-    EXPECT_EQ(result.values.at("first_ns").size(), result.values.at("second_ns").size());
-    EXPECT_GT(result.values.at("ratio").get<double>(), 0.0);
+    EXPECT_EQ(result.values->at("first_ns").size(), result.values->at("second_ns").size());
+    EXPECT_GT(result.values->at("ratio").get<double>(), 0.0);
     const auto control = cost::as_control(result);
     ASSERT_TRUE(control.has_value());
     EXPECT_TRUE(control->frequency_drift().has_value());

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "probe/probe_fixture.h"
 
 namespace hone::probe {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/json.h"
 #include "cost/experiments.h"
 #include "measure/statistics.h"
 #include "probe/experiment_bench.h"

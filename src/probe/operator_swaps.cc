@@ -2,6 +2,7 @@
 // out.
 #include <algorithm>
 
+#include "base/json.h"
 #include "measure/statistics.h"
 #include "probe/experiment_bench.h"
 #include "probe/node_walk.h"

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <set>
 
+#include "base/json.h"
 #include "measure/statistics.h"
 #include "probe/experiment_bench.h"
 

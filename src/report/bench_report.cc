@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/json.h"
 #include "diagnose/metrics.h"
 #include "report/explain_sections.h"
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/json.h"
 #include "diagnose/scenario.h"
 #include "machine/json_fields.h"
 #include "report/explain_sections.h"

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "base/text.h"
 
 namespace hone::report {
@@ -18,9 +19,10 @@ Comparison some_comparison() {
     comparison.method = "group_sequential_signed_ranks";
     comparison.ended = "decided";
     comparison.wall_s = 12;
-    comparison.signature_a = {{"model", "m.gguf"}, {"flags", ""}, {"threads", 2}, {"isa", "avx2"}};
-    comparison.signature_b = {
-        {"model", "m.gguf"}, {"flags", "--threads 1"}, {"threads", 1}, {"isa", "avx2"}};
+    comparison.signature_a =
+        base::Json{{"model", "m.gguf"}, {"flags", ""}, {"threads", 2}, {"isa", "avx2"}};
+    comparison.signature_b =
+        base::Json{{"model", "m.gguf"}, {"flags", "--threads 1"}, {"threads", 1}, {"isa", "avx2"}};
     comparison.metrics.resize(2);
     auto& decode = comparison.metrics[0];
     decode.name = "decode_tokens_per_s";

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "report/explain_sections.h"
 

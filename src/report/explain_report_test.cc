@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "diagnose/fake_record.h"
 #include "report/explain_sections.h"

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "report/assets.h"
 #include "report/messages.h"
 #include "report/page_data.h"

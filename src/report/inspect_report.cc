@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "report/page.h"
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "report/style.h"
 
 namespace hone::report {

@@ -1,6 +1,7 @@
 #include "report/messages.h"
 
 #include <fmt/args.h>
+#include <fmt/format.h>
 
 #include <cmath>
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/json.h"
 #include "measure/record_json.h"
 #include "measure/statistics.h"
 #include "report/explain_report.h"

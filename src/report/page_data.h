@@ -5,7 +5,7 @@
 // is left out for size is counted. No colours, no layout: those are the page's own. Pure.
 #pragma once
 
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "diagnose/diagnosis.h"
 #include "measure/record.h"
 #include "report/style.h"

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "diagnose/fake_record.h"
 #include "report/bench_report.h"

@@ -3,6 +3,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "base/json.h"
 #include "text/chat_template_ast.h"
 #include "text/chat_template_interpreter.h"
 #include "text/chat_template_lexer.h"
@@ -62,8 +63,8 @@ base::Result<Value> from_json(TemplateContext& context, const Json& json, size_t
 base::Result<Value> from_message(TemplateContext& context, const ChatMessage& message) {
     ValueDict entries = {{Value::string("role"), Value::string(message.role)},
                          {Value::string("content"), Value::string(message.content)}};
-    if (message.fields.is_object()) {
-        for (const auto& [key, item] : message.fields.items()) {
+    if (message.fields->is_object()) {
+        for (const auto& [key, item] : message.fields->items()) {
             if (key == "role" || key == "content") continue;
             HONE_TRY(Value value, from_json(context, item, 0));
             entries.emplace_back(Value::string(key), std::move(value));
@@ -92,10 +93,10 @@ base::Result<std::unordered_map<std::string, Value>> make_variables(TemplateCont
         messages.push_back(std::move(value));
     }
     HONE_TRY(out["messages"], context.list(std::move(messages)));
-    if (!input.extra.is_object()) {
+    if (!input.extra->is_object()) {
         return fail(ErrorCode::invalid_argument, "template variables must be a JSON object");
     }
-    for (const auto& [name, item] : input.extra.items()) {
+    for (const auto& [name, item] : input.extra->items()) {
         for (const std::string_view reserved : kReservedNames) {
             if (name == reserved) {
                 return fail(ErrorCode::invalid_argument, "'{}' cannot be set as a variable", name);

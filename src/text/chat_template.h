@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "base/result.h"
 #include "text/chat_template_context.h"
 
@@ -23,7 +23,7 @@ namespace hone::text {
 struct ChatMessage {
     std::string role;  // "system", "user", "assistant", ...
     std::string content;
-    base::Json fields = base::Json::object();  // further keys, such as tool_calls
+    base::JsonBox fields = base::JsonBox::object();  // further keys, such as tool_calls
 };
 
 struct ChatInput {
@@ -32,7 +32,7 @@ struct ChatInput {
     std::string bos_token;
     std::string eos_token;
     // Further variables, such as tools or enable_thinking; not any of the names above.
-    base::Json extra = base::Json::object();
+    base::JsonBox extra = base::JsonBox::object();
     std::optional<std::tm> now;  // for strftime_now, which is undefined without it
 };
 

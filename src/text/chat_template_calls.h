@@ -6,6 +6,7 @@
 
 #include <string_view>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "text/chat_template_context.h"
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/json.h"
 #include "text/chat_template_calls.h"
 #include "text/chat_template_operators.h"
 #include "text/chat_template_strings.h"

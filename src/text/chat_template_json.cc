@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "base/json.h"
 #include "text/chat_template_calls.h"
 #include "text/chat_template_strings.h"
 

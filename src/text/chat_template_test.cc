@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "base/text.h"
 
 namespace hone::text {
@@ -141,17 +142,17 @@ TEST(ChatTemplate, LimitsAreTheCallers) {
 
 TEST(ChatTemplate, ExtraVariablesCannotReplaceOurs) {
     ChatInput input;
-    input.extra = {{"depth", 3}, {"deep", {{"list", {1, 2.5, nullptr, true, "x"}}}}};
+    input.extra = base::Json{{"depth", 3}, {"deep", {{"list", {1, 2.5, nullptr, true, "x"}}}}};
     EXPECT_EQ(*render("{{ depth }} {{ deep.list }}", input), "3 [1, 2.5, None, True, 'x']");
     for (const char* name : {"messages", "add_generation_prompt", "bos_token", "eos_token"}) {
-        input.extra = {{name, 1}};
+        input.extra = base::Json{{name, 1}};
         EXPECT_EQ(render("x", input).error().code, ErrorCode::invalid_argument) << name;
     }
     input.extra = Json::array();
     EXPECT_FALSE(render("x", input).has_value());
     Json deep = 1;
     for (int i = 0; i < 200; ++i) deep = Json::array({deep});
-    input.extra = {{"deep", deep}};
+    input.extra = base::Json{{"deep", deep}};
     EXPECT_EQ(render("x", input).error().code, ErrorCode::exhausted);
 }
 

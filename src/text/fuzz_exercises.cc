@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/json.h"
 #include "text/chat_template.h"
 #include "text/detokenizer.h"
 #include "text/sentence_piece_merger.h"
@@ -102,7 +103,7 @@ void exercise_chat_template(std::string_view bytes) {
     input.messages = {{"system", "Be brief.", {}}, {"user", "Hi \u4F60", {}}};
     input.bos_token = "<s>";
     input.eos_token = "</s>";
-    input.extra = {{"tools", base::Json::array({{{"name", "f"}}})}};
+    input.extra = base::Json{{"tools", base::Json::array({{{"name", "f"}}})}};
     input.now = std::tm{};
     const TemplateLimits limits{.steps_max = 20'000, .output_bytes_max = size_t{64} << 10};
     const auto text = parsed->render(input, limits);
