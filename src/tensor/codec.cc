@@ -126,6 +126,7 @@ void decode_plain(DType dtype, const std::byte* from, float* out) {
     } else if (dtype == DType::bf16) {
         *out = bf16_to_f32(load<uint16_t>(from));
     } else {
+        HONE_CHECK(dtype == DType::i32);
         *out = static_cast<float>(load<int32_t>(from));
     }
 }
@@ -269,6 +270,7 @@ void encode_plain(DType dtype, float x, std::byte* to) {
     } else if (dtype == DType::bf16) {
         store(to, f32_to_bf16(x));
     } else {
+        HONE_CHECK(dtype == DType::i32);
         store(to,
               static_cast<int32_t>(std::clamp(std::nearbyintf(x), -2147483648.0f, 2147483520.0f)));
     }
@@ -299,6 +301,24 @@ void dequantize(DType dtype, const std::byte* blocks, size_t elements, float* ou
     HONE_CHECK_EQ(elements % per_block, size_t{0});
     for (size_t i = 0; i < elements / per_block; ++i) {
         decode_block(dtype, blocks + i * block_bytes(dtype), out + i * per_block);
+    }
+}
+
+bool can_quantize(DType dtype) {
+    switch (dtype) {
+        case DType::f32:
+        case DType::f16:
+        case DType::bf16:
+        case DType::q4_0:
+        case DType::q4_1:
+        case DType::q5_0:
+        case DType::q8_0:
+        case DType::q4_k:
+        case DType::q6_k:
+        case DType::i32:
+            return true;
+        default:
+            return false;
     }
 }
 

@@ -42,9 +42,12 @@ namespace hone::tensor {
 // Writes `elements` floats (whole blocks) to `out`. I32 values are converted by value.
 void dequantize(DType dtype, const std::byte* blocks, size_t elements, float* out);
 
+// Whether quantize() knows the type.
+bool can_quantize(DType dtype);
+
 // Rounds `elements` finite floats (whole blocks) to the nearest codes of a scale taken from the
 // block's extremes. Simple and deterministic: meant for synthetic models and tests, not for making
-// the best file of a real model.
+// the best file of a real model. A type without can_quantize() is a bug of the caller.
 void quantize(DType dtype, const float* values, size_t elements, std::byte* out);
 
 }  // namespace hone::tensor

@@ -94,6 +94,7 @@ TEST(Codec, QuantizeErrorIsThatOfTheBits) {
 
 TEST(Codec, ZerosAndConstantsSurvive) {
     for (const DTypeTraits& t : kDTypes) {
+        if (!can_quantize(t.dtype)) continue;
         std::vector<std::byte> bytes(t.block_bytes, std::byte{0xff});
         for (float constant : {0.0f, 4.0f, -8.0f}) {
             const std::vector<float> values(t.block_elements, constant);

@@ -14,7 +14,35 @@
 
 namespace hone::tensor {
 
-enum class DType : uint8_t { f32, f16, bf16, q4_0, q4_1, q5_0, q8_0, q4_k, q6_k, i32 };
+enum class DType : uint8_t {
+    f32,
+    f16,
+    bf16,
+    f64,
+    q4_0,
+    q4_1,
+    q5_0,
+    q5_1,
+    q8_0,
+    q2_k,
+    q3_k,
+    q4_k,
+    q5_k,
+    q6_k,
+    iq1_s,
+    iq1_m,
+    iq2_xxs,
+    iq2_xs,
+    iq2_s,
+    iq3_xxs,
+    iq3_s,
+    iq4_nl,
+    iq4_xs,
+    tq1_0,
+    tq2_0,
+    mxfp4,
+    i32,
+};
 
 struct DTypeTraits {
     DType dtype;
@@ -24,16 +52,33 @@ struct DTypeTraits {
 };
 
 // One line per type, in the order of the enum.
-inline constexpr std::array<DTypeTraits, 10> kDTypes{{
+inline constexpr std::array<DTypeTraits, 27> kDTypes{{
     {DType::f32, "F32", 1, 4},
     {DType::f16, "F16", 1, 2},
     {DType::bf16, "BF16", 1, 2},
+    {DType::f64, "F64", 1, 8},
     {DType::q4_0, "Q4_0", 32, 2 + 16},
     {DType::q4_1, "Q4_1", 32, 2 + 2 + 16},
     {DType::q5_0, "Q5_0", 32, 2 + 4 + 16},
+    {DType::q5_1, "Q5_1", 32, 2 + 2 + 4 + 16},
     {DType::q8_0, "Q8_0", 32, 2 + 32},
+    {DType::q2_k, "Q2_K", 256, 16 + 64 + 2 + 2},
+    {DType::q3_k, "Q3_K", 256, 32 + 64 + 12 + 2},
     {DType::q4_k, "Q4_K", 256, 2 + 2 + 12 + 128},
+    {DType::q5_k, "Q5_K", 256, 2 + 2 + 12 + 32 + 128},
     {DType::q6_k, "Q6_K", 256, 128 + 64 + 16 + 2},
+    {DType::iq1_s, "IQ1_S", 256, 2 + 32 + 16},
+    {DType::iq1_m, "IQ1_M", 256, 32 + 16 + 8},
+    {DType::iq2_xxs, "IQ2_XXS", 256, 2 + 64},
+    {DType::iq2_xs, "IQ2_XS", 256, 2 + 64 + 8},
+    {DType::iq2_s, "IQ2_S", 256, 2 + 32 + 32 + 8 + 8},
+    {DType::iq3_xxs, "IQ3_XXS", 256, 2 + 64 + 32},
+    {DType::iq3_s, "IQ3_S", 256, 2 + 64 + 8 + 32 + 4},
+    {DType::iq4_nl, "IQ4_NL", 32, 2 + 16},
+    {DType::iq4_xs, "IQ4_XS", 256, 2 + 2 + 4 + 128},
+    {DType::tq1_0, "TQ1_0", 256, 48 + 4 + 2},
+    {DType::tq2_0, "TQ2_0", 256, 64 + 2},
+    {DType::mxfp4, "MXFP4", 32, 1 + 16},
     {DType::i32, "I32", 1, 4},
 }};
 

@@ -224,7 +224,7 @@ void pack_tile(const TensorView& source, size_t row_begin, size_t n_rows, std::b
 }
 
 base::Status check_source(const TensorView& source) {
-    if (source.dtype == DType::i32) {
+    if (pack_format_for(source.dtype) == PackFormat::f32 && source.dtype != DType::f32) {
         return base::fail(base::ErrorCode::unsupported, "{} weights have no packed form",
                           tensor::name(source.dtype));
     }
@@ -266,11 +266,9 @@ PackFormat pack_format_for(DType dtype) {
             return PackFormat::f16;
         case DType::bf16:
             return PackFormat::bf16;
-        case DType::f32:
-        case DType::i32:
+        default:
             return PackFormat::f32;
     }
-    return PackFormat::f32;
 }
 
 bool is_quantized(PackFormat format) {
