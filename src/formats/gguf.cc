@@ -33,6 +33,16 @@ Result<T> convert(const GgufFile& file, std::string_view key, const char* kind,
     return std::move(*converted);
 }
 
+// "F32, F16, ..": what tensors of a model can be.
+std::string weight_types() {
+    std::string list;
+    for (const tensor::DTypeTraits& type : tensor::kDTypes) {
+        if (type.dtype == tensor::DType::i32) continue;
+        list += (list.empty() ? "" : ", ") + std::string(type.name);
+    }
+    return list;
+}
+
 template <class T>
 Result<T> or_fallback(Result<T> found, T fallback) {
     if (!found && found.error().code == ErrorCode::not_found) return fallback;
@@ -125,8 +135,9 @@ Result<tensor::TensorView> GgufFile::tensor(std::string_view name) const {
                     base::printable(name));
     }
     if (!found->dtype) {
-        return fail(ErrorCode::unsupported, "{}: tensor '{}': Hone does not compute with {}", name_,
-                    base::printable(name), found->type_name);
+        return fail(ErrorCode::unsupported,
+                    "{}: tensor '{}': Hone does not compute with {}; it does with {}", name_,
+                    base::printable(name), found->type_name, weight_types());
     }
     return found->view;
 }

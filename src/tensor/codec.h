@@ -13,8 +13,16 @@
 //   Q5_0: 32 elements, 22 bytes             x[i] = d * (q[i] - 16)
 //     | d f16 | qh u32 | qs 16 bytes |      nibbles as in Q4_0; bit i of qh is bit 4 of q[i]
 //
+//   Q5_1: 32 elements, 24 bytes             x[i] = d * q[i] + m
+//     | d f16 | m f16 | qh u32 | qs 16 bytes |   codes as in Q5_0
+//
 //   Q8_0: 32 elements, 34 bytes             x[i] = d * q[i], q signed
 //     | d f16 | qs 32 x int8 |
+//
+//   Q2_K: 256 elements, 84 bytes            x[i] = (d * sc[s]) * q[i] - (dmin * mn[s])
+//     | scales 16 bytes | qs 64 bytes | d f16 | dmin f16 |          s = i / 16, 16 groups
+//     sc in the low and mn in the high nibble of scales[s]. Each half of 128 elements uses 32 bytes
+//     of qs; element 32 k + l of the half is bits 2 k, 2 k + 1 of byte l.
 //
 //   Q4_K: 256 elements, 144 bytes           x[i] = (d * sc[g]) * q[i] - (dmin * mn[g])
 //     | d f16 | dmin f16 | scales 12 bytes | qs 128 bytes |         g = i / 32, 8 groups
@@ -24,13 +32,19 @@
 //       b[4..7]   = mn[j] in bits 0-5, bits 4-5 of mn[j + 4] in bits 6-7
 //       b[8..11]  = bits 0-3 of sc[j + 4] in the low nibble, of mn[j + 4] in the high nibble
 //
+//   Q5_K: 256 elements, 176 bytes           as Q4_K, with a fifth bit
+//     | d f16 | dmin f16 | scales 12 bytes | qh 32 bytes | qs 128 bytes |
+//     bit g of qh[l] is bit 4 of element 32 g + l.
+//
 //   Q6_K: 256 elements, 210 bytes           x[i] = (d * sc[i / 16]) * (q[i] - 32), sc signed
 //     | ql 128 bytes | qh 64 bytes | sc 16 x int8 | d f16 |
 //     Each half h of 128 elements uses 64 bytes of ql and 32 of qh. Element 32 k + l of the half
 //     (k = 0..3) takes its low 4 bits from ql[32 (k % 2) + l] (low nibble for k < 2, else high)
 //     and its high 2 bits from bits 2 k, 2 k + 1 of qh[l].
 //
-// Both functions are pure and safe from any thread.
+// Q3_K and the IQ, TQ and MX types: tensor/integer_block.h. F64 rounds to f32.
+//
+// All functions are pure and safe from any thread.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +56,8 @@ namespace hone::tensor {
 // Writes `elements` floats (whole blocks) to `out`. I32 values are converted by value.
 void dequantize(DType dtype, const std::byte* blocks, size_t elements, float* out);
 
-// Whether quantize() knows the type.
+// Whether quantize() knows the type: all but the IQ types with code books, whose encoders are a
+// search.
 bool can_quantize(DType dtype);
 
 // Rounds `elements` finite floats (whole blocks) to the nearest codes of a scale taken from the

@@ -42,7 +42,7 @@ TEST(Codec, DequantizeEqualsTheGoldenBitForBit) {
         ++records;
     }
     EXPECT_EQ(at, golden.size());
-    EXPECT_EQ(records, 8u);
+    EXPECT_EQ(records, 25u);
 }
 
 TEST(Codec, PlainTypes) {
@@ -68,10 +68,13 @@ struct ErrorBound {
 
 // Bounds from both sides: a codec that suddenly became better than its bits would be wrong, too.
 TEST(Codec, QuantizeErrorIsThatOfTheBits) {
-    const ErrorBound bounds[] = {{DType::bf16, 0.0020, 0.0012}, {DType::q4_0, 0.100, 0.07},
-                                 {DType::q4_1, 0.090, 0.06},    {DType::q5_0, 0.050, 0.035},
-                                 {DType::q8_0, 0.0070, 0.004},  {DType::q4_k, 0.095, 0.06},
-                                 {DType::q6_k, 0.025, 0.012},   {DType::f16, 0.00025, 0.0001}};
+    const ErrorBound bounds[] = {
+        {DType::bf16, 0.0020, 0.0012}, {DType::q4_0, 0.100, 0.07},    {DType::q4_1, 0.090, 0.06},
+        {DType::q5_0, 0.050, 0.035},   {DType::q8_0, 0.0070, 0.004},  {DType::q4_k, 0.095, 0.06},
+        {DType::q6_k, 0.025, 0.012},   {DType::f16, 0.00025, 0.0001}, {DType::f64, 1e-30, -1.0},
+        {DType::q5_1, 0.045, 0.03},    {DType::q2_k, 0.40, 0.25},     {DType::q3_k, 0.22, 0.14},
+        {DType::q5_k, 0.047, 0.03},    {DType::iq4_nl, 0.09, 0.06},   {DType::iq4_xs, 0.09, 0.06},
+        {DType::mxfp4, 0.15, 0.08},    {DType::tq1_0, 0.95, 0.6},     {DType::tq2_0, 0.95, 0.6}};
     constexpr size_t kElements = 256 * 64;
     base::Random random(7);
     std::vector<float> values(kElements), out(kElements);
@@ -108,11 +111,20 @@ TEST(Codec, ZerosAndConstantsSurvive) {
     }
 }
 
+TEST(Codec, OnlyCodeBooksHaveNoEncoder) {
+    for (const DTypeTraits& t : kDTypes) {
+        const bool code_book = t.name.substr(0, 3) == "IQ1" || t.name.substr(0, 3) == "IQ2" ||
+                               t.name.substr(0, 3) == "IQ3";
+        EXPECT_EQ(can_quantize(t.dtype), !code_book) << t.name;
+    }
+}
+
 TEST(CodecDeathTest, PartialBlocksAreABug) {
     float value[33] = {};
     std::byte bytes[64] = {};
     EXPECT_DEATH(quantize(DType::q8_0, value, 33, bytes), "");
     EXPECT_DEATH(dequantize(DType::q8_0, bytes, 31, value), "");
+    EXPECT_DEATH(quantize(DType::iq2_s, value, 256, bytes), "");
 }
 
 }  // namespace
