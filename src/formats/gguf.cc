@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "formats/gguf_parser.h"
+#include "formats/gguf_shards.h"
 
 namespace hone::formats {
 
@@ -52,6 +53,13 @@ Result<T> or_fallback(Result<T> found, T fallback) {
 }  // namespace
 
 Result<GgufFile> GgufFile::open(const std::string& path) {
+    HONE_TRY(GgufFile file, open_one(path));
+    HONE_TRY(const uint64_t shards, file.get_u64_or("split.count", 1));
+    if (shards > 1) HONE_TRY_STATUS(GgufShards::join(file, path));
+    return file;
+}
+
+Result<GgufFile> GgufFile::open_one(const std::string& path) {
     HONE_TRY(base::MappedFile map, base::MappedFile::open(path));
     HONE_TRY(GgufFile file, parse(map.bytes(), path));
     file.map_ = std::move(map);
@@ -65,6 +73,17 @@ Result<GgufFile> GgufFile::parse(std::span<const std::byte> bytes, std::string n
     const auto status = GgufParser(file).parse();
     if (!status) return tl::unexpected(status.error().within(file.name_));
     return file;
+}
+
+uint64_t GgufFile::size_bytes() const {
+    uint64_t sum = bytes_.size();
+    for (const GgufFile& shard : more_) sum += shard.bytes_.size();
+    return sum;
+}
+
+void GgufFile::release(const GgufTensor& tensor) const {
+    const GgufFile& shard = tensor.shard == 0 ? *this : more_[tensor.shard - 1];
+    if (shard.map_) shard.map_->release(tensor.offset, tensor.bytes);
 }
 
 const GgufValue* GgufFile::find(std::string_view key) const {

@@ -11,9 +11,10 @@
 //
 // The file is foreign: open() checks every count, size and range against the real file before
 // anything is allocated or touched, so that afterwards each value and each TensorView lies inside
-// the file. It does not know what keys mean (room models does), reads no tensor data, and follows
-// no reference to other files. A tensor of a type that Hone cannot compute with does not fail
-// open(); tensor() refuses it by name.
+// the file. It does not know what keys mean (room models does) and reads no tensor data. It follows
+// no reference to other files, with one exception: the first shard of a split model
+// (gguf_shards.h) opens those beside it that its own name tells. A tensor of a type that Hone
+// cannot compute with does not fail open(); tensor() refuses it by name.
 //
 // Keys and tensors keep the order of the file; names are unique. Everything handed out borrows from
 // the file's map and dies with it; moving the GgufFile keeps it alive. Const after open and safe
@@ -60,7 +61,8 @@ struct GgufTensor {
     uint32_t type_id = 0;
     std::string type_name;               // "Q4_1", or "type 99" for an id outside the table
     std::optional<tensor::DType> dtype;  // nullopt: Hone cannot compute with it
-    uint64_t offset = 0;                 // from the start of the file
+    uint32_t shard = 0;                  // the file of a split model that holds it
+    uint64_t offset = 0;                 // from the start of that file
     uint64_t bytes = 0;                  // 0 when the type id is outside the table
     tensor::TensorView view;             // data is nullptr without a dtype
 
@@ -70,7 +72,8 @@ struct GgufTensor {
 class GgufFile {
   public:
     // Errors: those of MappedFile::open; corrupt (the bytes contradict the format); exhausted (a
-    // limit above is exceeded); unsupported (another version or byte order, nested arrays).
+    // limit above is exceeded); unsupported (another version or byte order, nested arrays); of a
+    // split model also those of GgufShards::join.
     static base::Result<GgufFile> open(const std::string& path);
     // The same for bytes in memory, which must outlive the result; `name` stands for the path in
     // messages. Views are aligned only as well as `bytes` is.
@@ -79,10 +82,12 @@ class GgufFile {
     const std::string& name() const { return name_; }
     uint32_t version() const { return version_; }
     uint64_t alignment() const { return alignment_; }
-    uint64_t size_bytes() const { return bytes_.size(); }
+    // Of all shards.
+    uint64_t size_bytes() const;
+    size_t shards() const { return 1 + more_.size(); }
     uint64_t data_offset() const { return data_offset_; }
-    // The map behind open(), for read-ahead and release; nullptr after parse().
-    const base::MappedFile* map() const { return map_ ? &*map_ : nullptr; }
+    // Drops the tensor's pages (they are read again if touched); nothing to do after parse().
+    void release(const GgufTensor& tensor) const;
 
     const std::vector<GgufEntry>& metadata() const { return metadata_; }
     // nullptr when there is no such key.
@@ -112,6 +117,9 @@ class GgufFile {
 
   private:
     friend class GgufParser;
+    friend class GgufShards;
+
+    static base::Result<GgufFile> open_one(const std::string& path);
 
     std::string name_;
     std::optional<base::MappedFile> map_;
@@ -120,7 +128,8 @@ class GgufFile {
     uint64_t alignment_ = kGgufAlignmentDefault;
     uint64_t data_offset_ = 0;
     std::vector<GgufEntry> metadata_;
-    std::vector<GgufTensor> tensors_;
+    std::vector<GgufTensor> tensors_;  // of all shards
+    std::vector<GgufFile> more_;       // shards 1, 2, .. of a split model
     // Positions in metadata_ and tensors_ sorted by name: a search tree has no bad inputs, while
     // the keys of a hash table could be chosen to collide.
     std::vector<uint32_t> metadata_by_key_;

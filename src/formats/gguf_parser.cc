@@ -251,13 +251,17 @@ Status GgufParser::read_shape(const std::string& where, GgufTensor& tensor) {
     return {};
 }
 
+Status GgufParser::index_tensors(GgufFile& file) {
+    return sort_unique(
+        "tensor", file.tensors_, [](const GgufTensor& tensor) { return tensor.name; },
+        file.tensors_by_name_);
+}
+
 Status GgufParser::index_names() {
     HONE_TRY_STATUS(sort_unique(
         "key", file_.metadata_, [](const GgufEntry& entry) { return entry.key; },
         file_.metadata_by_key_));
-    return sort_unique(
-        "tensor", file_.tensors_, [](const GgufTensor& tensor) { return tensor.name; },
-        file_.tensors_by_name_);
+    return index_tensors(file_);
 }
 
 Status GgufParser::take_alignment() {

@@ -20,6 +20,9 @@ class GgufParser {
 
     base::Status parse();
 
+    // Sorts the tensors by name and refuses equal names.
+    static base::Status index_tensors(GgufFile& file);
+
   private:
     base::Status parse_header();
     base::Status parse_metadata();

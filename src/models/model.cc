@@ -102,9 +102,7 @@ base::Result<tensor::TensorView> Model::tensor(const std::string& name) const {
 
 void Model::release(const std::string& name) const {
     const formats::GgufTensor* tensor = file_->find_tensor(name);
-    if (tensor != nullptr && file_->map() != nullptr) {
-        file_->map()->release(tensor->offset, tensor->bytes);
-    }
+    if (tensor != nullptr) file_->release(*tensor);
 }
 
 }  // namespace hone::models

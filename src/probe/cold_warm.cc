@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/json.h"
@@ -171,6 +173,10 @@ ExperimentOutcome cold_warm(const ExperimentBench& bench, const ExperimentOrder&
     const File file(bench.session.model().path());
     if (!file.is_open()) return fail(ErrorCode::unavailable, "the model file cannot be read");
     const uint64_t size = bench.session.model().file_bytes();
+    std::error_code failure;
+    if (std::filesystem::file_size(bench.session.model().path(), failure) != size) {
+        return fail(ErrorCode::unsupported, "the model is not one file");
+    }
     const uint64_t bytes = first_run ? size : std::min(size, kReadBytesMax);
     cost::ColdWarm result;
     result.subject = first_run ? "first_run" : "load";

@@ -33,8 +33,9 @@ struct HalfFields {
     DType dtype;
     int count;
 };
-constexpr HalfFields kHalfFields[] = {
-    {DType::f16, 1}, {DType::q4_0, 1}, {DType::q4_1, 2}, {DType::q5_0, 1}, {DType::q8_0, 1}};
+constexpr HalfFields kHalfFields[] = {{DType::f16, 1},   {DType::q4_0, 1}, {DType::q4_1, 2},
+                                      {DType::q5_0, 1},  {DType::q5_1, 2}, {DType::q8_0, 1},
+                                      {DType::iq4_nl, 1}};
 
 uint64_t count_half_denormals(DType dtype, const std::byte* data, size_t elements) {
     const auto* fields = std::find_if(std::begin(kHalfFields), std::end(kHalfFields),
@@ -163,7 +164,7 @@ class Scanner {
         result_.bytes_scanned += scan.bytes;
         result_.tensors_scanned += whole;
         keep(std::move(scan), view.rank);
-        release(tensor);
+        file_.release(tensor);
         return whole;
     }
 
@@ -226,10 +227,6 @@ class Scanner {
             return;
         }
         result_.findings.push_back(std::move(scan));
-    }
-
-    void release(const formats::GgufTensor& tensor) const {
-        if (file_.map() != nullptr) file_.map()->release(tensor.offset, tensor.bytes);
     }
 
     const formats::GgufFile& file_;
