@@ -84,10 +84,12 @@ std::optional<std::string> best_kernel_level(const MachineProfile& profile,
 }
 
 std::optional<double> format_bytes_per_weight(std::string_view format) {
-    // Bytes of a packed tile of 16 rows x 32 columns (kernels/linear/packed_matrix.h).
+    // Bytes of a packed tile of 16 rows x 32 columns (kernels/linear/packed_matrix.h), without the
+    // table at the start of a tile, which is 1 % of a short one.
     constexpr std::pair<std::string_view, double> kTileBytes[] = {
-        {"u4", 288}, {"u4m", 320},  {"u5", 352},    {"u6", 448},
-        {"s8", 544}, {"f16", 1024}, {"bf16", 1024}, {"f32", 2048}};
+        {"u4", 288},  {"u4m", 320},  {"u5", 352},    {"u5m", 384}, {"u6", 448},
+        {"u2m", 256}, {"t2", 160},   {"t3", 224},    {"t3h", 256}, {"t4", 288},
+        {"s8", 544},  {"f16", 1024}, {"bf16", 1024}, {"f32", 2048}};
     double sum = 0;
     const std::vector<std::string> parts = parts_of(format);
     for (const std::string& name : parts) {

@@ -7,7 +7,8 @@
 namespace hone::cost {
 namespace {
 
-constexpr std::string_view kIntegerFormats[] = {"u4", "u4m", "u5", "u6", "s8"};
+constexpr std::string_view kIntegerFormats[] = {"u4", "u4m", "u5",  "u5m", "u6", "u2m",
+                                                "t2", "t3",  "t3h", "t4",  "s8"};
 constexpr std::string_view kFloatFormats[] = {"f32", "f16", "bf16"};
 
 template <size_t N>

@@ -94,9 +94,23 @@ formats::TensorSource noise_source(const Fill& fill) {
 
 DType fitting_type(DType dtype, uint64_t columns) {
     if (columns % tensor::block_elements(dtype) == 0) return dtype;
-    if (dtype == DType::q4_k) return fitting_type(DType::q5_0, columns);
-    if (dtype == DType::q6_k) return fitting_type(DType::q8_0, columns);
-    return DType::f16;
+    switch (dtype) {
+        case DType::q2_k:
+        case DType::q3_k:
+        case DType::iq4_xs:
+            return fitting_type(DType::iq4_nl, columns);
+        case DType::tq1_0:
+        case DType::tq2_0:
+            return fitting_type(DType::q4_0, columns);
+        case DType::q4_k:
+            return fitting_type(DType::q5_0, columns);
+        case DType::q5_k:
+            return fitting_type(DType::q5_1, columns);
+        case DType::q6_k:
+            return fitting_type(DType::q8_0, columns);
+        default:
+            return DType::f16;
+    }
 }
 
 class SynthBuilder {
@@ -238,6 +252,10 @@ Status check_spec(const SynthSpec& spec) {
     for (DType dtype : {spec.type, spec.embedding_type.value_or(spec.type)}) {
         if (dtype == DType::i32) {
             return fail(ErrorCode::invalid_argument, "weights cannot be {}", tensor::name(dtype));
+        }
+        if (!tensor::can_quantize(dtype)) {
+            return fail(ErrorCode::invalid_argument, "weights cannot be made {}, only read",
+                        tensor::name(dtype));
         }
         if (spec.plants.denormals && tensor::is_quantized(dtype)) {
             return fail(ErrorCode::invalid_argument,

@@ -47,8 +47,9 @@ struct SynthSpec {
     uint32_t n_ff = 384;
     uint32_t n_vocab = 1024;
     uint32_t n_ctx = 2048;
-    // Of the matrices; norms are always F32. Where rows are not whole blocks the type falls back as
-    // in llama-quantize: Q4_K to Q5_0, Q6_K to Q8_0, and those to F16.
+    // Of the matrices; norms are always F32. Any type with tensor::can_quantize(). Where rows are
+    // not whole blocks the type falls back as in llama-quantize: Q2_K, Q3_K, IQ4_XS to IQ4_NL, TQ
+    // to Q4_0, Q4_K to Q5_0, Q5_K to Q5_1, Q6_K to Q8_0, and those to F16.
     tensor::DType type = tensor::DType::q8_0;
     // Of token_embd and output; empty: as `type`.
     std::optional<tensor::DType> embedding_type = std::nullopt;

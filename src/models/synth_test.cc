@@ -116,12 +116,12 @@ TEST(Synth, HyperparametersSayWhatWasAsked) {
 
 TEST(Synth, EveryTypeOpensAsAModelWithAVocabulary) {
     const std::string path = testing::TempDir() + "hone_synth_" + std::to_string(getpid());
-    for (DType type : {DType::f32, DType::f16, DType::bf16, DType::q4_0, DType::q4_1, DType::q5_0,
-                       DType::q8_0, DType::q4_k, DType::q6_k}) {
+    for (const tensor::DTypeTraits& traits : tensor::kDTypes) {
+        if (!tensor::can_quantize(traits.dtype) || traits.dtype == DType::i32) continue;
         const SynthSpec spec{.n_layers = 3,
                              .n_embd = 256,
                              .n_ff = 256,
-                             .type = type,
+                             .type = traits.dtype,
                              .sliding_window = 16,
                              .sliding_window_pattern = 2};
         ASSERT_TRUE(write_synth(spec, path));
@@ -155,6 +155,7 @@ TEST(Synth, ImpossibleShapesAreRefused) {
         {"the context length is 0", {.n_ctx = 0}},
         {"a vocabulary of 258 tokens", {.n_vocab = 258}},
         {"weights cannot be I32", {.type = DType::i32}},
+        {"weights cannot be made IQ2_S, only read", {.type = DType::iq2_s}},
     };
     for (const Case& wrong : cases) {
         const auto status = write_synth(wrong.spec, "/nonexistent/never-written");

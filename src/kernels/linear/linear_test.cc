@@ -10,17 +10,24 @@
 #include <vector>
 
 #include "kernels/linear/packed_matrix.h"
+#include "kernels/linear/tile_reader.h"
 #include "tensor/buffer.h"
 #include "tensor/codec.h"
 #include "tensor/half.h"
+#include "tensor/random_blocks.h"
 
 namespace hone::kernels {
 namespace {
 
 using tensor::DType;
 
-constexpr DType kDTypesPacked[] = {DType::f32,  DType::f16,  DType::bf16, DType::q4_0, DType::q4_1,
-                                   DType::q5_0, DType::q8_0, DType::q4_k, DType::q6_k};
+std::vector<DType> packed_dtypes() {
+    std::vector<DType> out;
+    for (const tensor::DTypeTraits& traits : tensor::kDTypes) {
+        if (traits.dtype != DType::i32) out.push_back(traits.dtype);
+    }
+    return out;
+}
 
 tensor::Buffer allocate(size_t bytes) {
     auto buffer = tensor::Buffer::allocate(bytes);
@@ -66,8 +73,7 @@ Weights make_weights(DType dtype, size_t rows, size_t columns, uint32_t seed) {
     Weights weights;
     const size_t bytes = rows * *tensor::row_bytes(dtype, columns);
     weights.stored = allocate(bytes);
-    const std::vector<float> values = random_values(rows * columns, seed);
-    tensor::quantize(dtype, values.data(), values.size(), weights.stored.data());
+    tensor::random_blocks(dtype, seed, rows * columns, 0.7f, weights.stored.data());
     weights.view = {dtype, {columns, rows, 1, 1}, 2, weights.stored.data(), bytes};
     pack(weights);
     return weights;
@@ -203,7 +209,7 @@ std::string label(const LinearVariant& variant) {
 
 std::vector<DType> dtypes_of(PackFormat format) {
     std::vector<DType> out;
-    for (const DType dtype : kDTypesPacked) {
+    for (const DType dtype : packed_dtypes()) {
         if (pack_format_for(dtype) == format) out.push_back(dtype);
     }
     return out;
@@ -391,12 +397,9 @@ TEST(Linear, ExtremeCodesDoNotSaturate) {
         // Every bit of every code set, or none: largest and smallest code of each format. For s8
         // that is -1 and 0, so its own extremes follow.
         for (const int byte : {0xff, 0x00, 0x7f, 0x80, 0x81}) {
-            const size_t code_bytes = weights.matrix.format == PackFormat::u4    ? 256
-                                      : weights.matrix.format == PackFormat::u4m ? 256
-                                      : weights.matrix.format == PackFormat::u5  ? 320
-                                      : weights.matrix.format == PackFormat::u6  ? 384
-                                                                                 : 512;
-            std::memset(weights.packed.data(), byte, code_bytes * weights.matrix.blocks());
+            const TileLayout layout = tile_layout(weights.matrix.format);
+            std::memset(weights.packed.data() + layout.table_bytes, byte,
+                        layout.code_bytes * weights.matrix.blocks());
             for (size_t r = 0; r < kTileRows; ++r) {
                 unpack_row(weights.matrix, r, weights.values.data() + r * n_columns);
             }

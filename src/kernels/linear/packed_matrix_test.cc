@@ -4,11 +4,11 @@
 
 #include <cmath>
 #include <cstring>
-#include <random>
 #include <vector>
 
 #include "tensor/buffer.h"
 #include "tensor/codec.h"
+#include "tensor/random_blocks.h"
 
 namespace hone::kernels {
 namespace {
@@ -30,6 +30,23 @@ constexpr Case kCases[] = {
     {DType::q8_0, PackFormat::s8, "s8", 544, true},
     {DType::q4_k, PackFormat::u4m, "u4m", 320, false},
     {DType::q6_k, PackFormat::u6, "u6", 448, false},
+    {DType::q5_1, PackFormat::u5m, "u5m", 384, true},
+    {DType::q5_k, PackFormat::u5m, "u5m", 384, false},
+    {DType::q2_k, PackFormat::u2m, "u2m", 256, false},
+    {DType::q3_k, PackFormat::t3h, "t3h", 256, false},
+    {DType::iq1_s, PackFormat::t2, "t2", 160, false},
+    {DType::iq1_m, PackFormat::t3h, "t3h", 256, false},
+    {DType::iq2_xxs, PackFormat::t3, "t3", 224, false},
+    {DType::iq2_xs, PackFormat::t3h, "t3h", 256, false},
+    {DType::iq2_s, PackFormat::t3h, "t3h", 256, false},
+    {DType::iq3_xxs, PackFormat::t4, "t4", 288, false},
+    {DType::iq3_s, PackFormat::t4, "t4", 288, false},
+    {DType::iq4_nl, PackFormat::t4, "t4", 288, true},
+    {DType::iq4_xs, PackFormat::t4, "t4", 288, false},
+    {DType::tq1_0, PackFormat::t2, "t2", 160, true},
+    {DType::tq2_0, PackFormat::t2, "t2", 160, true},
+    {DType::mxfp4, PackFormat::t4, "t4", 288, true},
+    {DType::f64, PackFormat::f32, "f32", 2048, true},
     {DType::f32, PackFormat::f32, "f32", 2048, true},
     {DType::f16, PackFormat::f16, "f16", 1024, true},
     {DType::bf16, PackFormat::bf16, "bf16", 1024, true},
@@ -43,15 +60,11 @@ struct Stored {
 
 Stored make_stored(DType dtype, size_t rows, size_t columns, uint32_t seed) {
     Stored out;
-    std::mt19937 random(seed);
-    std::normal_distribution<float> normal(0.0f, 0.05f);
-    std::vector<float> values(rows * columns);
-    for (float& value : values) value = normal(random);
     out.bytes.resize(rows * *tensor::row_bytes(dtype, columns));
-    tensor::quantize(dtype, values.data(), values.size(), out.bytes.data());
+    tensor::random_blocks(dtype, seed, rows * columns, 0.05f, out.bytes.data());
     out.view = {dtype, {columns, rows, 1, 1}, 2, out.bytes.data(), out.bytes.size()};
-    out.values.resize(values.size());
-    tensor::dequantize(dtype, out.bytes.data(), values.size(), out.values.data());
+    out.values.resize(rows * columns);
+    tensor::dequantize(dtype, out.bytes.data(), out.values.size(), out.values.data());
     return out;
 }
 
@@ -79,7 +92,8 @@ TEST(PackedMatrix, FormatsHaveTheStatedNamesAndSizes) {
     for (const Case& c : kCases) {
         EXPECT_EQ(pack_format_for(c.dtype), c.format);
         EXPECT_STREQ(pack_format_name(c.format), c.name);
-        EXPECT_EQ(packed_tile_bytes(c.format, 64), 2 * c.block_tile_bytes);
+        const size_t table_bytes = c.name[0] == 't' ? kTableBytes : 0;
+        EXPECT_EQ(packed_tile_bytes(c.format, 64), table_bytes + 2 * c.block_tile_bytes);
         EXPECT_EQ(packed_tile_bytes(c.format, 96) % 64, 0u);
         EXPECT_GE(packed_tile_bytes(c.format, 96), 3 * c.block_tile_bytes);
         EXPECT_EQ(is_quantized(c.format), tensor::is_quantized(c.dtype));

@@ -9,23 +9,24 @@
 namespace hone::kernels {
 namespace {
 
-// sum over blocks of x.scale * (sum over k of w.scale * code * q) + w.min * x.scaled_sum
+// sum over groups of x.scale * (w.scale * (sum over k of code * q) + w.min * (sum over k of q)),
+// where a group is half a block, which may have a scale and a minimum of its own.
 double quantized_sum(const TileReader& weights, const QuantizedRows& x, size_t x_row) {
     double sum = 0;
-    const size_t groups = 2;  // halves of a block may have scales of their own
+    constexpr size_t kGroup = kBlock / 2;
     for (size_t block = 0; block < x.columns / kBlock; ++block) {
         const int8_t* q = x.row_q(x_row) + block * kBlock;
         double scaled = 0;
-        for (size_t first = 0; first < kBlock; first += kBlock / groups) {
-            int exact = 0;
-            for (size_t i = first; i < first + kBlock / groups; ++i) {
+        for (size_t first = 0; first < kBlock; first += kGroup) {
+            int exact = 0, plain = 0;
+            for (size_t i = first; i < first + kGroup; ++i) {
                 exact += weights.code(block, i) * q[i];
+                plain += q[i];
             }
-            scaled += static_cast<double>(weights.scale(block, first)) * exact;
+            scaled += static_cast<double>(weights.scale(block, first)) * exact +
+                      static_cast<double>(weights.min(block, first)) * plain;
         }
-        sum += static_cast<double>(x.row_scale(x_row)[block]) * scaled +
-               static_cast<double>(weights.min(block)) *
-                   static_cast<double>(x.row_scaled_sum(x_row)[block]);
+        sum += static_cast<double>(x.row_scale(x_row)[block]) * scaled;
     }
     return sum;
 }

@@ -5,8 +5,10 @@
 // widens them; the ranges, with |q| <= 127 and two products per lane:
 //   u4  eight: 8 * 2 * 15 * 127 = 30480 < 32768        u5  four: 4 * 2 * 31 * 127 = 31496
 //   u6  two:   2 * 2 * 63 * 127 = 32004                s8  one:  2 * 128 * 127 = 32512
-// s8 has no unsigned form that fits, so the sign of a weight moves to the activation (vpsignb) and
-// its magnitude (at most 128, as unsigned) is multiplied.
+//   u2  eight: 8 * 2 * 3 * 127 = 6096                  t2  eight, |level| <= 15: as u4
+//   t3  two, |level| <= 63: as u6                      t4  one, |level| <= 127: as s8
+// s8 and the table formats have no unsigned form that fits, so the sign of a weight moves to the
+// activation (vpsignb) and its magnitude (at most 128, as unsigned) is multiplied.
 // Offsets of u4 and u5 ride on the sum of the block like a minimum of -offset * scale.
 
 #include <immintrin.h>
@@ -25,6 +27,7 @@ struct Floats {
     __m256 a, b;
 };
 using Lane = __m256i;
+using Table = __m256i;
 constexpr size_t kLanes = 16;
 // Two int16 sums per column leave few registers; the f32 sums live in L1 then.
 constexpr size_t kColumnsMax = 4;
@@ -52,6 +55,12 @@ inline Ints shift_right(Ints x, int bits) {
 }
 inline Ints prepare_s8(Ints w) {
     return w;
+}
+inline Table load_table(const uint8_t* p) {
+    return load_256(p);
+}
+inline Ints lookup(Table table, Ints indices) {
+    return {_mm256_shuffle_epi8(table, indices.a), _mm256_shuffle_epi8(table, indices.b)};
 }
 inline Floats load_floats(const float* p) {
     return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};

@@ -10,6 +10,7 @@ namespace {
 
 using Ints = __m512i;
 using Lane = Ints;
+using Table = Ints;
 using Floats = __m512;
 constexpr size_t kLanes = 16;
 constexpr size_t kColumnsMax = 8;
@@ -33,6 +34,12 @@ inline Ints shift_right(Ints a, int bits) {
 }
 inline Ints prepare_s8(Ints w) {
     return w;
+}
+inline Table load_table(const uint8_t* p) {
+    return load_ints(p);
+}
+inline Ints lookup(Table table, Ints indices) {
+    return _mm512_shuffle_epi8(table, indices);
 }
 inline Floats load_floats(const float* p) {
     return _mm512_loadu_ps(p);

@@ -2,8 +2,8 @@
 // activations that are broadcast, four at a time, by the memory operand, and sums into int32.
 //
 // Offsets are exact integers: the accumulator starts at -offset * (sum of q), one vpmaddwd of the
-// activations' own sums, so that no floating-point work is left but the scale. s8 weights become
-// unsigned by flipping their top bit (+128).
+// activations' own sums, so that no floating-point work is left but the scale. s8 weights and
+// the levels of tables become unsigned by flipping their top bit (+128).
 
 #include <immintrin.h>
 
@@ -14,6 +14,7 @@ namespace {
 
 using Ints = __m512i;
 using Floats = __m512;
+using Table = Ints;
 constexpr size_t kLanes = 16;
 constexpr size_t kColumnsMax = 8;
 template <PackFormat kFormat>
@@ -46,6 +47,9 @@ inline Floats load_halves(const uint8_t* p) {
 inline Floats broadcast(const float* p) {
     return _mm512_set1_ps(*p);
 }
+inline Floats broadcast_value(float value) {
+    return _mm512_set1_ps(value);
+}
 inline Floats zero() {
     return _mm512_setzero_ps();
 }
@@ -60,6 +64,12 @@ inline Floats multiply_add(Floats a, Floats b, Floats c) {
 }
 inline Ints prepare_s8(Ints w) {
     return _mm512_xor_si512(w, _mm512_set1_epi8(static_cast<char>(0x80)));
+}
+inline Table load_table(const uint8_t* p) {
+    return prepare_s8(load_ints(p));
+}
+inline Ints lookup(Table table, Ints indices) {
+    return _mm512_shuffle_epi8(table, indices);
 }
 
 template <PackFormat kFormat>
@@ -89,9 +99,9 @@ template <PackFormat kFormat>
 struct Codes {
     Ints w[8];
 
-    __attribute__((always_inline)) explicit Codes(const uint8_t* codes) {
+    __attribute__((always_inline)) Codes(const uint8_t* codes, Table table) {
 #pragma GCC unroll 8
-        for (int j = 0; j < 8; ++j) w[j] = unpack<kFormat>(codes, j);
+        for (int j = 0; j < 8; ++j) w[j] = unpack<kFormat>(codes, table, j);
     }
     __attribute__((always_inline)) Ints operator[](int j) const {
         return w[j];
@@ -103,7 +113,8 @@ struct Codes {
 template <PackFormat kFormat, int kFrom, int kTo, int kCount>
 inline __attribute__((always_inline)) void dot(const Codes<kFormat>& w, const Group& x, size_t c,
                                                size_t block, Ints (&out)[kCount]) {
-    constexpr int offset = kFormat == PackFormat::s8 ? 128 : offset_of(kFormat);
+    constexpr bool is_signed = kFormat == PackFormat::s8 || kHasTable<kFormat>;
+    constexpr int offset = is_signed ? 128 : offset_of(kFormat);
 #pragma GCC unroll 8
     for (int i = 0; i < kCount; ++i) {
         out[i] = _mm512_setzero_si512();

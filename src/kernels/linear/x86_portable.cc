@@ -10,6 +10,7 @@ namespace {
 
 using Ints = __m128i;
 using Lane = Ints;
+using Table = Ints;
 using Floats = __m128;
 constexpr size_t kLanes = 4;
 // Eight code vectors, four sums, and four registers to work with.
@@ -34,6 +35,12 @@ inline Ints shift_right(Ints a, int bits) {
 }
 inline Ints prepare_s8(Ints w) {
     return w;
+}
+inline Table load_table(const uint8_t* p) {
+    return load_ints(p);
+}
+inline Ints lookup(Table table, Ints indices) {
+    return _mm_shuffle_epi8(table, indices);
 }
 inline Floats load_floats(const float* p) {
     return _mm_loadu_ps(p);
