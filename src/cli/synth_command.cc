@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "models/architecture.h"
 #include "models/synth.h"
 
 namespace hone::cli {
@@ -45,7 +46,10 @@ Action add_synth(CLI::App& app) {
     auto* command = app.add_subcommand("synth", "Write a deterministic random model file");
     auto options = std::make_shared<Options>();
     models::SynthSpec& spec = options->spec;
-    command->add_option("architecture", spec.architecture, "Architecture: llama")->required();
+    command
+        ->add_option("architecture", spec.architecture,
+                     "Architecture: " + models::architecture_names())
+        ->required();
     command->add_option("-o,--output", options->output, "File to write")->required();
     command->add_option("--type", options->type, "Type of the matrices")->capture_default_str();
     command->add_option("--embedding-type", options->embedding_type,

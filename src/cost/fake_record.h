@@ -84,7 +84,7 @@ inline std::vector<FakeNode> fake_nodes() {
             {"blk.0.norm", "rms_norm_quantize", "avx2", 0, 0, 4032, 3000},
             {"blk.0.qkv", "linear", "u4m/avx2", 0, 10e6, 32e6, 6000},
             {"blk.0.attend", "attend", "avx2", 0, 0, 2e6, 40000},
-            {"blk.0.gate_up", "linear_swiglu", "u4m/avx2", 0, 50e6, 160e6, 9000},
+            {"blk.0.gate_up", "linear_gated", "u4m/avx2", 0, 50e6, 160e6, 9000},
             {"head", "linear", "u4m/avx2", -1, 30e6, 96e6, 200000}};
 }
 

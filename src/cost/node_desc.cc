@@ -17,7 +17,7 @@ Work linear_work(const NodeDesc& node, double m) {
     const double columns = static_cast<double>(node.columns);
     const bool int8 = node.arithmetic == Arithmetic::int8;
     const double in = int8 ? quantized_row_bytes(columns) : columns * 4;
-    const double out = node.kind == OpKind::linear_swiglu ? rows / 2 : rows;
+    const double out = node.kind == OpKind::linear_gated ? rows / 2 : rows;
     Work work;
     work.weight_bytes = static_cast<double>(node.weight_bytes);
     work.bytes = work.weight_bytes + m * (in + out * 4);
@@ -67,12 +67,28 @@ const char* op_kind_name(OpKind kind) {
             return "quantize";
         case OpKind::rms_norm_quantize:
             return "rms_norm_quantize";
+        case OpKind::rms_norm_add:
+            return "rms_norm_add";
+        case OpKind::layer_norm:
+            return "layer_norm";
+        case OpKind::layer_norm_quantize:
+            return "layer_norm_quantize";
         case OpKind::linear:
             return "linear";
-        case OpKind::linear_swiglu:
-            return "linear_swiglu";
-        case OpKind::swiglu:
-            return "swiglu";
+        case OpKind::linear_gated:
+            return "linear_gated";
+        case OpKind::gated:
+            return "gated";
+        case OpKind::soft_cap:
+            return "soft_cap";
+        case OpKind::route:
+            return "route";
+        case OpKind::gather:
+            return "gather";
+        case OpKind::expert_linear:
+            return "expert_linear";
+        case OpKind::combine:
+            return "combine";
         case OpKind::add:
             return "add";
         case OpKind::concat:
@@ -105,7 +121,8 @@ Work node_work(const NodeDesc& node, const StepShape& step) {
     work.arithmetic = Arithmetic::f32;
     switch (node.kind) {
         case OpKind::linear:
-        case OpKind::linear_swiglu:
+        case OpKind::linear_gated:
+        case OpKind::expert_linear:
             return linear_work(node, m);
         case OpKind::attend:
             return attend_work(node, step);
@@ -126,8 +143,24 @@ Work node_work(const NodeDesc& node, const StepShape& step) {
             work.bytes = m * (n * 4 + quantized_row_bytes(n)) + n * 4;
             work.flops = m * n * 7;
             return work;
-        case OpKind::swiglu:
+        case OpKind::rms_norm_add:
+            work.bytes = m * n * 12 + n * 4;
+            work.flops = m * n * 5;
+            return work;
+        case OpKind::layer_norm:
+            work.bytes = m * n * 8 + n * 8;
+            work.flops = m * n * 7;
+            return work;
+        case OpKind::layer_norm_quantize:
+            work.bytes = m * (n * 4 + quantized_row_bytes(n)) + n * 8;
+            work.flops = m * n * 10;
+            return work;
+        case OpKind::gated:
             work.bytes = m * n * 12;
+            work.flops = m * n * 12;
+            return work;
+        case OpKind::soft_cap:
+            work.bytes = m * n * 8;
             work.flops = m * n * 12;
             return work;
         case OpKind::add:
@@ -141,6 +174,17 @@ Work node_work(const NodeDesc& node, const StepShape& step) {
                 (8.0 * node.n_heads + (8.0 + 2.0 * node.kv_element_bytes) * node.n_kv_heads);
             work.flops = m * node.head_dim * 3.0 * (node.n_heads + node.n_kv_heads);
             return work;
+        case OpKind::route:
+            // A softmax and a selection over the experts' scores; what it writes is as small.
+            work.bytes = m * static_cast<double>(node.columns) * 4;
+            work.flops = m * static_cast<double>(node.columns) * 12;
+            return work;
+        case OpKind::combine:
+            // `columns` counts the values of all experts of a row.
+            work.bytes = m * (static_cast<double>(node.columns) + n) * 4;
+            work.flops = m * static_cast<double>(node.columns) * 2;
+            return work;
+        case OpKind::gather:
         case OpKind::concat:
         case OpKind::select_rows:
             work.bytes = m * n * 8;

@@ -19,12 +19,20 @@ enum class OpKind : uint8_t {
     rms_norm,
     quantize,
     rms_norm_quantize,
-    linear,         // optional residual in the store
-    linear_swiglu,  // gate and up in one tile, silu(gate) * up, optionally quantized
-    swiglu,
+    rms_norm_add,  // a residual plus the normalized row
+    layer_norm,
+    layer_norm_quantize,
+    linear,        // optional residual or bias in the store
+    linear_gated,  // gate and up in one tile, activation(gate) * up, optionally quantized
+    gated,
+    soft_cap,
+    route,          // the best experts of each row
+    gather,         // rows in the order of their experts
+    expert_linear,  // rows of each expert times its own matrix
+    combine,        // weighted sum of what a row's experts made
     add,
     concat,
-    rope_store,
+    rope_store,  // with the norms of q and k heads where the model has them
     attend,
     select_rows,
     rope_table,  // cos and sin of every position; folded to a constant unless that pass is off
@@ -42,9 +50,11 @@ struct NodeDesc {
     uint64_t rows = 0;          // output features of a linear (gate + up together), or row width
     uint64_t columns = 0;       // input features
     uint64_t weight_bytes = 0;  // packed, as the kernel reads them
-    std::string format;         // packed format name, "" without weights
-    bool per_output = false;    // counts outputs (logits rows) instead of tokens
-    bool per_thread = false;    // every thread does all of it (no barrier after)
+    // (expert_linear: of the experts of one row, which is all of it at decode and the least that a
+    // longer step can read; `rows` are those of all its experts)
+    std::string format;       // packed format name, "" without weights
+    bool per_output = false;  // counts outputs (logits rows) instead of tokens
+    bool per_thread = false;  // every thread does all of it (no barrier after)
     uint32_t n_heads = 0;
     uint32_t n_kv_heads = 0;
     uint32_t head_dim = 0;

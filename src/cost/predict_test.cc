@@ -107,7 +107,7 @@ TEST(Simulate, FewerBytesHelpOnlyWhatWaitsForMemory) {
     EXPECT_NEAR(result.value->prefill->value, 1.0, 0.02);
     // A hot copy that saves nothing denies the gain.
     RunRecord denied = record;
-    for (const char* kind : {"linear", "linear_swiglu"}) {
+    for (const char* kind : {"linear", "linear_gated"}) {
         denied.experiments.push_back(
             to_experiment(HotCopy{kind, "decode", 1000, 10, samples(100), samples(100)}));
     }

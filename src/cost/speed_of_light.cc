@@ -42,7 +42,7 @@ std::optional<double> best_peak(const RoofQuery& query, const machine::MachinePr
 
 // Kinds whose operands are the model's weights or its KV: they stream through the caches.
 bool streams(const std::string& kind) {
-    return kind == "linear" || kind == "linear_swiglu" || kind == "attend";
+    return kind == "linear" || kind == "linear_gated" || kind == "attend";
 }
 
 bool pass_is_off(const measure::RunRecord& record, std::string_view name) {

@@ -18,7 +18,7 @@ constexpr double kDecodeTokensMax = 8;
 constexpr double kTierShareMin = 0.05;
 
 bool is_linear(OpKind kind) {
-    return kind == OpKind::linear || kind == OpKind::linear_swiglu;
+    return kind == OpKind::linear || kind == OpKind::linear_gated || kind == OpKind::expert_linear;
 }
 
 const char* family_of(OpKind kind) {

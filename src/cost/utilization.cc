@@ -70,7 +70,8 @@ UtilizationClass utilization_class(const measure::PlanNodeFacts& node) {
 double work_per_row(const NodeDesc& node, double visible) {
     switch (node.kind) {
         case OpKind::linear:
-        case OpKind::linear_swiglu:
+        case OpKind::linear_gated:
+        case OpKind::expert_linear:
             return static_cast<double>(node.rows) * static_cast<double>(node.columns);
         case OpKind::attend:
             return node.window > 0 ? std::min<double>(visible, node.window) : visible;

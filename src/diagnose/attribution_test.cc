@@ -52,14 +52,14 @@ TEST(Attribution, NamesAreDistinct) {
 TEST(Attribution, DecodeOfACleanRunWaitsForMemory) {
     const Diagnosis diagnosis = diagnose(experimented_record());
     EXPECT_EQ(class_of(diagnosis, "decode/linear"), Bottleneck::memory_bandwidth);
-    EXPECT_EQ(class_of(diagnosis, "decode/linear_swiglu"), Bottleneck::memory_bandwidth);
+    EXPECT_EQ(class_of(diagnosis, "decode/linear_gated"), Bottleneck::memory_bandwidth);
     EXPECT_EQ(largest_class(diagnosis), Bottleneck::memory_bandwidth);
     EXPECT_GT(confidence_of(diagnosis, "decode/linear"), 0.8);
 }
 
 TEST(Attribution, PrefillOfACleanRunIsComputeBound) {
     const Diagnosis diagnosis = diagnose(experimented_record());
-    EXPECT_EQ(class_of(diagnosis, "prefill/linear_swiglu"), Bottleneck::compute_bound);
+    EXPECT_EQ(class_of(diagnosis, "prefill/linear_gated"), Bottleneck::compute_bound);
 }
 
 TEST(Attribution, ExperimentsRaiseAndLowerConfidence) {
@@ -93,14 +93,14 @@ TEST(Attribution, TinyModelIsDispatchBound) {
 
 TEST(Attribution, FarFromBothRoofsIsTheKernel) {
     const Diagnosis diagnosis = diagnose(inefficient_record());
-    EXPECT_EQ(class_of(diagnosis, "decode/linear_swiglu"), Bottleneck::kernel_inefficiency);
-    EXPECT_EQ(class_of(diagnosis, "prefill/linear_swiglu"), Bottleneck::kernel_inefficiency);
+    EXPECT_EQ(class_of(diagnosis, "decode/linear_gated"), Bottleneck::kernel_inefficiency);
+    EXPECT_EQ(class_of(diagnosis, "prefill/linear_gated"), Bottleneck::kernel_inefficiency);
     EXPECT_EQ(largest_class(diagnosis), Bottleneck::kernel_inefficiency);
 }
 
 TEST(Attribution, GoodKernelOfWeakArithmeticIsNotComputeBound) {
     const Diagnosis diagnosis = diagnose(weak_arithmetic_record());
-    EXPECT_EQ(class_of(diagnosis, "prefill/linear_swiglu"), Bottleneck::kernel_inefficiency);
+    EXPECT_EQ(class_of(diagnosis, "prefill/linear_gated"), Bottleneck::kernel_inefficiency);
     bool said = false;
     for (const Attribution& item : diagnosis.attribution) {
         for (const cost::Note& line : item.evidence) said = said || line.id == "better_arithmetic";

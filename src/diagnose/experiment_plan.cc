@@ -25,7 +25,7 @@ void ask(ExperimentPlan& plan, ExperimentRequest request) {
 }
 
 bool is_linear(const std::string& kind) {
-    return kind == "linear" || kind == "linear_swiglu";
+    return kind == "linear" || kind == "linear_gated";
 }
 
 // The heaviest weights-times-activations operators: is it memory or the kernel?

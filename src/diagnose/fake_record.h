@@ -13,7 +13,7 @@ using cost::samples;
 // The clean record with the experiments that `hone explain` runs.
 inline measure::RunRecord experimented_record() {
     measure::RunRecord record = fake_record();
-    for (const char* kind : {"linear", "linear_swiglu"}) {
+    for (const char* kind : {"linear", "linear_gated"}) {
         record.experiments.push_back(cost::to_experiment(
             cost::HotCopy{kind, "decode", 10'000'000, 131'072, samples(500e3), samples(200e3)}));
     }

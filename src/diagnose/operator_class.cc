@@ -265,7 +265,7 @@ void classify_compute(Facts& facts) {
 // The name that --variant knows a kind's kernels by.
 const char* kernel_family(const std::string& kind) {
     if (kind == "attend" || kind == "rope_store") return "attention";
-    return kind == "linear" || kind == "linear_swiglu" ? "linear" : "rows";
+    return kind == "linear" || kind == "linear_gated" ? "linear" : "rows";
 }
 
 void classify_inefficient(Facts& facts) {

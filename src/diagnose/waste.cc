@@ -184,7 +184,7 @@ double share_of_slice(const Breakdown& breakdown, bool prefill,
 
 bool has_weights(const OperatorRow& row) {
     return row.kind == cost::op_kind_name(cost::OpKind::linear) ||
-           row.kind == cost::op_kind_name(cost::OpKind::linear_swiglu);
+           row.kind == cost::op_kind_name(cost::OpKind::linear_gated);
 }
 
 // Blocks of weights that are all zero are read and multiplied like any other.

@@ -86,6 +86,8 @@ const char* type_name(ElementType type) {
             return "q8";
         case ElementType::kv:
             return "kv";
+        case ElementType::routes:
+            return "routes";
         case ElementType::weight:
             return "weight";
     }

@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "cost/node_desc.h"
+#include "kernels/activation.h"
 #include "kernels/attention/attention.h"
 #include "tensor/dtype.h"
 
@@ -38,6 +39,7 @@ enum class ElementType : uint8_t {
     i32,
     q8,      // kernels::QuantizedRows
     kv,      // the cache state of one layer: no bytes of its own
+    routes,  // graph/routes.h: [rows][experts of a row][experts]
     weight,  // packed matrix or f32 vector, from the model
 };
 
@@ -52,17 +54,18 @@ enum class ValueOrigin : uint8_t {
 
 // How the parts of a merged weight lie in the rows of the result.
 enum class MergeStyle : uint8_t {
-    concatenate,    // rows of part 0, then of part 1, ...
+    concatenate,    // rows of part 0, then of part 1, ...; vectors one behind the other
     interleave_32,  // 32 rows of part 0, 32 rows of part 1, and so on: gate and up in one tile
                     // group
 };
 
-// Rows x columns of one stored tensor; a vector has one row.
+// Rows x columns of one stored tensor, or of the rows from `first_row` on; a vector has one row.
 struct WeightPart {
     std::string name;
     tensor::DType dtype = tensor::DType::f32;
     uint64_t rows = 1;
     uint64_t columns = 0;
+    uint64_t first_row = 0;
     bool operator==(const WeightPart&) const = default;
 };
 
@@ -85,13 +88,24 @@ struct NormAttributes {
     float epsilon = 1e-5f;
     bool operator==(const NormAttributes&) const = default;
 };
+// scale and embedding: the factor; soft_cap: the cap.
 struct ScaleAttributes {
     float factor = 1.0f;
     bool operator==(const ScaleAttributes&) const = default;
 };
+struct GateAttributes {
+    kernels::GateActivation activation = kernels::GateActivation::silu;
+    bool operator==(const GateAttributes&) const = default;
+};
 struct RopeTableAttributes {
     uint32_t positions = 0;
     bool operator==(const RopeTableAttributes&) const = default;
+};
+// route, gather, expert_linear and combine.
+struct ExpertAttributes {
+    uint32_t n_experts = 0;
+    uint32_t n_used = 0;  // of one row
+    bool operator==(const ExpertAttributes&) const = default;
 };
 // rope_store and attend.
 struct AttentionAttributes {
@@ -101,6 +115,8 @@ struct AttentionAttributes {
     uint32_t rope_dims = 0;
     kernels::RopeStyle rope_style = kernels::RopeStyle::adjacent;
     float scale = 1.0f;
+    float soft_cap = 0.0f;      // of scores; 0: none
+    float norm_epsilon = 0.0f;  // of the norms of q and k heads
     uint32_t window = 0;
     uint32_t group = 0;         // layer group, index into StepSlice::pages
     uint32_t group_layers = 0;  // layers in that group
@@ -108,16 +124,22 @@ struct AttentionAttributes {
     kernels::KvDtype kv_dtype = kernels::KvDtype::f16;  // prepare() sets it
     bool operator==(const AttentionAttributes&) const = default;
 };
-using Attributes = std::variant<NoAttributes, NormAttributes, ScaleAttributes, RopeTableAttributes,
-                                AttentionAttributes>;
+using Attributes = std::variant<NoAttributes, NormAttributes, ScaleAttributes, GateAttributes,
+                                RopeTableAttributes, ExpertAttributes, AttentionAttributes>;
 
-// Inputs by kind (outputs in brackets):
+// Inputs by kind (outputs in brackets); a vector is a weight of one row:
 //   embedding(weight, tokens) [f32]            select_rows(x, output_rows) [f32]
-//   rms_norm(x, weight vector) [f32]           quantize(x) [q8]   rms_norm_quantize(x, weight) [q8]
-//   linear(x, weight, residual?) [f32]         linear_swiglu(x, weight interleaved) [f32 or q8]
-//   swiglu(gate, up) [f32]   add(a, b) [f32]   concat(a, b, ...) [f32]
-//   scale(constant) [f32]    rope_table(inverse frequencies) [f32]
-//   rope_store(qkv, table, kv) [qkv, kv]       attend(qkv, kv) [f32]
+//   rms_norm(x, vector) [f32]                  layer_norm(x, vector, bias vector?) [f32]
+//   quantize(x) [q8]                           rms_norm_quantize, layer_norm_quantize [q8]
+//   rms_norm_add(x, vector, residual) [f32]    soft_cap(x) [f32]
+//   linear(x, weight, residual or vector?) [f32]
+//   linear_gated(x, weight interleaved) [f32 or q8]    gated(gate, up) [f32]
+//   add(a, b or vector) [f32]                  concat(a, b, ...) [f32]
+//   scale(constant) [f32]                      rope_table(inverse frequencies) [f32]
+//   rope_store(qkv, table, kv) or (qkv, table, kv, q norm vector, k norm vector) [qkv, kv]
+//   attend(qkv, kv) [f32]
+//   route(scores) [routes]                     gather(x, routes) [f32], one row per (row, expert)
+//   expert_linear(x, stacked weight, routes) [f32]     combine(x, routes) [f32]
 struct Node {
     OpKind kind = OpKind::linear;
     std::string name;
@@ -142,7 +164,7 @@ struct Graph {
 };
 
 // Types and shapes of a node's outputs from its inputs; invalid_argument names the broken rule.
-// linear_swiglu gives f32; the fusion that makes it q8 says so in the node's output value.
+// linear_gated gives f32; the fusion that makes it q8 says so in the node's output value.
 base::Result<std::vector<Value>> infer_outputs(const Graph& graph, const Node& node);
 
 // Single assignment, topological order, known ids, inferred = stated shapes, output reachable.

@@ -95,8 +95,9 @@ class TinyBuilder {
         x = g_.add_op(OpKind::add, p + "add1", l, {x, linear("o", attended, s_.n_embd, q_width)});
         const ValueId f = norm("norm2", x);
         const ValueId product =
-            g_.add_op(OpKind::swiglu, p + "gated", l,
-                      {linear("gate", f, s_.n_ff, s_.n_embd), linear("up", f, s_.n_ff, s_.n_embd)});
+            g_.add_op(OpKind::gated, p + "gated", l,
+                      {linear("gate", f, s_.n_ff, s_.n_embd), linear("up", f, s_.n_ff, s_.n_embd)},
+                      GateAttributes{});
         return g_.add_op(OpKind::add, p + "add2", l,
                          {x, linear("down", product, s_.n_embd, s_.n_ff)});
     }

@@ -38,6 +38,28 @@ base::Status expect_same_shape(const Graph& graph, const Node& node, size_t a, s
     return {};
 }
 
+bool is_weight(const Graph& graph, const Node& node, size_t index) {
+    return node.inputs[index] < graph.values.size() &&
+           graph.values[node.inputs[index]].type == ElementType::weight;
+}
+
+// Input `index` is a vector weight of that many values, over all of its parts.
+base::Status expect_vector(const Graph& graph, const Node& node, size_t index, uint64_t width) {
+    HONE_TRY_STATUS(expect(graph, node, index, ElementType::weight));
+    uint64_t columns = 0;
+    for (const WeightPart& part : graph.values[node.inputs[index]].parts) {
+        if (part.rows != 1) {
+            return fail(ErrorCode::invalid_argument, "{}: weight is no vector", node.name);
+        }
+        columns += part.columns;
+    }
+    if (columns != width) {
+        return fail(ErrorCode::invalid_argument, "{}: a vector of {} values for rows of {}",
+                    node.name, columns, width);
+    }
+    return {};
+}
+
 // Rows of a weight value over all of its parts; every part must have `columns` columns.
 Result<uint64_t> weight_rows(const Node& node, const Value& weight, uint64_t columns) {
     uint64_t rows = 0;
@@ -59,13 +81,15 @@ Result<std::vector<Value>> infer_linear(const Graph& graph, const Node& node) {
     }
     HONE_TRY_STATUS(expect(graph, node, 1, ElementType::weight));
     HONE_TRY(const uint64_t rows, weight_rows(node, graph.values[node.inputs[1]], x.width()));
-    const bool swiglu = node.kind == OpKind::linear_swiglu;
-    Value out = f32_rows(x.dims.front(), swiglu ? rows / 2 : rows);
-    if (swiglu && (rows / 2) % 32 != 0) {
+    const bool gated = node.kind == OpKind::linear_gated;
+    Value out = f32_rows(x.dims.front(), gated ? rows / 2 : rows);
+    if (gated && (rows / 2) % 32 != 0) {
         return fail(ErrorCode::invalid_argument, "{}: width {} is not a multiple of 32", node.name,
                     rows / 2);
     }
-    if (node.inputs.size() == 3) {
+    if (node.inputs.size() == 3 && is_weight(graph, node, 2)) {
+        HONE_TRY_STATUS(expect_vector(graph, node, 2, out.width()));
+    } else if (node.inputs.size() == 3) {
         HONE_TRY_STATUS(expect(graph, node, 2, ElementType::f32));
         if (graph.values[node.inputs[2]].dims != out.dims) {
             return fail(ErrorCode::invalid_argument, "{}: the residual differs in shape",
@@ -77,12 +101,20 @@ Result<std::vector<Value>> infer_linear(const Graph& graph, const Node& node) {
 
 Result<std::vector<Value>> infer_norm(const Graph& graph, const Node& node) {
     HONE_TRY_STATUS(expect(graph, node, 0, ElementType::f32));
-    HONE_TRY_STATUS(expect(graph, node, 1, ElementType::weight));
     const Value& x = graph.values[node.inputs[0]];
-    HONE_TRY(const uint64_t rows, weight_rows(node, graph.values[node.inputs[1]], x.width()));
-    if (rows != 1) return fail(ErrorCode::invalid_argument, "{}: weight is no vector", node.name);
+    HONE_TRY_STATUS(expect_vector(graph, node, 1, x.width()));
+    const bool layer = node.kind == OpKind::layer_norm || node.kind == OpKind::layer_norm_quantize;
+    if (layer && node.inputs.size() > 2) {
+        HONE_TRY_STATUS(expect_vector(graph, node, 2, x.width()));
+    }
+    if (node.kind == OpKind::rms_norm_add) {
+        HONE_TRY_STATUS(expect(graph, node, 2, ElementType::f32));
+        HONE_TRY_STATUS(expect_same_shape(graph, node, 0, 2));
+    }
     Value out = f32_rows(x.dims.front(), x.width());
-    if (node.kind == OpKind::rms_norm_quantize) out.type = ElementType::q8;
+    if (node.kind == OpKind::rms_norm_quantize || node.kind == OpKind::layer_norm_quantize) {
+        out.type = ElementType::q8;
+    }
     return std::vector<Value>{out};
 }
 
@@ -101,6 +133,10 @@ Result<std::vector<Value>> infer_attention(const Graph& graph, const Node& node)
     if (node.kind == OpKind::rope_store) {
         HONE_TRY_STATUS(expect(graph, node, 1, ElementType::f32));
         HONE_TRY_STATUS(expect(graph, node, 2, ElementType::kv));
+        if (node.inputs.size() > 3) {
+            HONE_TRY_STATUS(expect_vector(graph, node, 3, a->head_dim));
+            HONE_TRY_STATUS(expect_vector(graph, node, 4, a->head_dim));
+        }
         return std::vector<Value>{f32_rows(qkv.dims.front(), width), kv};
     }
     HONE_TRY_STATUS(expect(graph, node, 1, ElementType::kv));
@@ -139,11 +175,53 @@ Result<std::vector<Value>> infer_rows(const Graph& graph, const Node& node) {
             HONE_TRY_STATUS(expect(graph, node, i, ElementType::f32));
             out.dims.back().factor += graph.values[node.inputs[i]].width();
         }
-    } else {
+    } else if (node.kind == OpKind::add && node.inputs.size() > 1 && is_weight(graph, node, 1)) {
+        HONE_TRY_STATUS(expect_vector(graph, node, 1, out.width()));
+    } else if (node.kind != OpKind::soft_cap) {
         HONE_TRY_STATUS(expect(graph, node, 1, ElementType::f32));
         HONE_TRY_STATUS(expect_same_shape(graph, node, 0, 1));
     }
     return std::vector<Value>{out};
+}
+
+Result<std::vector<Value>> infer_experts(const Graph& graph, const Node& node) {
+    const auto* experts = std::get_if<ExpertAttributes>(&node.attributes);
+    if (experts == nullptr || experts->n_used == 0 || experts->n_used > experts->n_experts) {
+        return fail(ErrorCode::invalid_argument, "{}: no experts to use", node.name);
+    }
+    const Value& x = graph.values[node.inputs[0]];
+    if (node.kind == OpKind::route) {
+        HONE_TRY_STATUS(expect(graph, node, 0, ElementType::f32));
+        if (x.width() != experts->n_experts) {
+            return fail(ErrorCode::invalid_argument, "{}: {} scores for {} experts", node.name,
+                        x.width(), experts->n_experts);
+        }
+        Value routes;
+        routes.type = ElementType::routes;
+        routes.dims = {x.dims.front(), Dim{experts->n_used, Symbol::one},
+                       Dim{experts->n_experts, Symbol::one}};
+        return std::vector<Value>{routes};
+    }
+    Dim rows = x.dims.front();
+    if (node.kind == OpKind::expert_linear) {
+        HONE_TRY_STATUS(expect(graph, node, 1, ElementType::weight));
+        HONE_TRY_STATUS(expect(graph, node, 2, ElementType::routes));
+        HONE_TRY(const uint64_t all, weight_rows(node, graph.values[node.inputs[1]], x.width()));
+        if (all % (16 * uint64_t{experts->n_experts}) != 0) {
+            return fail(ErrorCode::invalid_argument,
+                        "{}: {} rows are not {} experts of a multiple of 16 rows", node.name, all,
+                        experts->n_experts);
+        }
+        return std::vector<Value>{f32_rows(rows, all / experts->n_experts)};
+    }
+    HONE_TRY_STATUS(expect(graph, node, 0, ElementType::f32));
+    HONE_TRY_STATUS(expect(graph, node, 1, ElementType::routes));
+    if (node.kind == OpKind::gather) {
+        rows.factor *= experts->n_used;
+    } else {
+        rows.factor /= experts->n_used;
+    }
+    return std::vector<Value>{f32_rows(rows, x.width())};
 }
 
 }  // namespace
@@ -166,11 +244,20 @@ Result<std::vector<Value>> infer_outputs(const Graph& graph, const Node& node) {
         }
         case OpKind::rms_norm:
         case OpKind::rms_norm_quantize:
+        case OpKind::rms_norm_add:
+        case OpKind::layer_norm:
+        case OpKind::layer_norm_quantize:
             outputs = infer_norm(graph, node);
             break;
         case OpKind::linear:
-        case OpKind::linear_swiglu:
+        case OpKind::linear_gated:
             outputs = infer_linear(graph, node);
+            break;
+        case OpKind::route:
+        case OpKind::gather:
+        case OpKind::expert_linear:
+        case OpKind::combine:
+            outputs = infer_experts(graph, node);
             break;
         case OpKind::rope_store:
         case OpKind::attend:
@@ -181,7 +268,8 @@ Result<std::vector<Value>> infer_outputs(const Graph& graph, const Node& node) {
             outputs = infer_constant(graph, node);
             break;
         case OpKind::quantize:
-        case OpKind::swiglu:
+        case OpKind::gated:
+        case OpKind::soft_cap:
         case OpKind::add:
         case OpKind::concat:
         case OpKind::select_rows:
@@ -205,7 +293,7 @@ base::Status verify_outputs(const Graph& graph, const Node& node) {
     for (size_t i = 0; i < inferred.size(); ++i) {
         const Value& stated = graph.values[node.outputs[i]];
         const bool fused_quantize =
-            node.kind == OpKind::linear_swiglu && stated.type == ElementType::q8;
+            node.kind == OpKind::linear_gated && stated.type == ElementType::q8;
         if (stated.dims != inferred[i].dims ||
             (stated.type != inferred[i].type && !fused_quantize)) {
             return fail(ErrorCode::invalid_argument, "{}: output {} differs from its inference",

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/checked.h"
 #include "graph/plan.h"
+#include "graph/routes.h"
 #include "kernels/quantized_rows.h"
 
 namespace hone::graph {
@@ -14,9 +15,31 @@ constexpr size_t kAlignment = 64;
 // values takes about 0.1 us per thread, a barrier about 0.3 us and more under load.
 constexpr uint32_t kPerThreadTokensMax = 4;
 
-bool row_operator(OpKind kind) {
-    return kind == OpKind::rms_norm || kind == OpKind::quantize ||
-           kind == OpKind::rms_norm_quantize;
+// Cheap enough to be done by every thread.
+bool cheap_row_operator(OpKind kind) {
+    switch (kind) {
+        case OpKind::rms_norm:
+        case OpKind::layer_norm:
+        case OpKind::rms_norm_add:
+        case OpKind::quantize:
+        case OpKind::rms_norm_quantize:
+        case OpKind::layer_norm_quantize:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// The rows of the result are split over the threads, and row r needs row r of the inputs alone.
+bool takes_same_rows(OpKind kind) {
+    return cheap_row_operator(kind) || kind == OpKind::add || kind == OpKind::gated ||
+           kind == OpKind::concat;
+}
+
+// Split over the threads by rows of the result; from wherever the inputs come.
+bool makes_rows(OpKind kind) {
+    return takes_same_rows(kind) || kind == OpKind::embedding || kind == OpKind::select_rows ||
+           kind == OpKind::gather || kind == OpKind::combine;
 }
 
 struct Lifetime {
@@ -24,11 +47,44 @@ struct Lifetime {
     int last = -1;
 };
 
-std::vector<NodeBinding> place_barriers(const std::vector<PlanNode>& nodes, uint32_t tokens_max) {
+// What a thread finds of a value that was made since the last barrier.
+enum class Reach : uint8_t {
+    everything,  // made before, or by every thread for itself
+    own_rows,
+    nothing,
+};
+
+Reach reach_of(const NodeBinding& binding, OpKind kind) {
+    if (binding.per_thread) return Reach::everything;
+    return makes_rows(kind) ? Reach::own_rows : Reach::nothing;
+}
+
+bool must_wait(const Graph& graph, const Node& node, bool per_thread,
+               const std::vector<Reach>& reach) {
+    const bool aligned = takes_same_rows(node.kind) && !per_thread;
+    const Dim& rows = graph.values[node.outputs[0]].dims.front();
+    return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+        if (reach[id] == Reach::everything) return false;
+        const bool same_rows = aligned && graph.values[id].dims.front() == rows;
+        return reach[id] == Reach::nothing || !same_rows;
+    });
+}
+
+// A barrier goes behind the node before the first one that needs what other threads made since the
+// last barrier, and behind the last node.
+std::vector<NodeBinding> place_barriers(const Graph& graph, const std::vector<PlanNode>& nodes,
+                                        uint32_t tokens_max) {
     std::vector<NodeBinding> out(nodes.size());
+    std::vector<Reach> reach(graph.values.size(), Reach::everything);
     for (size_t n = 0; n < nodes.size(); ++n) {
-        out[n].per_thread = tokens_max <= kPerThreadTokensMax && row_operator(nodes[n].node.kind);
-        out[n].barrier = !out[n].per_thread;
+        const Node& node = nodes[n].node;
+        out[n].per_thread = tokens_max <= kPerThreadTokensMax && cheap_row_operator(node.kind);
+        out[n].barrier = n + 1 == nodes.size();
+        if (must_wait(graph, node, out[n].per_thread, reach)) {
+            out[n - 1].barrier = true;
+            std::fill(reach.begin(), reach.end(), Reach::everything);
+        }
+        for (const ValueId id : node.outputs) reach[id] = reach_of(out[n], node.kind);
     }
     return out;
 }
@@ -49,9 +105,20 @@ std::vector<Lifetime> lifetimes(const Graph& graph, const std::vector<PlanNode>&
     return lives;
 }
 
+// Another thread may still be at a node of the same phase that reads the value.
+bool read_in_same_phase(const std::vector<PlanNode>& nodes,
+                        const std::vector<NodeBinding>& bindings, size_t node, ValueId value) {
+    for (size_t n = node; n-- > 0 && !bindings[n].barrier;) {
+        const auto& inputs = nodes[n].node.inputs;
+        if (std::find(inputs.begin(), inputs.end(), value) != inputs.end()) return true;
+    }
+    return false;
+}
+
 // The value whose memory each value takes over: a residual that this node reads for the last time,
 // and the q rows that rope_store rotates in place.
 std::vector<ValueId> aliases(const Graph& graph, const std::vector<PlanNode>& nodes,
+                             const std::vector<NodeBinding>& bindings,
                              std::vector<Lifetime>& lives) {
     std::vector<ValueId> root(graph.values.size());
     std::iota(root.begin(), root.end(), 0);
@@ -71,6 +138,7 @@ std::vector<ValueId> aliases(const Graph& graph, const std::vector<PlanNode>& no
         }
         const bool in_workspace = lives[source].first >= 0;
         if (!in_workspace || last_reader[source] != n || source == graph.output) continue;
+        if (read_in_same_phase(nodes, bindings, n, source)) continue;
         root[node.outputs[0]] = root[source];
         Lifetime& life = lives[root[source]];
         life.last = std::max(life.last, lives[node.outputs[0]].last);
@@ -112,6 +180,11 @@ size_t place(std::vector<Placed>& placed, size_t bytes, Lifetime life) {
 
 }  // namespace
 
+bool uses_rows_kernels(OpKind kind) {
+    return cheap_row_operator(kind) || kind == OpKind::add || kind == OpKind::gated ||
+           kind == OpKind::soft_cap;
+}
+
 size_t value_bytes(const Value& value, uint32_t tokens, uint32_t outputs) {
     if (value.origin != ValueOrigin::node || value.dims.empty()) return 0;
     const Dim& rows_dim = value.dims.front();
@@ -119,6 +192,10 @@ size_t value_bytes(const Value& value, uint32_t tokens, uint32_t outputs) {
     if (rows_dim.symbol == Symbol::tokens) rows *= tokens;
     if (rows_dim.symbol == Symbol::outputs) rows *= outputs;
     if (value.type == ElementType::q8) return kernels::quantized_rows_bytes(rows, value.width());
+    if (value.type == ElementType::routes) {
+        const size_t bytes = routes_bytes(rows, value.width(), value.dims[1].factor);
+        return base::round_up(bytes, kAlignment);
+    }
     if (value.type != ElementType::f32) return 0;
     const size_t width = value.dims.size() < 2 ? 1 : padded_width(value.width());
     return base::round_up(
@@ -130,7 +207,7 @@ Binding plan_memory(const Graph& graph, const std::vector<PlanNode>& nodes, uint
     Binding binding;
     binding.tokens_max = tokens_max;
     binding.outputs_max = std::min(outputs_max, tokens_max);
-    binding.nodes = place_barriers(nodes, tokens_max);
+    binding.nodes = place_barriers(graph, nodes, tokens_max);
     binding.offset.assign(graph.values.size(), kNoOffset);
     binding.thread_stride.assign(graph.values.size(), 0);
     for (size_t n = 0; n < nodes.size(); ++n) {
@@ -140,7 +217,7 @@ Binding plan_memory(const Graph& graph, const std::vector<PlanNode>& nodes, uint
             value_bytes(graph.values[out], tokens_max, binding.outputs_max);
     }
     std::vector<Lifetime> lives = lifetimes(graph, nodes, binding.nodes);
-    const std::vector<ValueId> root = aliases(graph, nodes, lives);
+    const std::vector<ValueId> root = aliases(graph, nodes, binding.nodes, lives);
 
     std::vector<std::pair<size_t, ValueId>> by_size;
     for (ValueId v = 0; v < graph.values.size(); ++v) {

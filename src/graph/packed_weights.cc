@@ -32,6 +32,16 @@ base::Status pack_range(const kernels::PackedMatrix& matrix, const std::vector<W
     return {};
 }
 
+// The rows that a part names, as a matrix of their own.
+tensor::TensorView part_of(tensor::TensorView view, const WeightPart& part) {
+    const size_t row_bytes = view.row_size_bytes();
+    view.data += part.first_row * row_bytes;
+    view.bytes = part.rows * row_bytes;
+    view.dims = {part.columns, part.rows, 1, 1};
+    view.rank = 2;
+    return view;
+}
+
 }  // namespace
 
 base::Result<PackedWeights> PackedWeights::pack(const Plan& plan, const WeightSource& source,
@@ -84,7 +94,7 @@ base::Status PackedWeights::pack_matrices(const WeightSource& source, machine::T
         std::vector<tensor::TensorView> views;
         for (const WeightPart& part : matrix.parts) {
             HONE_TRY(const tensor::TensorView view, source.tensor(part.name));
-            views.push_back(view);
+            views.push_back(part_of(view, part));
         }
         std::byte* memory = memory_.data() + matrix.offset;
         team.run([&](int thread) {
@@ -101,6 +111,20 @@ base::Status PackedWeights::pack_matrices(const WeightSource& source, machine::T
     return {};
 }
 
+// Filled up to whole tiles, which linear kernels write.
+base::Status PackedWeights::load_vector(const Value& value, const WeightSource& source,
+                                        std::vector<float>& out) {
+    for (const WeightPart& part : value.parts) {
+        HONE_TRY(const tensor::TensorView view, source.tensor(part.name));
+        const size_t begin = out.size();
+        out.resize(begin + part.columns);
+        tensor::dequantize(part.dtype, view.data, part.columns, out.data() + begin);
+    }
+    out.resize(padded_width(out.size()));
+    bytes_ += out.size() * sizeof(float);
+    return {};
+}
+
 base::Status PackedWeights::load_vectors(const Plan& plan, const WeightSource& source) {
     vectors_.resize(plan.graph.values.size());
     for (const PlanNode& planned : plan.nodes) {
@@ -112,16 +136,13 @@ base::Status PackedWeights::load_vectors(const Plan& plan, const WeightSource& s
                 bytes_ += value.data->size() * sizeof(float);
                 continue;
             }
-            if (value.origin != ValueOrigin::weight || !planned.segments.empty()) continue;
-            const WeightPart& part = value.parts[0];
-            HONE_TRY(const tensor::TensorView view, source.tensor(part.name));
+            const bool packed_input = !planned.segments.empty() && id == planned.node.inputs[1];
+            if (value.origin != ValueOrigin::weight || packed_input) continue;
             if (planned.node.kind != OpKind::embedding) {
-                std::vector<float> data(part.columns);
-                tensor::dequantize(part.dtype, view.data, part.columns, data.data());
-                bytes_ += data.size() * sizeof(float);
-                vectors_[id] = std::move(data);
+                HONE_TRY_STATUS(load_vector(value, source, vectors_[id]));
                 continue;
             }
+            HONE_TRY(const tensor::TensorView view, source.tensor(value.parts[0].name));
             const auto packed =
                 std::find_if(matrices_.begin(), matrices_.end(),
                              [&](const Matrix& m) { return m.parts == value.parts; });

@@ -38,6 +38,8 @@ class PackedWeights {
   private:
     base::Status lay_out(const Plan& plan);
     base::Status pack_matrices(const WeightSource& source, machine::ThreadTeam& team);
+    base::Status load_vector(const Value& value, const WeightSource& source,
+                             std::vector<float>& out);
     base::Status load_vectors(const Plan& plan, const WeightSource& source);
 
     // A distinct packed matrix: nodes that name the same parts share it.

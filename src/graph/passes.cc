@@ -8,21 +8,23 @@ namespace {
 
 // quantize_activations comes after the merges, so that a merged linear asks for its input once;
 // share_common then unites what several linears asked for, and the fusions see single users.
-constexpr std::array<Pass, 10> kPasses = {{
+constexpr std::array<Pass, 11> kPasses = {{
     {"fold_constants", "computes rotation tables once", NumericClass::exact, fold_constants},
     {"last_position_logits", "runs the head only for rows whose logits are wanted",
      NumericClass::exact, last_position_logits},
     {"merge_qkv", "one linear for q, k and v", NumericClass::exact, merge_qkv},
     {"merge_gate_up", "gate, up and their product in one tile", NumericClass::exact, merge_gate_up},
-    {"fuse_residual", "starts the sums of a linear at the residual", NumericClass::reordered,
+    {"fuse_residual", "starts the sums of a linear at the residual or the bias", NumericClass::reordered,
      fuse_residual},
+    {"fuse_norm_add", "adds a norm to the residual in one pass over the row", NumericClass::exact,
+     fuse_norm_add},
     {"quantize_activations", "int8 activations for quantized weights", NumericClass::close,
      quantize_activations},
     {"share_common", "computes equal nodes once", NumericClass::exact, share_common},
     {"fuse_norm_quantize", "norm and quantization in one pass over the row", NumericClass::exact,
      fuse_norm_quantize},
-    {"fuse_swiglu_quantize", "quantizes the gated product in its tile", NumericClass::exact,
-     fuse_swiglu_quantize},
+    {"fuse_gated_quantize", "quantizes the gated product in its tile", NumericClass::exact,
+     fuse_gated_quantize},
     {"dead_code", "removes nodes nobody reads", NumericClass::exact, dead_code},
 }};
 

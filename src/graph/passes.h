@@ -38,8 +38,9 @@ int merge_qkv(Graph& graph);
 int merge_gate_up(Graph& graph);
 int fuse_residual(Graph& graph);
 int quantize_activations(Graph& graph);
+int fuse_norm_add(Graph& graph);
 int fuse_norm_quantize(Graph& graph);
-int fuse_swiglu_quantize(Graph& graph);
+int fuse_gated_quantize(Graph& graph);
 int share_common(Graph& graph);
 int dead_code(Graph& graph);
 

@@ -4,8 +4,10 @@
 // Made once at load by prepare(); the executor only follows it. Memory: values live from the phase
 // that makes them to the phase of their last reader, where a phase is the time between two
 // barriers; values whose phases overlap get disjoint ranges (greedy by size, best fit; Pisarchyk
-// and Lee 2020). In a small step, per-row operators are done by every thread into a copy of its
-// own, which saves their barrier.
+// and Lee 2020). A barrier stands only where a node reads what another thread made in the same
+// phase: operators that take the same rows one after the other need none between them. In a small
+// step, per-row operators are done by every thread into a copy of its own, which saves their
+// barrier altogether.
 #pragma once
 
 #include <array>
@@ -50,7 +52,7 @@ struct PlanNode {
     Node node;
     cost::NodeDesc desc;
     std::string variant;                // "u4m/avx512vnni", "avx512", ...
-    std::vector<PlanSegment> segments;  // linear, linear_swiglu
+    std::vector<PlanSegment> segments;  // linear, linear_gated
 };
 
 constexpr size_t kNoOffset = SIZE_MAX;
@@ -94,6 +96,8 @@ base::Result<Plan> prepare(Graph graph, const PrepareOptions& options, const bas
 constexpr uint64_t padded_width(uint64_t width) {
     return (width + 15) / 16 * 16;
 }
+// Nodes that the rows family of kernels computes.
+bool uses_rows_kernels(OpKind kind);
 // Workspace bytes of a value in a step of that size; 0 for weights, constants, inputs and KV.
 size_t value_bytes(const Value& value, uint32_t tokens, uint32_t outputs);
 

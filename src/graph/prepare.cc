@@ -76,6 +76,11 @@ cost::NodeDesc describe(const Graph& graph, const Node& node,
         desc.rows = out.dims.front().factor;
         desc.columns = out.width();
     }
+    if (node.kind == OpKind::gather || node.kind == OpKind::combine) {
+        // Values of all experts of a row.
+        const uint64_t used = std::get<ExpertAttributes>(node.attributes).n_used;
+        (node.kind == OpKind::gather ? desc.rows : desc.columns) *= used;
+    }
     if (const auto* a = std::get_if<AttentionAttributes>(&node.attributes)) {
         desc.n_heads = a->n_heads;
         desc.n_kv_heads = a->n_kv_heads;
@@ -96,6 +101,10 @@ cost::NodeDesc describe(const Graph& graph, const Node& node,
             desc.format += (desc.format.empty() ? "" : "+") + format;
         }
     }
+    if (const auto* experts = std::get_if<ExpertAttributes>(&node.attributes)) {
+        desc.rows = desc.rows / experts->n_experts * experts->n_used;
+        desc.weight_bytes = desc.weight_bytes / experts->n_experts * experts->n_used;
+    }
     desc.arithmetic = in.type == ElementType::q8 ? cost::Arithmetic::int8 : cost::Arithmetic::f32;
     return desc;
 }
@@ -103,7 +112,8 @@ cost::NodeDesc describe(const Graph& graph, const Node& node,
 base::Result<PlanNode> plan_node(const Plan& plan, const Node& node) {
     PlanNode out;
     out.node = node;
-    const bool linear = node.kind == OpKind::linear || node.kind == OpKind::linear_swiglu;
+    const bool linear = node.kind == OpKind::linear || node.kind == OpKind::linear_gated ||
+                        node.kind == OpKind::expert_linear;
     if (linear) {
         HONE_TRY(out.segments,
                  select_segments(plan.graph.values[node.inputs[1]],
@@ -114,9 +124,7 @@ base::Result<PlanNode> plan_node(const Plan& plan, const Node& node) {
         out.variant = out.desc.format + "/" + out.segments[0].variant->name;
     } else if (node.kind == OpKind::rope_store || node.kind == OpKind::attend) {
         out.variant = plan.attention->name;
-    } else if (node.kind == OpKind::rms_norm || node.kind == OpKind::quantize ||
-               node.kind == OpKind::rms_norm_quantize || node.kind == OpKind::swiglu ||
-               node.kind == OpKind::add) {
+    } else if (uses_rows_kernels(node.kind)) {
         out.variant = plan.rows->name;
     } else {
         out.variant = "plain";

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "models/llama.h"
+#include "models/architecture.h"
 
 namespace hone::models {
 namespace {
@@ -35,12 +35,12 @@ base::Result<std::unique_ptr<Model>> Model::open(const std::string& path) {
     model->file_ = std::make_unique<formats::GgufFile>(std::move(file));
     const formats::GgufFile& gguf = *model->file_;
     HONE_TRY(const std::string_view architecture, gguf.get_string("general.architecture"));
-    if (architecture != "llama") {
-        return fail(ErrorCode::unsupported, "{}: architecture '{}' is not supported; known: llama",
-                    path, base::printable(architecture));
-    }
-    HONE_TRY(model->config_, read_llama_config(gguf));
-    HONE_TRY_STATUS(check_llama_tensors(gguf, model->config_));
+    const auto found = find_architecture(architecture);
+    if (!found) return fail(found.error().code, "{}: {}", path, found.error().message);
+    model->architecture_ = *found;
+    HONE_TRY(model->config_, model->architecture_->read_config(gguf));
+    HONE_TRY_STATUS(
+        check_tensors(gguf, model->config_, model->architecture_->tensors(model->config_)));
     model->path_ = path;
     model->file_bytes_ = gguf.size_bytes();
     for (const formats::GgufTensor& tensor : gguf.tensors()) {
@@ -91,7 +91,7 @@ base::Result<graph::Graph> Model::build_graph(uint32_t context) const {
         return fail(ErrorCode::invalid_argument, "{}: a context of {} is outside [1, {}]", path_,
                     context, config_.context_max);
     }
-    graph::Graph graph = build_llama_graph(*file_, config_, context);
+    graph::Graph graph = architecture_->build(*file_, config_, context);
     HONE_TRY_STATUS(graph::verify(graph));
     return graph;
 }

@@ -1,8 +1,8 @@
 // A loaded model: a model file turned into a vocabulary, a configuration and a graph.
 //
 // Opening reads metadata only; weights stay mapped until an executor packs them. Owns the mapped
-// file. One file per architecture (models/llama.cc) knows names and hyperparameters; nothing else
-// does. Thread rule: const after open.
+// file. One file per architecture (models/architecture.h) knows names and hyperparameters; nothing
+// else does. Thread rule: const after open.
 #pragma once
 
 #include <cstdint>
@@ -15,35 +15,13 @@
 #include "formats/gguf.h"
 #include "graph/graph.h"
 #include "graph/weight_source.h"
+#include "models/config.h"
 #include "tensor/dtype.h"
 #include "text/vocabulary.h"
 
 namespace hone::models {
 
-// Layers that share a window and so a page table. Window 0 = global.
-struct LayerGroup {
-    uint32_t window = 0;
-    std::vector<uint32_t> layers;
-};
-
-struct ModelConfig {
-    std::string architecture;
-    std::string name;
-    uint32_t n_layers = 0;
-    uint32_t n_embd = 0;
-    uint32_t n_heads = 0;
-    uint32_t n_kv_heads = 0;
-    uint32_t head_dim = 0;
-    uint32_t n_ff = 0;
-    uint32_t n_vocab = 0;
-    uint32_t context_max = 0;
-    float rms_epsilon = 1e-5f;
-    float rope_base = 10000.0f;
-    float rope_scale = 1.0f;  // linear position scaling factor, 1 = none
-    uint32_t rope_dims = 0;
-    bool tied_embeddings = false;
-    std::vector<LayerGroup> groups;
-};
+struct Architecture;
 
 class Model final : public graph::WeightSource {
   public:
@@ -69,6 +47,7 @@ class Model final : public graph::WeightSource {
     Model() = default;
 
     std::unique_ptr<formats::GgufFile> file_;
+    const Architecture* architecture_ = nullptr;
     ModelConfig config_;
     std::string path_;
     uint64_t file_bytes_ = 0;

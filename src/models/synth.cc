@@ -1,11 +1,13 @@
 #include "models/synth.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/random.h"
+#include "models/architecture.h"
 #include "models/synth_vocabulary.h"
 #include "tensor/codec.h"
 
@@ -24,9 +26,9 @@ constexpr uint32_t kHeadsMax = 1024;
 constexpr uint32_t kWidthMax = 1u << 20;
 constexpr uint32_t kContextMax = 1u << 24;
 constexpr float kRopeBase = 10000.0f;
-constexpr float kRmsEpsilon = 1e-5f;
-// How far norm weights stray from 1.
-constexpr float kNormSpread = 0.1f;
+constexpr float kNormEpsilon = 1e-5f;
+// How far norm weights stray from 1 and biases from 0.
+constexpr float kVectorSpread = 0.1f;
 
 // Noise of variance 1: the sum of four uniform 16-bit numbers (Irwin-Hall), centred. Its tails end
 // at 3.5 sigma, which suits quantized blocks, and it costs one draw and no transcendental function.
@@ -113,42 +115,89 @@ DType fitting_type(DType dtype, uint64_t columns) {
     }
 }
 
+// What the architecture's tensors follow from.
+ModelConfig config_of(const SynthSpec& spec) {
+    ModelConfig c;
+    c.architecture = spec.architecture;
+    c.n_layers = spec.n_layers;
+    c.n_embd = spec.n_embd;
+    c.n_heads = spec.n_heads;
+    c.n_kv_heads = spec.n_kv_heads;
+    c.head_dim = spec.head_dim != 0 ? spec.head_dim : spec.n_embd / spec.n_heads;
+    c.n_ff = spec.n_ff;
+    c.n_vocab = spec.n_vocab;
+    c.rope_dims = c.head_dim;
+    c.tied_embeddings = spec.tied_embeddings;
+    c.qkv_bias = spec.architecture == "qwen2";
+    if (spec.architecture == "gemma2") {
+        c.attention_soft_cap = 50.0f;
+        c.logit_soft_cap = 30.0f;
+    }
+    if (spec.architecture == "stablelm") c.rope_dims = c.head_dim / 4 / 2 * 2;
+    if (spec.architecture == "qwen3moe") {
+        c.n_experts = 8;
+        c.n_experts_used = 2;
+        c.n_ff_expert = spec.n_ff;
+    }
+    return c;
+}
+
 class SynthBuilder {
   public:
-    explicit SynthBuilder(const SynthSpec& spec)
-        : spec_(spec), head_dim_(spec.head_dim ? spec.head_dim : spec.n_embd / spec.n_heads) {}
+    explicit SynthBuilder(const SynthSpec& spec) : spec_(spec), config_(config_of(spec)) {}
 
     base::Result<GgufWriter> build() {
+        HONE_TRY(const Architecture* architecture, find_architecture(spec_.architecture));
         HONE_TRY(const SynthVocabulary vocabulary, make_synth_vocabulary(spec_.n_vocab));
         add_hyperparameters();
         add_vocabulary(vocabulary);
-        add_tensors();
+        add_tensors(*architecture);
         return std::move(writer_);
     }
 
   private:
+    std::string key(const char* name) const { return spec_.architecture + "." + name; }
+
     void add_hyperparameters() {
-        writer_.add_string("general.architecture", "llama");
+        writer_.add_string("general.architecture", spec_.architecture);
         writer_.add_string("general.name",
                            fmt::format("synth-{}-{}", spec_.n_layers, spec_.n_embd));
         writer_.add_u32("general.quantization_version", 2);
-        writer_.add_u32("llama.block_count", spec_.n_layers);
-        writer_.add_u32("llama.context_length", spec_.n_ctx);
-        writer_.add_u32("llama.embedding_length", spec_.n_embd);
-        writer_.add_u32("llama.feed_forward_length", spec_.n_ff);
-        writer_.add_u32("llama.attention.head_count", spec_.n_heads);
-        writer_.add_u32("llama.attention.head_count_kv", spec_.n_kv_heads);
-        writer_.add_f32("llama.attention.layer_norm_rms_epsilon", kRmsEpsilon);
-        writer_.add_u32("llama.rope.dimension_count", head_dim_);
-        writer_.add_f32("llama.rope.freq_base", kRopeBase);
-        writer_.add_u32("llama.vocab_size", spec_.n_vocab);
-        if (uint64_t{head_dim_} * spec_.n_heads != spec_.n_embd) {
-            writer_.add_u32("llama.attention.key_length", head_dim_);
-            writer_.add_u32("llama.attention.value_length", head_dim_);
+        writer_.add_u32(key("block_count"), spec_.n_layers);
+        writer_.add_u32(key("context_length"), spec_.n_ctx);
+        writer_.add_u32(key("embedding_length"), spec_.n_embd);
+        writer_.add_u32(key("feed_forward_length"), spec_.n_ff);
+        writer_.add_u32(key("attention.head_count"), spec_.n_heads);
+        writer_.add_u32(key("attention.head_count_kv"), spec_.n_kv_heads);
+        writer_.add_f32(key(layer_norms() ? "attention.layer_norm_epsilon"
+                                          : "attention.layer_norm_rms_epsilon"),
+                        kNormEpsilon);
+        writer_.add_u32(key("rope.dimension_count"), config_.rope_dims);
+        writer_.add_f32(key("rope.freq_base"), kRopeBase);
+        writer_.add_u32(key("vocab_size"), spec_.n_vocab);
+        if (config_.q_width() != spec_.n_embd) {
+            writer_.add_u32(key("attention.key_length"), config_.head_dim);
+            writer_.add_u32(key("attention.value_length"), config_.head_dim);
         }
         if (spec_.sliding_window > 0) {
-            writer_.add_u32("llama.attention.sliding_window", spec_.sliding_window);
-            writer_.add_u32("llama.attention.sliding_window_pattern", spec_.sliding_window_pattern);
+            writer_.add_u32(key("attention.sliding_window"), spec_.sliding_window);
+            writer_.add_u32(key("attention.sliding_window_pattern"), spec_.sliding_window_pattern);
+        }
+        add_own_hyperparameters();
+    }
+
+    bool layer_norms() const { return spec_.architecture == "stablelm"; }
+
+    // What only some architectures have.
+    void add_own_hyperparameters() {
+        if (config_.attention_soft_cap > 0) {
+            writer_.add_f32(key("attn_logit_softcapping"), config_.attention_soft_cap);
+            writer_.add_f32(key("final_logit_softcapping"), config_.logit_soft_cap);
+        }
+        if (config_.n_experts > 0) {
+            writer_.add_u32(key("expert_count"), config_.n_experts);
+            writer_.add_u32(key("expert_used_count"), config_.n_experts_used);
+            writer_.add_u32(key("expert_feed_forward_length"), config_.n_ff_expert);
         }
     }
 
@@ -167,55 +216,59 @@ class SynthBuilder {
         writer_.add_string("tokenizer.chat_template", vocabulary.chat_template);
     }
 
-    void add_tensors() {
+    void add_tensors(const Architecture& architecture) {
         const DType embedding_type = spec_.embedding_type.value_or(spec_.type);
-        const uint64_t q = uint64_t{spec_.n_heads} * head_dim_;
-        const uint64_t kv = uint64_t{spec_.n_kv_heads} * head_dim_;
-        add_matrix("token_embd.weight", embedding_type, spec_.n_embd, spec_.n_vocab);
-        add_norm("output_norm.weight");
-        if (!spec_.tied_embeddings) {
-            add_matrix("output.weight", embedding_type, spec_.n_embd, spec_.n_vocab);
-        }
-        vocabulary_done_ = true;
         base::Random first_layer = seeds_;
-        for (uint32_t layer = 0; layer < spec_.n_layers; ++layer) {
-            const std::string prefix = fmt::format("blk.{}.", layer);
-            if (spec_.plants.duplicate_layer && layer == 1) seeds_ = first_layer;
-            zero_outputs_ = spec_.plants.zero_layer && layer + 1 == spec_.n_layers;
-            add_norm(prefix + "attn_norm.weight");
-            add_matrix(prefix + "attn_q.weight", spec_.type, spec_.n_embd, q);
-            add_matrix(prefix + "attn_k.weight", spec_.type, spec_.n_embd, kv);
-            add_matrix(prefix + "attn_v.weight", spec_.type, spec_.n_embd, kv);
-            add_matrix(prefix + "attn_output.weight", spec_.type, q, spec_.n_embd);
-            add_norm(prefix + "ffn_norm.weight");
-            add_matrix(prefix + "ffn_gate.weight", spec_.type, spec_.n_embd, spec_.n_ff);
-            add_matrix(prefix + "ffn_up.weight", spec_.type, spec_.n_embd, spec_.n_ff);
-            add_matrix(prefix + "ffn_down.weight", spec_.type, spec_.n_ff, spec_.n_embd);
+        int layer = -1;
+        for (const ExpectedTensor& tensor : architecture.tensors(config_)) {
+            const int now = layer_of(tensor.name);
+            if (now != layer) {
+                layer = now;
+                if (layer == 0) first_layer = seeds_;
+                if (spec_.plants.duplicate_layer && layer == 1) seeds_ = first_layer;
+                zero_outputs_ =
+                    spec_.plants.zero_layer && layer + 1 == static_cast<int>(spec_.n_layers);
+            }
+            if (tensor.rows == 1) {
+                add_vector(tensor);
+            } else {
+                add_matrix(tensor, layer < 0 ? embedding_type : spec_.type, layer < 0);
+            }
         }
     }
 
-    void add_matrix(const std::string& name, DType dtype, uint64_t columns, uint64_t rows) {
-        const float deviation = 1.0f / std::sqrt(static_cast<float>(columns));
-        dtype = fitting_type(dtype, columns);
-        Fill fill{dtype, columns, 0.0f, deviation, seeds_.next_u64()};
+    // "blk.7.attn_q.weight": 7; -1 for a tensor of no layer.
+    static int layer_of(const std::string& name) {
+        return name.starts_with("blk.") ? std::atoi(name.c_str() + 4) : -1;
+    }
+
+    void add_matrix(const ExpectedTensor& tensor, DType dtype, bool vocabulary) {
+        const float deviation = 1.0f / std::sqrt(static_cast<float>(tensor.columns));
+        dtype = fitting_type(dtype, tensor.columns);
+        Fill fill{dtype, tensor.columns, 0.0f, deviation, seeds_.next_u64()};
         fill.denormals = spec_.plants.denormals;
         fill.zero_blocks = spec_.plants.zero_blocks;
-        fill.zero = zero_outputs_ &&
-                    (name.ends_with("attn_output.weight") || name.ends_with("ffn_down.weight"));
-        if (spec_.plants.duplicate_rows && !vocabulary_done_) fill.same_rows_from = rows - rows / 4;
-        writer_.add_tensor(name, dtype, {columns, rows}, noise_source(fill));
+        fill.zero = zero_outputs_ && (tensor.name.ends_with("attn_output.weight") ||
+                                      tensor.name.find("ffn_down") != std::string::npos);
+        if (spec_.plants.duplicate_rows && vocabulary) {
+            fill.same_rows_from = tensor.rows - tensor.rows / 4;
+        }
+        std::vector<uint64_t> dims = {tensor.columns, tensor.rows};
+        if (tensor.experts > 1) dims.push_back(tensor.experts);
+        writer_.add_tensor(tensor.name, dtype, dims, noise_source(fill));
     }
 
-    void add_norm(const std::string& name) {
+    // Norms stray from 1, biases from 0.
+    void add_vector(const ExpectedTensor& tensor) {
+        const float mean = tensor.name.ends_with(".bias") ? 0.0f : 1.0f;
         writer_.add_tensor(
-            name, DType::f32, {spec_.n_embd},
-            noise_source({DType::f32, spec_.n_embd, 1.0f, kNormSpread, seeds_.next_u64()}));
+            tensor.name, DType::f32, {tensor.columns},
+            noise_source({DType::f32, tensor.columns, mean, kVectorSpread, seeds_.next_u64()}));
     }
 
     const SynthSpec& spec_;
-    uint32_t head_dim_;
+    ModelConfig config_;
     base::Random seeds_{spec_.seed};
-    bool vocabulary_done_ = false;
     bool zero_outputs_ = false;
     GgufWriter writer_;
 };
@@ -226,10 +279,7 @@ Status check_range(const char* what, uint64_t value, uint64_t low, uint64_t high
 }
 
 Status check_spec(const SynthSpec& spec) {
-    if (spec.architecture != "llama") {
-        return fail(ErrorCode::unsupported, "cannot synthesize architecture '{}', only 'llama'",
-                    spec.architecture);
-    }
+    HONE_TRY_STATUS(find_architecture(spec.architecture));
     HONE_TRY_STATUS(check_range("the layer count", spec.n_layers, 1, kLayersMax));
     HONE_TRY_STATUS(check_range("the embedding width", spec.n_embd, 1, kWidthMax));
     HONE_TRY_STATUS(check_range("the head count", spec.n_heads, 1, kHeadsMax));

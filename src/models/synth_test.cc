@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "formats/gguf.h"
+#include "models/architecture.h"
 #include "models/model.h"
 #include "tensor/codec.h"
 #include "text/tokenizer.h"
@@ -132,6 +133,28 @@ TEST(Synth, EveryTypeOpensAsAModelWithAVocabulary) {
         const auto vocabulary = (*model)->vocabulary();
         ASSERT_TRUE(vocabulary) << vocabulary.error().message;
         EXPECT_TRUE(text::Tokenizer::create(*vocabulary));
+    }
+    std::filesystem::remove(path);
+}
+
+TEST(Synth, EveryArchitectureOpensWithAGraph) {
+    const std::string path = testing::TempDir() + "hone_synth_arch_" + std::to_string(getpid());
+    for (const Architecture& architecture : architectures()) {
+        SCOPED_TRACE(architecture.name);
+        for (const bool tied : {true, false}) {
+            const SynthSpec spec{.architecture = architecture.name,
+                                 .n_layers = 3,
+                                 .tied_embeddings = tied,
+                                 .sliding_window = 16,
+                                 .sliding_window_pattern = 2};
+            ASSERT_TRUE(write_synth(spec, path));
+            const auto model = Model::open(path);
+            ASSERT_TRUE(model) << model.error().message;
+            EXPECT_EQ((*model)->config().architecture, architecture.name);
+            EXPECT_EQ((*model)->config().tied_embeddings, tied);
+            const auto graph = (*model)->build_graph(64);
+            ASSERT_TRUE(graph) << graph.error().message;
+        }
     }
     std::filesystem::remove(path);
 }

@@ -119,7 +119,7 @@ std::vector<std::string> slices_of(const ExperimentOrder& order) {
 
 std::vector<std::string> kinds_of(const ExperimentOrder& order) {
     if (!order.subject.empty()) return {order.subject};
-    return {"linear", "linear_swiglu"};
+    return {"linear", "linear_gated"};
 }
 
 // A kind that the plan does not have is no error while another one is there.

@@ -59,10 +59,10 @@ def gap_of(hone, model, prompt, want, *options):
     return abs(ours[0] - max(theirs)) if ours and theirs else float("inf")
 
 
-def greedy_problems(hone, model, *options):
+def greedy_problems(hone, model, cases, *options):
     equal = 0
     apart = 0
-    for case in json.loads((GOLDEN / "greedy.json").read_text()):
+    for case in cases:
         prompt, want = case["prompt"], case["text"].rstrip()
         text = complete(hone, model, prompt, *options).stdout.decode(errors="replace")
         # The other tool shows the end of generation as a marker, cut from the golden text.
@@ -100,8 +100,9 @@ def main():
         print("FAILED: the model cannot be had" if reachable else "not run: no model and no registry")
         return 1 if reachable else 77
     problems = subprocess.run([sys.executable, ROOT / "tests/system/tokenize_test.py", hone, model]).returncode
-    problems += greedy_problems(hone, model)
-    problems += greedy_problems(hone, model, "--isa", "portable")
+    greedy = json.loads((GOLDEN / "greedy.json").read_text())
+    problems += greedy_problems(hone, model, greedy)
+    problems += greedy_problems(hone, model, greedy, "--isa", "portable")
     problems += determinism_problems(hone, model)
     print(f"{problems} problems")
     return 1 if problems else 0

@@ -29,31 +29,60 @@ int fuse_residual(Graph& graph) {
     return static_cast<int>(erased.size());
 }
 
+int fuse_norm_add(Graph& graph) {
+    const GraphIndex index(graph);
+    std::vector<uint32_t> erased;
+    for (Node& add : graph.nodes) {
+        if (add.kind != OpKind::add || add.inputs[0] == add.inputs[1]) continue;
+        for (const size_t side : {size_t{1}, size_t{0}}) {
+            const ValueId normed = add.inputs[side];
+            const ValueId residual = add.inputs[1 - side];
+            const Node* norm = index.producer_node(graph, normed);
+            const bool rows = graph.values[residual].type == ElementType::f32;
+            if (norm == nullptr || norm->kind != OpKind::rms_norm || !index.used_once(normed) ||
+                !rows) {
+                continue;
+            }
+            erased.push_back(index.producer[normed]);
+            add = Node{OpKind::rms_norm_add, norm->name,
+                       norm->layer,          {norm->inputs[0], norm->inputs[1], residual},
+                       add.outputs,          norm->attributes};
+            break;
+        }
+    }
+    erase_nodes(graph, erased);
+    return static_cast<int>(erased.size());
+}
+
 int fuse_norm_quantize(Graph& graph) {
     const GraphIndex index(graph);
     std::vector<uint32_t> erased;
     for (Node& node : graph.nodes) {
         if (node.kind != OpKind::quantize) continue;
         const Node* norm = index.producer_node(graph, node.inputs[0]);
-        if (norm == nullptr || norm->kind != OpKind::rms_norm || !index.used_once(node.inputs[0])) {
-            continue;
-        }
+        if (norm == nullptr || !index.used_once(node.inputs[0])) continue;
+        const bool layer = norm->kind == OpKind::layer_norm;
+        if (norm->kind != OpKind::rms_norm && !layer) continue;
         erased.push_back(index.producer[node.inputs[0]]);
-        node = Node{OpKind::rms_norm_quantize, norm->name, norm->layer, norm->inputs, node.outputs,
+        node = Node{layer ? OpKind::layer_norm_quantize : OpKind::rms_norm_quantize,
+                    norm->name,
+                    norm->layer,
+                    norm->inputs,
+                    node.outputs,
                     norm->attributes};
     }
     erase_nodes(graph, erased);
     return static_cast<int>(erased.size());
 }
 
-int fuse_swiglu_quantize(Graph& graph) {
+int fuse_gated_quantize(Graph& graph) {
     const GraphIndex index(graph);
     std::vector<uint32_t> erased;
     for (uint32_t n = 0; n < graph.nodes.size(); ++n) {
         const Node& node = graph.nodes[n];
         if (node.kind != OpKind::quantize) continue;
         const Node* product = index.producer_node(graph, node.inputs[0]);
-        if (product == nullptr || product->kind != OpKind::linear_swiglu ||
+        if (product == nullptr || product->kind != OpKind::linear_gated ||
             !index.used_once(node.inputs[0])) {
             continue;
         }

@@ -5,10 +5,24 @@
 namespace hone::graph {
 namespace {
 
-// Each row of the result depends on the same row of the inputs alone.
+// Each row of the result depends on the same row of the inputs alone (or, with experts, on those
+// that the row became).
 bool row_wise(OpKind kind) {
-    return kind == OpKind::linear || kind == OpKind::rms_norm || kind == OpKind::add ||
-           kind == OpKind::swiglu;
+    switch (kind) {
+        case OpKind::linear:
+        case OpKind::rms_norm:
+        case OpKind::layer_norm:
+        case OpKind::add:
+        case OpKind::gated:
+        case OpKind::soft_cap:
+        case OpKind::route:
+        case OpKind::gather:
+        case OpKind::expert_linear:
+        case OpKind::combine:
+            return true;
+        default:
+            return false;
+    }
 }
 
 // Nodes whose results are read only through the final selection, in any number of steps.
@@ -59,7 +73,7 @@ int last_position_logits(Graph& graph) {
             }
             input = selected_value[input];
         }
-        graph.values[node.outputs[0]].dims.front() = Dim{1, Symbol::outputs};
+        graph.values[node.outputs[0]].dims.front().symbol = Symbol::outputs;
         nodes.push_back(std::move(node));
         ++rewrites;
     }

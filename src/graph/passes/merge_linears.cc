@@ -66,7 +66,7 @@ bool try_merge_qkv(Graph& graph, const GraphIndex& index, uint32_t n,
 
 bool try_merge_gate_up(Graph& graph, const GraphIndex& index, uint32_t n,
                        std::vector<uint32_t>& merged) {
-    if (graph.nodes[n].kind != OpKind::swiglu) return false;
+    if (graph.nodes[n].kind != OpKind::gated) return false;
     const Node* gate = lone_linear(graph, index, graph.nodes[n].inputs[0]);
     const Node* up = lone_linear(graph, index, graph.nodes[n].inputs[1]);
     if (gate == nullptr || up == nullptr || gate == up || gate->inputs[0] != up->inputs[0]) {
@@ -76,13 +76,14 @@ bool try_merge_gate_up(Graph& graph, const GraphIndex& index, uint32_t n,
     const auto& up_parts = graph.values[up->inputs[1]].parts;
     if (gate_parts.size() != 1 || up_parts.size() != 1) return false;
     if (gate_parts[0].dtype != up_parts[0].dtype || gate_parts[0].rows % 32 != 0) return false;
-    Node& swiglu = graph.nodes[n];
-    for (const ValueId input : swiglu.inputs) merged.push_back(index.producer[input]);
+    Node& gated = graph.nodes[n];
+    for (const ValueId input : gated.inputs) merged.push_back(index.producer[input]);
     const ValueId x = gate->inputs[0];
-    const std::string name = swiglu.name;
+    const std::string name = gated.name;
     const ValueId weight =
         merged_weight(graph, {gate, up}, MergeStyle::interleave_32, name + ".weight");
-    swiglu = Node{OpKind::linear_swiglu, name, swiglu.layer, {x, weight}, swiglu.outputs, {}};
+    gated =
+        Node{OpKind::linear_gated, name, gated.layer, {x, weight}, gated.outputs, gated.attributes};
     return true;
 }
 
@@ -115,7 +116,8 @@ int quantize_activations(Graph& graph) {
     std::vector<Node> nodes;
     int rewrites = 0;
     for (Node& node : graph.nodes) {
-        if (node.kind == OpKind::linear || node.kind == OpKind::linear_swiglu) {
+        if (node.kind == OpKind::linear || node.kind == OpKind::linear_gated ||
+            node.kind == OpKind::expert_linear) {
             const auto& parts = graph.values[node.inputs[1]].parts;
             const Value x = graph.values[node.inputs[0]];
             if (x.type == ElementType::f32 && std::all_of(parts.begin(), parts.end(), quantized)) {

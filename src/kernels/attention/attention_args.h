@@ -26,6 +26,10 @@ struct RopeStoreArgs {
     RopeStyle style = RopeStyle::adjacent;
     uint32_t rope_dims = 0;          // leading dims of a head that rotate; even
     const float* cos_sin = nullptr;  // [position][rope_dims / 2][2] = cos, sin, from position 0
+    // RMSNorm of every q and k head before the rotation; null: none. Both [head_dim].
+    const float* q_norm = nullptr;
+    const float* k_norm = nullptr;
+    float norm_epsilon = 0.0f;
     KvView kv;
     // Work unit of this call: KV heads [kv_head_begin, kv_head_end) with their query groups.
     uint32_t kv_head_begin = 0;
@@ -51,6 +55,7 @@ struct AttendArgs {
     uint32_t n_tokens = 0;
     uint32_t first_position = 0;
     float scale = 1.0f;
+    float soft_cap = 0.0f;  // > 0: a scaled score s becomes soft_cap * tanh(s / soft_cap)
     KvView kv;
     // Work unit: tokens [token_begin, token_end) of the slice x one KV head with its query group.
     uint32_t token_begin = 0;

@@ -91,6 +91,7 @@ struct Work {
     float* total;        // [n_queries][state], of all chunks before
     uint32_t* begin;     // [n_queries], first visible position
     uint32_t* end;       // [n_queries], behind the last visible position
+    float soft_cap;      // of scores as exponents of 2; 0: none
     float* probability;  // [kTileRows][kPageTokens]
     float* k_page;       // [kStrips][dim][16]
     float* v_page;       // [kPageTokens][dim]
@@ -113,6 +114,7 @@ HWY_INLINE Work lay_out(const AttendArgs& args, size_t group) {
     w.dim = args.kv.layout.head_dim;
     w.n_queries = (args.token_end - args.token_begin) * group;
     w.state = w.dim + 2 * kUnit;
+    w.soft_cap = args.soft_cap * kLog2E;
     float* at = reinterpret_cast<float*>(args.scratch);
     const auto take = [&at](size_t n) {
         float* const taken = at;
@@ -183,11 +185,24 @@ HWY_INLINE void mask(V (&scores)[kPageVectors], int32_t first, int32_t begin, in
     }
 }
 
+// cap * tanh(s / cap) = cap * (1 - e) / (1 + e) with e = exp(-2 |s| / cap), the sign of s restored:
+// within 4e-7 of the cap.
+HWY_INLINE void cap(V (&scores)[kPageVectors], float limit) {
+    const V factor = hn::Set(d, -2.0f * kLog2E / limit);
+    const V one = hn::Set(d, 1.0f);
+    for (size_t v = 0; v < kPageVectors; ++v) {
+        const V e = exp2(hn::Mul(hn::Abs(scores[v]), factor));
+        const V t = hn::Div(hn::Sub(one, e), hn::Add(one, e));
+        scores[v] = hn::CopySign(hn::Mul(t, hn::Set(d, limit)), scores[v]);
+    }
+}
+
 // Turns the page's scores of one query into probabilities relative to the largest score so far,
 // and returns the factor by which everything summed before shrinks.
 HWY_INLINE float soften(const Work& w, size_t row, size_t first, float* scores) {
     V s[kPageVectors];
     for (size_t v = 0; v < kPageVectors; ++v) s[v] = hn::LoadU(d, scores + v * kLanes);
+    if (w.soft_cap > 0.0f) cap(s, w.soft_cap);
     if (w.begin[row] > first || w.end[row] < first + kPageTokens) {
         mask(s, static_cast<int32_t>(first), static_cast<int32_t>(w.begin[row]),
              static_cast<int32_t>(w.end[row]));

@@ -24,7 +24,11 @@ struct Shape {
     RopeStyle style = RopeStyle::adjacent;
     uint32_t rope_dims = 64;
     KvDtype dtype = KvDtype::f16;
+    bool head_norms = false;
+    float soft_cap = 0.0f;
 };
+
+constexpr float kNormEpsilon = 1e-6f;
 
 constexpr uint32_t kLayers = 2;
 constexpr uint32_t kLayer = 1;  // the one under test; the other must stay zero
@@ -46,6 +50,9 @@ class Sequence {
             const double angle = static_cast<double>(position) * std::pow(10000.0, -exponent);
             table_[i] = static_cast<float>(std::cos(angle));
             table_[i + 1] = static_cast<float>(std::sin(angle));
+        }
+        for (size_t i = 0; i < 2 * size_t{shape.dim}; ++i) {
+            norms_.push_back(1.0f + 0.3f * static_cast<float>(random.next_normal()));
         }
         reset();
     }
@@ -79,6 +86,11 @@ class Sequence {
         args.style = shape_.style;
         args.rope_dims = shape_.rope_dims;
         args.cos_sin = table_.data();
+        if (shape_.head_norms) {
+            args.q_norm = norm(false);
+            args.k_norm = norm(true);
+            args.norm_epsilon = kNormEpsilon;
+        }
         args.kv = view();
         // Two work units, as two threads would take them.
         args.kv_head_end = shape_.n_kv_heads / 2;
@@ -99,6 +111,7 @@ class Sequence {
         args.n_tokens = end - begin;
         args.first_position = begin;
         args.scale = scale();
+        args.soft_cap = shape_.soft_cap;
         args.kv = view();
         args.out_stride = size_t{args.n_heads} * shape_.dim;
         args.out = out_.data() + begin * args.out_stride;
@@ -127,6 +140,7 @@ class Sequence {
         args.n_tokens = 1;
         args.first_position = position;
         args.scale = scale();
+        args.soft_cap = shape_.soft_cap;
         args.kv = view();
         args.out_stride = size_t{args.n_heads} * shape_.dim;
         args.out = out_.data() + position * args.out_stride;
@@ -161,6 +175,8 @@ class Sequence {
     }
 
     float scale() const { return 1.0f / std::sqrt(static_cast<float>(shape_.dim)); }
+    // Weights of the norm of q heads or k heads [dim].
+    const float* norm(bool keys) const { return norms_.data() + (keys ? shape_.dim : 0); }
     const std::vector<float>& out() const { return out_; }
     std::vector<float>& qkv() { return qkv_; }
     std::vector<float>& original() { return original_; }
@@ -182,16 +198,31 @@ class Sequence {
     std::vector<float> original_;
     std::vector<float> qkv_;
     std::vector<float> table_;
+    std::vector<float> norms_;
     std::vector<float> out_;
     tensor::Buffer memory_;
     std::vector<std::byte*> pages_;
 };
 
-// A head of the original activations, rotated in double precision and, for K and V, rounded to f16.
-std::vector<double> exact_head(Sequence& s, const Shape& shape, uint32_t position, uint32_t head,
-                               bool rotate, bool round) {
+// A head of the original activations, normalized where the shape says so.
+std::vector<double> normed_head(Sequence& s, const Shape& shape, uint32_t position, uint32_t head) {
     const float* x = s.original().data() + position * s.stride() + head * shape.dim;
     std::vector<double> y(x, x + shape.dim);
+    const uint32_t n_heads = shape.n_kv_heads * shape.group;
+    if (!shape.head_norms || head >= n_heads + shape.n_kv_heads) return y;
+    double squares = 0.0;
+    for (const double v : y) squares += v * v;
+    const float* weight = s.norm(head >= n_heads);
+    const double factor = 1.0 / std::sqrt(squares / shape.dim + double{kNormEpsilon});
+    for (uint32_t d = 0; d < shape.dim; ++d) y[d] *= factor * double{weight[d]};
+    return y;
+}
+
+// The same rotated in double precision and, for K and V, rounded to f16.
+std::vector<double> exact_head(Sequence& s, const Shape& shape, uint32_t position, uint32_t head,
+                               bool rotate, bool round) {
+    const std::vector<double> x = normed_head(s, shape, position, head);
+    std::vector<double> y = x;
     const uint32_t pairs = rotate && shape.style != RopeStyle::none ? shape.rope_dims / 2 : 0;
     for (uint32_t i = 0; i < pairs; ++i) {
         const double angle = position * std::pow(10000.0, -2.0 * i / shape.rope_dims);
@@ -224,7 +255,9 @@ std::vector<double> exact_attention(Sequence& s, const Shape& shape, uint32_t po
         const auto k = exact_head(s, shape, j, n_heads + kv_head, true, true);
         double dot = 0.0;
         for (uint32_t d = 0; d < shape.dim; ++d) dot += q[d] * k[d];
-        score.push_back(dot * s.scale());
+        dot *= double{s.scale()};
+        score.push_back(shape.soft_cap > 0 ? shape.soft_cap * std::tanh(dot / shape.soft_cap)
+                                           : dot);
     }
     const double largest = *std::max_element(score.begin(), score.end());
     double sum = 0.0;
@@ -272,6 +305,9 @@ TEST_P(Attention, FollowsTheExactFormula) {
         {2, 3, 64, 0, RopeStyle::adjacent, 64, KvDtype::q8},
         {1, 4, 80, 21, RopeStyle::halves, 20, KvDtype::q8},
         {1, 1, 256, 0, RopeStyle::none, 256, KvDtype::q8},
+        {1, 4, 256, 24, RopeStyle::halves, 256, KvDtype::f16, true},
+        {2, 2, 64, 0, RopeStyle::adjacent, 64, KvDtype::f16, true, 1.5f},
+        {2, 3, 48, 0, RopeStyle::halves, 48, KvDtype::q8, false, 2.0f},
     };
     for (const Shape& shape : shapes) {
         SCOPED_TRACE(testing::Message() << "dim " << shape.dim << " group " << shape.group
@@ -292,7 +328,8 @@ TEST_P(Attention, SlicesAndTilesGiveTheSameBits) {
                             {1, 5, 64, 40},
                             {1, 2, 128, 3},
                             {2, 3, 64, 0, RopeStyle::adjacent, 64, KvDtype::q8},
-                            {1, 7, 80, 40, RopeStyle::halves, 64, KvDtype::q8}};
+                            {1, 7, 80, 40, RopeStyle::halves, 64, KvDtype::q8},
+                            {1, 4, 64, 0, RopeStyle::halves, 64, KvDtype::f16, true, 1.0f}};
     for (const Shape& shape : shapes) {
         SCOPED_TRACE(testing::Message() << "dim " << shape.dim << " group " << shape.group
                                         << " window " << shape.window);

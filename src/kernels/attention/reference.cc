@@ -25,6 +25,15 @@ void rotate(const RopeStoreArgs& args, const float* cos_sin, float* x) {
     }
 }
 
+// x / sqrt(mean(x^2) + epsilon) * weight, in place; nothing without weights.
+void normalize_head(const float* weight, float epsilon, uint32_t dim, float* x) {
+    if (weight == nullptr) return;
+    double squares = 0.0;
+    for (uint32_t d = 0; d < dim; ++d) squares += static_cast<double>(x[d]) * x[d];
+    const auto factor = static_cast<float>(1.0 / std::sqrt(squares / dim + epsilon));
+    for (uint32_t d = 0; d < dim; ++d) x[d] = x[d] * factor * weight[d];
+}
+
 uint16_t to_half(float x) {
     return tensor::f32_to_f16(std::clamp(x, -kHalfMax, kHalfMax));
 }
@@ -122,7 +131,9 @@ void attend_chunk(const AttendArgs& args, const float* q, size_t begin, size_t e
                 dot += q[d] * value_at(args.kv.layout, keys, key_index(dim, j, d), j);
             }
             const bool visible = first + j >= begin && first + j < end;
-            score[j] = visible ? dot * args.scale : -INFINITY;
+            float scaled = dot * args.scale;
+            if (args.soft_cap > 0.0f) scaled = args.soft_cap * std::tanh(scaled / args.soft_cap);
+            score[j] = visible ? scaled : -INFINITY;
             next = std::max(next, score[j]);
         }
         const float shrink = std::exp(s.largest - next);
@@ -191,12 +202,15 @@ void rope_and_store(const RopeStoreArgs& args) noexcept {
         const float* cos_sin = args.cos_sin + size_t{position} * args.rope_dims;
         for (uint32_t head = args.kv_head_begin; head < args.kv_head_end; ++head) {
             for (uint32_t g = 0; g < group; ++g) {
-                rotate(args, cos_sin, row + (head * group + g) * dim);
+                float* q = row + (head * group + g) * dim;
+                normalize_head(args.q_norm, args.norm_epsilon, dim, q);
+                rotate(args, cos_sin, q);
             }
             const float* k = row + (args.n_heads + head) * dim;
             const float* v = k + args.kv.layout.n_kv_heads * dim;
             float rotated[kHeadDimMax];
             std::copy(k, k + dim, rotated);
+            normalize_head(args.k_norm, args.norm_epsilon, dim, rotated);
             rotate(args, cos_sin, rotated);
             store(args, position, head, rotated, v);
         }

@@ -41,6 +41,28 @@ HWY_INLINE void rotate(const RopeStoreArgs& args, const float* cos_sin, const fl
     }
 }
 
+// y = x / sqrt(mean(x^2) + epsilon) * weight for one head, whose dims are whole vectors; a copy
+// without weights. y may be x.
+HWY_INLINE void normalize_head(const float* weight, float epsilon, size_t dim, const float* x,
+                               float* y) {
+    V factor = hn::Set(d, 1.0f);
+    if (weight != nullptr) {
+        V sum = hn::Zero(d);
+        for (size_t i = 0; i < dim; i += kLanes) {
+            const V v = hn::LoadU(d, x + i);
+            sum = hn::MulAdd(v, v, sum);
+        }
+        const V mean = hn::Div(hn::SumOfLanes(d, sum), hn::Set(d, static_cast<float>(dim)));
+        factor = hn::Div(factor, hn::Sqrt(hn::Add(mean, hn::Set(d, epsilon))));
+    }
+    for (size_t i = 0; i < dim; i += kLanes) {
+        const V v = hn::LoadU(d, x + i);
+        const V normed =
+            weight == nullptr ? v : hn::Mul(hn::Mul(v, factor), hn::LoadU(d, weight + i));
+        hn::StoreU(normed, d, y + i);
+    }
+}
+
 constexpr size_t kHeadDimMax = 256;
 
 // Codes in [-127, 127] and the scale that turns them back. Beyond the f16 range values saturate, as
@@ -79,8 +101,8 @@ HWY_INLINE void store(const RopeStoreArgs& args, const float* cos_sin, size_t po
     const size_t dim = args.kv.layout.head_dim;
     const size_t slot = position % kPageTokens;
     float rotated[kHeadDimMax];
-    for (size_t i = 0; i < dim; i += kLanes) hn::StoreU(hn::LoadU(d, k + i), d, rotated + i);
-    rotate(args, cos_sin, k, rotated);
+    normalize_head(args.k_norm, args.norm_epsilon, dim, k, rotated);
+    rotate(args, cos_sin, rotated, rotated);
     if (args.kv.layout.dtype == KvDtype::q8) {
         const auto scales = [dim](std::byte* page) {
             return reinterpret_cast<float*>(page + kPageTokens * dim);
@@ -111,6 +133,9 @@ void rope_and_store(const RopeStoreArgs& args) noexcept {
             float* row = args.qkv + token * args.qkv_stride;
             for (size_t g = 0; g < group; ++g) {
                 float* q = row + (head * group + g) * dim;
+                if (args.q_norm != nullptr) {
+                    normalize_head(args.q_norm, args.norm_epsilon, dim, q, q);
+                }
                 rotate(args, cos_sin, q, q);
             }
             const float* k = row + (args.n_heads + head) * dim;

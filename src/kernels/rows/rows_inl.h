@@ -44,14 +44,33 @@ HWY_INLINE V exp(V x) {
     return V{times_power(p.raw, n.raw)};
 }
 
-// The quotient by one Newton step on the reciprocal estimate (at least 11 bits, 22 after the step;
-// the next multiply-add removes what is left): half the time of a division, within 2e-7.
-HWY_INLINE V silu_times(V gate, V up) {
-    const V denominator = hn::Add(hn::Set(d, 1.0f), exp(hn::Neg(gate)));
+// 1 / (1 + e^-x). The quotient by one Newton step on the reciprocal estimate (at least 11 bits, 22
+// after the step; the next multiply-add removes what is left): half the time of a division, within
+// 2e-7.
+HWY_INLINE V sigmoid(V x) {
+    const V denominator = hn::Add(hn::Set(d, 1.0f), exp(hn::Neg(x)));
     const V estimate = hn::ApproximateReciprocal(denominator);
     const V error = hn::NegMulAdd(denominator, estimate, hn::Set(d, 1.0f));
-    const V inverse = hn::MulAdd(estimate, error, estimate);
-    return hn::Mul(hn::Mul(gate, inverse), up);
+    return hn::MulAdd(estimate, error, estimate);
+}
+
+// activation(gate) * up.
+template <GateActivation kActivation>
+HWY_INLINE V gated_product(V gate, V up) {
+    V inner = gate;
+    if constexpr (kActivation == GateActivation::gelu_tanh) {
+        constexpr float kLinear = 2 * 0.797884561f;  // 2 sqrt(2 / pi)
+        const V square = hn::Mul(gate, gate);
+        inner = hn::MulAdd(square, hn::Set(d, kLinear * 0.044715f), hn::Set(d, kLinear));
+        inner = hn::Mul(gate, inner);
+    }
+    return hn::Mul(hn::Mul(gate, sigmoid(inner)), up);
+}
+
+// tanh(z) = 2 sigmoid(2 z) - 1.
+HWY_INLINE V capped(V x, V cap, V twice_inverse) {
+    const V positive = sigmoid(hn::Mul(x, twice_inverse));
+    return hn::Mul(cap, hn::Sub(hn::Add(positive, positive), hn::Set(d, 1.0f)));
 }
 
 // Loads n < kLanes values, zeros behind them.
@@ -88,6 +107,45 @@ HWY_INLINE float inverse_rms(const float* x, float epsilon, size_t columns) {
 
 HWY_INLINE V normalize(const float* x, const float* weight, V factor) {
     return hn::Mul(hn::Mul(hn::LoadU(d, x), factor), hn::LoadU(d, weight));
+}
+
+// What layer_norm takes off every value of a row and what it then multiplies with.
+struct Center {
+    V mean;
+    V factor;
+};
+
+HWY_INLINE float mean_of(const float* x, size_t columns) {
+    V sum = hn::Zero(d);
+    size_t i = 0;
+    for (; i + kLanes <= columns; i += kLanes) sum = hn::Add(sum, hn::LoadU(d, x + i));
+    if (i < columns) sum = hn::Add(sum, load_some(x + i, columns - i));
+    return hn::GetLane(hn::SumOfLanes(d, sum)) / static_cast<float>(columns);
+}
+
+HWY_INLINE Center center_of(const float* x, float epsilon, size_t columns) {
+    const V mean = hn::Set(d, mean_of(x, columns));
+    V sum = hn::Zero(d);
+    size_t i = 0;
+    for (; i + kLanes <= columns; i += kLanes) {
+        const V v = hn::Sub(hn::LoadU(d, x + i), mean);
+        sum = hn::MulAdd(v, v, sum);
+    }
+    float squares = hn::GetLane(hn::SumOfLanes(d, sum));
+    for (; i < columns; ++i) {
+        const float v = x[i] - hn::GetLane(mean);
+        squares += v * v;
+    }
+    const V root = hn::Sqrt(hn::Set(d, squares / static_cast<float>(columns) + epsilon));
+    return {mean, hn::Div(hn::Set(d, 1.0f), root)};
+}
+
+HWY_INLINE V center(V x, V weight, V bias, const Center& c) {
+    return hn::MulAdd(hn::Mul(hn::Sub(x, c.mean), c.factor), weight, bias);
+}
+
+HWY_INLINE V load_bias(const float* bias, size_t i) {
+    return bias == nullptr ? hn::Zero(d) : hn::LoadU(d, bias + i);
 }
 
 // Quantizes the 32 values of one block. Maximum, division, product and rounding are each exact or
@@ -149,26 +207,104 @@ void rms_norm_quantize(const float* x, const float* weight, float epsilon, const
     }
 }
 
-void swiglu(const float* gate, const float* up, size_t n, float* y) noexcept {
+void rms_norm_add(const float* x, const float* weight, float epsilon, const float* residual,
+                  size_t columns, float* y) noexcept {
+    const V factor = hn::Set(d, inverse_rms(x, epsilon, columns));
+    size_t i = 0;
+    for (; i + kLanes <= columns; i += kLanes) {
+        const V normed = normalize(x + i, weight + i, factor);
+        hn::StoreU(hn::Add(hn::LoadU(d, residual + i), normed), d, y + i);
+    }
+    if (i == columns) return;
+    const V scaled = hn::Mul(load_some(x + i, columns - i), factor);
+    const V normed = hn::Mul(scaled, load_some(weight + i, columns - i));
+    store_some(hn::Add(load_some(residual + i, columns - i), normed), y + i, columns - i);
+}
+
+void layer_norm(const float* x, const float* weight, const float* bias, float epsilon,
+                size_t columns, float* y) noexcept {
+    const Center c = center_of(x, epsilon, columns);
+    size_t i = 0;
+    for (; i + kLanes <= columns; i += kLanes) {
+        const V v = center(hn::LoadU(d, x + i), hn::LoadU(d, weight + i), load_bias(bias, i), c);
+        hn::StoreU(v, d, y + i);
+    }
+    if (i == columns) return;
+    const size_t n = columns - i;
+    const V rest = bias == nullptr ? hn::Zero(d) : load_some(bias + i, n);
+    store_some(center(load_some(x + i, n), load_some(weight + i, n), rest, c), y + i, n);
+}
+
+void layer_norm_quantize(const float* x, const float* weight, const float* bias, float epsilon,
+                         const QuantizedRows& out, size_t row) noexcept {
+    const Center c = center_of(x, epsilon, out.columns);
+    for (size_t block = 0; block < out.columns / kBlock; ++block) {
+        V values[kVectors];
+        for (size_t i = 0; i < kVectors; ++i) {
+            const size_t at = block * kBlock + i * kLanes;
+            values[i] =
+                center(hn::LoadU(d, x + at), hn::LoadU(d, weight + at), load_bias(bias, at), c);
+        }
+        quantize_block(values, out, row, block);
+    }
+}
+
+namespace {
+
+template <GateActivation kActivation>
+HWY_INLINE void gate_row(const float* gate, const float* up, size_t n, float* y) {
     size_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
-        hn::StoreU(silu_times(hn::LoadU(d, gate + i), hn::LoadU(d, up + i)), d, y + i);
+        const V v = gated_product<kActivation>(hn::LoadU(d, gate + i), hn::LoadU(d, up + i));
+        hn::StoreU(v, d, y + i);
     }
     if (i == n) return;
-    const V rest = silu_times(load_some(gate + i, n - i), load_some(up + i, n - i));
+    const V rest = gated_product<kActivation>(load_some(gate + i, n - i), load_some(up + i, n - i));
     store_some(rest, y + i, n - i);
 }
 
-void swiglu_quantize(const float* gate, const float* up, size_t n, const QuantizedRows& out,
-                     size_t row, size_t column_begin) noexcept {
+template <GateActivation kActivation>
+HWY_INLINE void gate_blocks(const float* gate, const float* up, size_t n, const QuantizedRows& out,
+                            size_t row, size_t column_begin) {
     for (size_t begin = 0; begin < n; begin += kBlock) {
         V values[kVectors];
         for (size_t i = 0; i < kVectors; ++i) {
             const size_t at = begin + i * kLanes;
-            values[i] = silu_times(hn::LoadU(d, gate + at), hn::LoadU(d, up + at));
+            values[i] = gated_product<kActivation>(hn::LoadU(d, gate + at), hn::LoadU(d, up + at));
         }
         quantize_block(values, out, row, (column_begin + begin) / kBlock);
     }
+}
+
+}  // namespace
+
+void gated(GateActivation activation, const float* gate, const float* up, size_t n,
+           float* y) noexcept {
+    if (activation == GateActivation::silu) {
+        gate_row<GateActivation::silu>(gate, up, n, y);
+    } else {
+        gate_row<GateActivation::gelu_tanh>(gate, up, n, y);
+    }
+}
+
+void gated_quantize(GateActivation activation, const float* gate, const float* up, size_t n,
+                    const QuantizedRows& out, size_t row, size_t column_begin) noexcept {
+    if (activation == GateActivation::silu) {
+        gate_blocks<GateActivation::silu>(gate, up, n, out, row, column_begin);
+    } else {
+        gate_blocks<GateActivation::gelu_tanh>(gate, up, n, out, row, column_begin);
+    }
+}
+
+void soft_cap(const float* x, float cap, size_t n, float* y) noexcept {
+    const V limit = hn::Set(d, cap);
+    const V twice_inverse = hn::Set(d, 2.0f / cap);
+    size_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+        hn::StoreU(capped(hn::LoadU(d, x + i), limit, twice_inverse), d, y + i);
+    }
+    if (i == n) return;
+    store_some(capped(load_some(x + i, n - i), limit, twice_inverse), y + i, n - i);
 }
 
 void add(const float* x, size_t n, float* y) noexcept {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -200,28 +201,49 @@ TEST_P(Rows, FusedQuantizeEqualsTheTwoSteps) {
     }
 }
 
-TEST_P(Rows, SwigluFollowsTheReference) {
-    sweep([&](size_t n, size_t shift) {
-        Row gate(n, shift), up(n, shift), expected(n, 0), y(n, shift);
-        gate.fill_normal(random_, 8.0f);
-        up.fill_normal(random_, 2.0f);
-        reference_.swiglu(gate.data(), up.data(), n, expected.data());
-        kernel_.swiglu(gate.data(), up.data(), n, y.data());
-        for (size_t i = 0; i < n; ++i) {
-            ASSERT_NEAR(y[i], expected[i], 4e-6f * std::fabs(expected[i])) << gate[i];
-        }
-        kernel_.swiglu(gate.data(), up.data(), n, gate.data());
-        ASSERT_TRUE(same_bytes(gate.data(), y.data(), n)) << "in place";
-        ASSERT_TRUE(gate.guards_hold() && up.guards_hold() && y.guards_hold());
-    });
+constexpr GateActivation kActivations[] = {GateActivation::silu, GateActivation::gelu_tanh};
+
+TEST_P(Rows, GatedFollowsTheReference) {
+    for (const GateActivation activation : kActivations) {
+        sweep([&](size_t n, size_t shift) {
+            Row gate(n, shift), up(n, shift), expected(n, 0), y(n, shift);
+            // Beyond 4, gelu's exponent of 30 and more turns an ulp of the gate into several.
+            gate.fill_normal(random_, activation == GateActivation::silu ? 8.0f : 1.5f);
+            up.fill_normal(random_, 2.0f);
+            reference_.gated(activation, gate.data(), up.data(), n, expected.data());
+            kernel_.gated(activation, gate.data(), up.data(), n, y.data());
+            for (size_t i = 0; i < n; ++i) {
+                ASSERT_NEAR(y[i], expected[i], 6e-6f * std::fabs(expected[i])) << gate[i];
+            }
+            kernel_.gated(activation, gate.data(), up.data(), n, gate.data());
+            ASSERT_TRUE(same_bytes(gate.data(), y.data(), n)) << "in place";
+            ASSERT_TRUE(gate.guards_hold() && up.guards_hold() && y.guards_hold());
+        });
+    }
 }
 
-TEST_P(Rows, SwigluSaturatesQuietly) {
+// Against GELU's tanh form in double precision, absolutely: also where the reference's own rounding
+// counts.
+TEST_P(Rows, GeluIsWithinAMillionth) {
+    Row gate(4096, 0), up(4096, 0), y(4096, 0);
+    for (size_t i = 0; i < 4096; ++i) {
+        gate[i] = -12.0f + 24.0f * static_cast<float>(i) / 4095.0f, up[i] = 1.0f;
+    }
+    kernel_.gated(GateActivation::gelu_tanh, gate.data(), up.data(), 4096, y.data());
+    for (size_t i = 0; i < 4096; ++i) {
+        const double g = gate[i];
+        const double inner = std::sqrt(2.0 / M_PI) * (g + 0.044715 * g * g * g);
+        const double exact = 0.5 * g * (1.0 + std::tanh(inner));
+        ASSERT_NEAR(y[i], exact, 1e-6 + 5e-7 * std::fabs(exact)) << g;
+    }
+}
+
+TEST_P(Rows, GatedSaturatesQuietly) {
     const float gates[] = {-1000.0f, -104.0f, -88.5f, -87.0f, 0.0f, 87.0f, 88.5f, 1000.0f, 3e38f};
     for (const float gate : gates) {
         Row g(16, 0), up(16, 0), y(16, 0);
         for (size_t i = 0; i < 16; ++i) g[i] = gate, up[i] = 1.0f;
-        kernel_.swiglu(g.data(), up.data(), 16, y.data());
+        kernel_.gated(GateActivation::silu, g.data(), up.data(), 16, y.data());
         const double exact = gate / (1.0 + std::exp(-static_cast<double>(gate)));
         ASSERT_NEAR(y[3], exact, 4e-6 * std::fabs(exact) + 1e-35) << gate;
     }
@@ -236,7 +258,7 @@ TEST_P(Rows, ExponentialIsWithinTwoE7) {
             gate[i] = -static_cast<float>(begin + 0.05 * static_cast<double>(i) / 64.0) - 1e-3f;
             up[i] = 1.0f / gate[i];
         }
-        kernel_.swiglu(gate.data(), up.data(), 64, y.data());
+        kernel_.gated(GateActivation::silu, gate.data(), up.data(), 64, y.data());
         for (size_t i = 0; i < 64; ++i) {
             const double g = gate[i];
             const double exact = g / (1.0 + std::exp(-g)) * static_cast<double>(up[i]);
@@ -247,7 +269,7 @@ TEST_P(Rows, ExponentialIsWithinTwoE7) {
     EXPECT_LT(worst, 2e-7 + 3 * 6e-8);
 }
 
-TEST_P(Rows, SwigluQuantizeWritesItsBlocksOnly) {
+TEST_P(Rows, GatedQuantizeWritesItsBlocksOnly) {
     constexpr size_t kColumns = 192;
     for (const size_t begin : {0, 32, 96}) {
         for (const size_t n : {32, 64, 96}) {
@@ -255,8 +277,9 @@ TEST_P(Rows, SwigluQuantizeWritesItsBlocksOnly) {
             gate.fill_normal(random_, 3.0f);
             up.fill_normal(random_, 1.0f);
             Quantized out(kColumns), expected(kColumns), untouched(kColumns);
-            kernel_.swiglu_quantize(gate.data(), up.data(), n, out.rows, 1, begin);
-            kernel_.swiglu(gate.data(), up.data(), n, y.data());
+            kernel_.gated_quantize(GateActivation::gelu_tanh, gate.data(), up.data(), n, out.rows,
+                                   1, begin);
+            kernel_.gated(GateActivation::gelu_tanh, gate.data(), up.data(), n, y.data());
             for (size_t i = 0; i < kColumns; ++i) whole[i] = 0.0f;
             std::copy(y.data(), y.data() + n, whole.data() + begin);
             kernel_.quantize(whole.data(), expected.rows, 1);
@@ -273,6 +296,73 @@ TEST_P(Rows, SwigluQuantizeWritesItsBlocksOnly) {
             ASSERT_TRUE(same_bytes(out.rows.row_scale(1), untouched.rows.row_scale(1), begin / 32));
         }
     }
+}
+
+TEST_P(Rows, NormAndAddEqualsTheTwoSteps) {
+    sweep([&](size_t n, size_t shift) {
+        Row x(n, shift), weight(n, shift), residual(n, shift), steps(n, 0), y(n, shift);
+        x.fill_normal(random_, 3.0f);
+        weight.fill_normal(random_, 1.0f);
+        residual.fill_normal(random_, 1.0f);
+        kernel_.rms_norm(x.data(), weight.data(), 1e-6f, n, steps.data());
+        kernel_.add(residual.data(), n, steps.data());
+        kernel_.rms_norm_add(x.data(), weight.data(), 1e-6f, residual.data(), n, y.data());
+        ASSERT_TRUE(same_bytes(y.data(), steps.data(), n));
+        kernel_.rms_norm_add(x.data(), weight.data(), 1e-6f, residual.data(), n, residual.data());
+        ASSERT_TRUE(same_bytes(y.data(), residual.data(), n)) << "in place";
+        ASSERT_TRUE(x.guards_hold() && weight.guards_hold() && y.guards_hold());
+    });
+}
+
+TEST_P(Rows, LayerNormFollowsTheReference) {
+    sweep([&](size_t n, size_t shift) {
+        Row x(n, shift), weight(n, shift), bias(n, shift), expected(n, 0), y(n, shift);
+        x.fill_normal(random_, 3.0f);
+        for (size_t i = 0; i < n; ++i) x[i] += 5.0f;
+        weight.fill_normal(random_, 1.0f);
+        bias.fill_normal(random_, 1.0f);
+        for (const float* added :
+             {static_cast<const float*>(nullptr), std::as_const(bias).data()}) {
+            reference_.layer_norm(x.data(), weight.data(), added, 1e-5f, n, expected.data());
+            kernel_.layer_norm(x.data(), weight.data(), added, 1e-5f, n, y.data());
+            for (size_t i = 0; i < n; ++i) ASSERT_NEAR(y[i], expected[i], 3e-5f) << i;
+        }
+        kernel_.layer_norm(x.data(), weight.data(), bias.data(), 1e-5f, n, x.data());
+        ASSERT_TRUE(same_bytes(x.data(), y.data(), n)) << "in place";
+        ASSERT_TRUE(x.guards_hold() && weight.guards_hold() && bias.guards_hold());
+    });
+}
+
+TEST_P(Rows, FusedLayerNormQuantizeEqualsTheTwoSteps) {
+    for (const size_t columns : {32, 96, 576}) {
+        Row x(columns, 1), weight(columns, 3), bias(columns, 1), y(columns, 0);
+        Quantized fused(columns), steps(columns);
+        for (size_t row = 0; row < Quantized::kRows; ++row) {
+            x.fill_normal(random_, 2.0f);
+            weight.fill_normal(random_, 1.0f);
+            bias.fill_normal(random_, 1.0f);
+            const float* added = row == 1 ? nullptr : bias.data();
+            kernel_.layer_norm_quantize(x.data(), weight.data(), added, 1e-5f, fused.rows, row);
+            kernel_.layer_norm(x.data(), weight.data(), added, 1e-5f, columns, y.data());
+            kernel_.quantize(y.data(), steps.rows, row);
+        }
+        ASSERT_TRUE(same(fused.rows, steps.rows)) << columns;
+    }
+}
+
+TEST_P(Rows, SoftCapFollowsTheReference) {
+    sweep([&](size_t n, size_t shift) {
+        Row x(n, shift), expected(n, 0), y(n, shift);
+        for (const float spread : {1.0f, 30.0f, 1000.0f}) {
+            x.fill_normal(random_, spread);
+            reference_.soft_cap(x.data(), 30.0f, n, expected.data());
+            kernel_.soft_cap(x.data(), 30.0f, n, y.data());
+            for (size_t i = 0; i < n; ++i) ASSERT_NEAR(y[i], expected[i], 30.0f * 4e-6f) << x[i];
+        }
+        kernel_.soft_cap(x.data(), 30.0f, n, x.data());
+        ASSERT_TRUE(same_bytes(x.data(), y.data(), n)) << "in place";
+        ASSERT_TRUE(x.guards_hold() && y.guards_hold());
+    });
 }
 
 TEST_P(Rows, AddIsExact) {

@@ -4,11 +4,12 @@
 namespace hone::kernels {
 namespace {
 
-#define HONE_ROWS_LINE(name, isa)                                                              \
-    RowsVariant {                                                                              \
-#name, machine::Isa::isa, rows_##name::rms_norm, rows_##name::quantize,                \
-            rows_##name::rms_norm_quantize, rows_##name::swiglu, rows_##name::swiglu_quantize, \
-            rows_##name::add, rows_##name::argmax                                              \
+#define HONE_ROWS_LINE(name, isa)                                                               \
+    RowsVariant {                                                                               \
+#name, machine::Isa::isa, rows_##name::rms_norm, rows_##name::quantize,                 \
+            rows_##name::rms_norm_quantize, rows_##name::rms_norm_add, rows_##name::layer_norm, \
+            rows_##name::layer_norm_quantize, rows_##name::gated, rows_##name::gated_quantize,  \
+            rows_##name::soft_cap, rows_##name::add, rows_##name::argmax                        \
     }
 
 constexpr RowsVariant kVariants[] = {

@@ -1,0 +1,84 @@
+// The pieces that decoder architectures are made of, as nodes of a graph.
+//
+// An architecture's build function reads as its formulas: each method here is one of their terms
+// and takes the name that GGUF files give it. Names are "blk.<layer>.<name>", without the prefix
+// for layer -1. Not a description of any architecture: what a layer is made of, and in which order,
+// is said in the architecture's own file. Tensors must have been checked (check_tensors). Used from
+// one thread.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "formats/gguf.h"
+#include "graph/graph.h"
+#include "models/architecture.h"
+#include "models/config.h"
+
+namespace hone::models {
+
+class Decoder {
+  public:
+    Decoder(const formats::GgufFile& file, const ModelConfig& config, uint32_t context);
+
+    // Rows of token_embd times `scale`.
+    graph::ValueId embedding(float scale = 1.0f);
+    graph::ValueId rms_norm(const std::string& name, int layer, graph::ValueId x);
+    // With the bias <name>.bias.
+    graph::ValueId layer_norm(const std::string& name, int layer, graph::ValueId x);
+    graph::ValueId linear(const std::string& name, int layer, graph::ValueId x);
+    graph::ValueId add(const std::string& name, int layer, graph::ValueId a, graph::ValueId b);
+
+    // attn_q, attn_k and attn_v of h side by side, with their biases where the model has them.
+    graph::ValueId qkv(int layer, graph::ValueId h);
+    // Rotation, cache, softmax and attn_output. HeadNorms: attn_q_norm and attn_k_norm before the
+    // rotation.
+    enum class HeadNorms : uint8_t { no, yes };
+    graph::ValueId attention(int layer, graph::ValueId qkv, HeadNorms norms = HeadNorms::no);
+    // ffn_down of activation(ffn_gate x) * ffn_up x.
+    graph::ValueId gated_ffn(int layer, graph::ValueId x, kernels::GateActivation activation);
+
+    // The same where one tensor, ffn_up, holds the rows of the gate and then those of up.
+    graph::ValueId fused_gated_ffn(int layer, graph::ValueId x, kernels::GateActivation activation);
+
+    // The sum over the best experts of each row, chosen by ffn_gate_inp, of their gated layers,
+    // stacked in ffn_gate_exps, ffn_up_exps and ffn_down_exps.
+    graph::ValueId expert_ffn(int layer, graph::ValueId x, kernels::GateActivation activation);
+
+    // The head over normalized rows, the logits' soft cap, and the rows that are asked for.
+    graph::Graph finish(graph::ValueId normed);
+
+  private:
+    graph::ValueId weight(const std::string& name);
+    // Rows [first, first + count) of a stored matrix times x.
+    graph::ValueId linear_rows(const std::string& name, int layer, const std::string& stored,
+                               uint64_t first, uint64_t count, graph::ValueId x);
+    graph::ValueId vectors(const std::string& name, const std::vector<std::string>& parts);
+    graph::ValueId input(const char* name, graph::ElementType type, graph::ValueOrigin origin,
+                         graph::Symbol symbol);
+    graph::ValueId rope_table(const std::string& name, float base, float scale);
+    void add_rope_tables();
+    void add_attention_attributes(uint32_t group);
+
+    const formats::GgufFile& file_;
+    const ModelConfig& c_;
+    uint32_t context_;
+    graph::Graph graph_;
+    graph::ValueId tokens_ = 0;
+    graph::ValueId output_rows_ = 0;
+    std::vector<graph::ValueId> rope_tables_;              // per layer group
+    std::map<int, graph::AttentionAttributes> attention_;  // per layer
+};
+
+// Tensors that most decoders share, for Architecture::tensors.
+std::vector<ExpectedTensor> global_tensors(const ModelConfig& config);
+// attn_norm, attn_q, attn_k, attn_v and their biases, the norms of heads, attn_output.
+void add_attention_tensors(const ModelConfig& config, uint32_t layer, Decoder::HeadNorms norms,
+                           std::vector<ExpectedTensor>& out);
+// ffn_norm (not with a parallel residual), ffn_gate, ffn_up, ffn_down.
+void add_gated_ffn_tensors(const ModelConfig& config, uint32_t layer,
+                           std::vector<ExpectedTensor>& out);
+std::string tensor_name(uint32_t layer, const char* name);
+
+}  // namespace hone::models

@@ -1,0 +1,48 @@
+#include "models/phi3.h"
+
+#include "models/decoder.h"
+#include "models/hyperparameters.h"
+
+namespace hone::models {
+
+using graph::ValueId;
+
+base::Result<ModelConfig> read_phi3_config(const formats::GgufFile& file) {
+    if (file.find_tensor("rope_factors_long.weight") != nullptr) {
+        return base::fail(base::ErrorCode::unsupported,
+                          "{}: rope scaling 'longrope' is not supported", file.name());
+    }
+    return read_config(file, {.architecture = "phi3"});
+}
+
+std::vector<ExpectedTensor> phi3_tensors(const ModelConfig& c) {
+    std::vector<ExpectedTensor> out = global_tensors(c);
+    for (uint32_t layer = 0; layer < c.n_layers; ++layer) {
+        const auto add = [&](const char* name, uint64_t columns, uint64_t rows = 1) {
+            out.push_back({tensor_name(layer, name), columns, rows});
+        };
+        add("attn_norm.weight", c.n_embd);
+        add("attn_qkv.weight", c.n_embd, c.q_width() + 2 * c.kv_width());
+        add("attn_output.weight", c.q_width(), c.n_embd);
+        add("ffn_norm.weight", c.n_embd);
+        add("ffn_up.weight", c.n_embd, 2 * uint64_t{c.n_ff});
+        add("ffn_down.weight", c.n_ff, c.n_embd);
+    }
+    return out;
+}
+
+graph::Graph build_phi3_graph(const formats::GgufFile& file, const ModelConfig& config,
+                              uint32_t context) {
+    Decoder d(file, config, context);
+    ValueId x = d.embedding();
+    for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
+        const ValueId h = d.rms_norm("attn_norm", layer, x);
+        x = d.add("attn_residual", layer, x, d.attention(layer, d.linear("attn_qkv", layer, h)));
+        const ValueId f = d.rms_norm("ffn_norm", layer, x);
+        x = d.add("ffn_residual", layer, x,
+                  d.fused_gated_ffn(layer, f, kernels::GateActivation::silu));
+    }
+    return d.finish(d.rms_norm("output_norm", -1, x));
+}
+
+}  // namespace hone::models

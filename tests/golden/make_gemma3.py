@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Writes gemma3.json: token ids and greedy text that llama.cpp gives for Gemma 3 270M.
+
+Usage: python3 make_gemma3.py BIN MODEL.gguf   (BIN: llama-tokenize and llama-completion of llama.cpp b11434, CPU;
+MODEL: what `scripts/model gemma3` prints)
+"corpus" follows tokenization_corpus.json: the ids with special tokens as text and parsed. "lines" are further lines of
+prose, code and data in several languages. "greedy" are 32 tokens for the prompts of make_greedy.py.
+"""
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+import make_greedy
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+SOURCES = ["README.md", "docs/ARCHITECTURE.md", "docs/course/en/*.md", "docs/course/zh/*.md", "src/text/*.cc",
+           "scripts/*", "tests/system/*.py", "src/report/page/*.js", "src/report/messages_zh.cc"]
+LINES = 150
+
+
+def tokenize(program, model, content, special):
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        command = [program, "-m", model, "-f", file.name, "--ids", "--no-escape", "--log-disable"]
+        answer = subprocess.run(command + ([] if special else ["--no-parse-special"]), check=True, capture_output=True)
+    return json.loads(answer.stdout)
+
+
+def some_lines():
+    lines = set()
+    for pattern in SOURCES:
+        for path in sorted(ROOT.glob(pattern)):
+            if path.is_file():
+                lines.update(line for line in path.read_text().splitlines() if len(line) > 20)
+    return random.Random(3).sample(sorted(lines), LINES)
+
+
+def complete(program, model, prompt):
+    text = subprocess.run(
+        [program, "-m", model, "-p", prompt, "-n", "32", "--temp", "0", "-no-cnv", "-t", "2", "--no-display-prompt",
+         "--no-escape"], check=True, capture_output=True, stdin=subprocess.DEVNULL).stdout.decode(errors="replace")
+    return text.removesuffix("\n\n\n").removesuffix("\n\n").removesuffix(" [end of text]")
+
+
+def main():
+    tools, model = pathlib.Path(sys.argv[1]), sys.argv[2]
+    tokenizer, completer = str(tools / "llama-tokenize"), str(tools / "llama-completion")
+    golden = {"greedy": [{"prompt": prompt, "text": complete(completer, model, prompt)}
+                         for prompt in make_greedy.PROMPTS]}
+    golden["lines"] = [{"text": line, "ids": tokenize(tokenizer, model, line.encode(), False)}
+                       for line in some_lines()]
+    golden["corpus"] = []
+    for entry in json.loads((HERE / "tokenization_corpus.json").read_text()):
+        content = bytes.fromhex(entry["hex"])
+        golden["corpus"].append({"name": entry["name"], "text": tokenize(tokenizer, model, content, False),
+                                 "special": tokenize(tokenizer, model, content, True)})
+    parts = [f'"{key}": [\n' + ",\n".join(json.dumps(entry) for entry in golden[key]) + "\n]" for key in golden]
+    (HERE / "gemma3.json").write_text("{" + ",\n".join(parts) + "}\n")
+    print(f"{len(golden['corpus'])} strings, {len(golden['lines'])} lines, {len(golden['greedy'])} completions")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Gemma 3 270M through the whole program: token ids and greedy text of another engine (tests/golden/gemma3.json),
+and what `hone run` says to a file without a chat format. Usage: gemma3_test.py HONE
+
+The model is $HONE_TEST_GEMMA or what `scripts/model gemma3` has fetched before: the test fetches nothing (253 MB).
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import model_test
+import tokenize_test
+
+GOLDEN = model_test.GOLDEN / "gemma3.json"
+
+
+def find_model():
+    model = os.environ.get("HONE_TEST_GEMMA", "")
+    if pathlib.Path(model).is_file():
+        return model
+    command = [model_test.ROOT / "scripts" / "model", "gemma3", "--cached"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def tokenization_problems(hone, model, golden):
+    corpus = json.loads((model_test.GOLDEN / "tokenization_corpus.json").read_text())
+    cases = [(entry["name"], bytes.fromhex(entry["hex"]), special, want[key])
+             for entry, want in zip(corpus, golden["corpus"], strict=True)
+             for key, special in (("text", False), ("special", True))]
+    cases += [(line["text"], line["text"].encode(), False, line["ids"]) for line in golden["lines"]]
+    wrong = 0
+    for name, content, special, want in cases:
+        ids = tokenize_test.tokenize(hone, model, content, special)
+        if ids != want:
+            wrong += 1
+            print(f"{name}: {ids} instead of {want}")
+    print(f"{len(cases)} encodings, {wrong} differ")
+    return wrong
+
+
+def no_chat_problems(hone, model):
+    """A base model without a format of its own is refused with the way out, and completes raw text."""
+    chat = subprocess.run([hone, "run", model, "-p", "Hello", "-n", "4"], capture_output=True, stdin=subprocess.DEVNULL)
+    if chat.returncode != 4 or b"--raw" not in chat.stderr:
+        print(f"a chat without a format: exit {chat.returncode}, {chat.stderr}")
+        return 1
+    return 0
+
+
+def main():
+    hone = sys.argv[1]
+    model = find_model()
+    if model is None:
+        print("not run: no Gemma model (HONE_TEST_GEMMA, or fetch it with `scripts/model gemma3`)")
+        return 77
+    golden = json.loads(GOLDEN.read_text())
+    problems = tokenization_problems(hone, model, golden)
+    problems += model_test.greedy_problems(hone, model, golden["greedy"])
+    problems += no_chat_problems(hone, model)
+    print(f"{problems} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
