@@ -27,6 +27,8 @@ set(HONE_PACKAGES_base nlohmann_json::nlohmann_json)
 set(HONE_PACKAGES_machine Threads::Threads)
 set(HONE_PACKAGES_text PkgConfig::PCRE2 PkgConfig::UTF8PROC)
 set(HONE_PACKAGES_kernels hwy::hwy)
+set(HONE_PACKAGES_ledger SQLite::SQLite3)
+set(HONE_PACKAGES_tune PkgConfig::TOMLPLUSPLUS)
 set(HONE_PACKAGES_cli CLI11::CLI11)
 
 function(hone_add_room room edges)

@@ -35,7 +35,9 @@ struct Metric {
 constexpr Metric kMetrics[] = {{"prefill_tokens_per_s", Test::prefill},
                                {"decode_tokens_per_s", Test::decode},
                                {"ttft_ms", Test::request},
-                               {"itl_ms", Test::request}};
+                               {"itl_ms", Test::request},
+                               {"latency_ms", Test::request},
+                               {"output_tokens_per_s", Test::request}};
 
 const Metric* find_metric(const std::string& name) {
     for (const Metric& metric : kMetrics) {
@@ -49,7 +51,7 @@ base::Status check_options(const AbOptions& options) {
         if (find_metric(name) != nullptr) continue;
         return fail(ErrorCode::invalid_argument,
                     "no metric '{}' (known: prefill_tokens_per_s, decode_tokens_per_s, ttft_ms, "
-                    "itl_ms)",
+                    "itl_ms, latency_ms, output_tokens_per_s)",
                     name);
     }
     auto sorted = options.metrics;
@@ -124,7 +126,8 @@ class Contender {
             RequestRunner::create(session.config(), session.executor(), session.tokenizer(), clock,
                                   {.sequences = static_cast<uint32_t>(side.batch),
                                    .positions = positions,
-                                   .prefix_cache = session.options().limits.prefix_cache}));
+                                   .prefix_cache = session.options().limits.prefix_cache,
+                                   .trim_padding = side.trim_padding}));
         contender.requests_->set_delay(StepDelay(clock, side.delay_share));
         return contender;
     }
@@ -150,23 +153,48 @@ class Contender {
           options_(&options),
           no_roofs_(std::make_unique<machine::MachineProfile>()) {}
 
-    base::Status visit_request(uint64_t round, const Conduct& conduct, Values& values) {
+    // Both sides, and all batch sizes of a run, read the same texts in a round.
+    std::vector<Prompt> prompts_of(uint64_t round) {
         std::vector<Prompt> prompts;
         for (int i = 0; i < batch_; ++i) {
-            const uint64_t seed = options_->seed + 1 + round * 64 + static_cast<uint64_t>(i);
-            prompts.push_back({make_prompt(*tokenizer_, options_->prompt_tokens, seed).text});
+            const uint64_t index = round * 64 + static_cast<uint64_t>(i);
+            if (options_->prompts.empty()) {
+                const uint64_t seed = options_->seed + 1 + index;
+                prompts.push_back({make_prompt(*tokenizer_, options_->prompt_tokens, seed).text});
+                continue;
+            }
+            const uint64_t number = round * static_cast<uint64_t>(batch_) + prompts.size();
+            const size_t at = number % options_->prompts.size();
+            // A repetition that only this comparison made is no saving.
+            if (at == 0) requests_->forget_prefixes();
+            prompts.push_back(options_->prompts[at]);
         }
+        return prompts;
+    }
+
+    base::Status visit_request(uint64_t round, const Conduct& conduct, Values& values) {
+        const std::vector<Prompt> prompts = prompts_of(round);
         HONE_TRY(const auto samples,
                  requests_->run_round(prompts, options_->output_tokens, nullptr, conduct));
+        const auto n = static_cast<double>(samples.size());
         double ttft_ns = 0;
+        double total_ns = 0;
+        double longest_ns = 0;
+        double tokens = 0;
         double gap_ns = 0;
         size_t gaps = 0;
         for (const measure::RequestSample& sample : samples) {
             ttft_ns += sample.ttft_ns;
+            total_ns += sample.total_ns;
+            longest_ns = std::max(longest_ns, sample.total_ns);
+            tokens += sample.output_tokens;
             for (const double gap : sample.token_gap_ns) gap_ns += gap;
             gaps += sample.token_gap_ns.size();
         }
-        values.emplace_back("ttft_ms", ttft_ns / static_cast<double>(samples.size()) * 1e-6);
+        values.emplace_back("ttft_ms", ttft_ns / n * 1e-6);
+        values.emplace_back("latency_ms", total_ns / n * 1e-6);
+        // They began together.
+        if (longest_ns > 0) values.emplace_back("output_tokens_per_s", tokens / longest_ns * 1e9);
         if (gaps > 0) values.emplace_back("itl_ms", gap_ns / static_cast<double>(gaps) * 1e-6);
         return {};
     }

@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "measure/comparison.h"
 #include "probe/conduct.h"
+#include "probe/prompt.h"
 #include "runtime/session.h"
 
 namespace hone::probe {
@@ -26,12 +27,14 @@ struct AbSide {
     int batch = 1;           // sequences side by side
     int depth = 0;           // tokens in the cache before decode steps; with batch 1 only
     double delay_share = 0;  // each step longer by this share: see probe/delay.h
+    bool trim_padding = false;
 };
 
 struct AbOptions {
     int prompt_tokens = 64;  // of a prefill test and of a request
     int output_tokens = 16;  // steps of a decode test and tokens of a request
-    // Of prefill_tokens_per_s, decode_tokens_per_s, ttft_ms, itl_ms.
+    // Of prefill_tokens_per_s, decode_tokens_per_s (rate tests) and ttft_ms, itl_ms, latency_ms,
+    // output_tokens_per_s (of requests).
     std::vector<std::string> metrics = {"prefill_tokens_per_s", "decode_tokens_per_s", "ttft_ms",
                                         "itl_ms"};
     double floor_percent = 1;     // changes below are noise to the user
@@ -40,6 +43,9 @@ struct AbOptions {
     std::string text = {};        // for quality, empty = built in
     std::string text_name = {};   // what to call it
     uint64_t seed = 1;
+    // Instead of texts from the seed, in order and from the start again, where the prefix cache is
+    // emptied; none longer than `prompt_tokens`.
+    std::vector<Prompt> prompts = {};
 };
 
 // Longest sequence that a session must allow for the tests and for quality.
