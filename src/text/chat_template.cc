@@ -61,11 +61,14 @@ base::Result<Value> from_json(TemplateContext& context, const Json& json, size_t
 }
 
 base::Result<Value> from_message(TemplateContext& context, const ChatMessage& message) {
+    if (message.fields->is_object() && message.fields->contains("role")) {
+        return from_json(context, message.fields, 0);
+    }
     ValueDict entries = {{Value::string("role"), Value::string(message.role)},
                          {Value::string("content"), Value::string(message.content)}};
     if (message.fields->is_object()) {
         for (const auto& [key, item] : message.fields->items()) {
-            if (key == "role" || key == "content") continue;
+            if (key == "content") continue;
             HONE_TRY(Value value, from_json(context, item, 0));
             entries.emplace_back(Value::string(key), std::move(value));
         }

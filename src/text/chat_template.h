@@ -23,7 +23,9 @@ namespace hone::text {
 struct ChatMessage {
     std::string role;  // "system", "user", "assistant", ...
     std::string content;
-    base::JsonBox fields = base::JsonBox::object();  // further keys, such as tool_calls
+    // Further keys, such as tool_calls. With a "role" among them they are the whole message, in
+    // their order, and the two texts above are not looked at: content may be a list, or missing.
+    base::JsonBox fields = base::JsonBox::object();
 };
 
 struct ChatInput {
