@@ -15,15 +15,7 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-// Steps of one decode sample: enough for the caches to be in their usual state.
-constexpr int kDecodeSteps = 4;
-// Tokens of one prefill sample: a few tiles of every linear, and time for several rounds.
-constexpr int kPromptTokensMax = 32;
 constexpr size_t kSettingsMax = 8;
-
-int prompt_tokens(const ExperimentBench& bench) {
-    return std::min(bench.options.depth, kPromptTokensMax);
-}
 
 // One point of a sweep: an executor, the session's own or a second one, and what was measured.
 struct Contender {
@@ -62,10 +54,8 @@ bool all_settled(const std::vector<Contender>& contenders, const std::string& ba
 }
 
 double sweep_s(const ExperimentBench& bench, size_t settings) {
-    const double sample_ns =
-        bench.costs.prefill_token_ns * prompt_tokens(bench) + bench.costs.decode_ns * kDecodeSteps;
     const double samples = static_cast<double>(settings) * (1 + ExperimentBench::kRoundsWanted);
-    return bench.costs.open_s * static_cast<double>(settings - 1) + samples * sample_ns * 1e-9;
+    return bench.costs.open_s * static_cast<double>(settings - 1) + samples * sample_s(bench);
 }
 
 base::Result<std::vector<Contender>> open_contenders(const ExperimentBench& bench,
@@ -80,30 +70,11 @@ base::Result<std::vector<Contender>> open_contenders(const ExperimentBench& benc
         }
         graph::Executor& executor =
             contender.parts ? *contender.parts->executor : bench.session.executor();
-        const auto positions = static_cast<uint32_t>(prompt_tokens(bench) + kDecodeSteps);
+        const auto positions = static_cast<uint32_t>(sample_size(bench).positions());
         HONE_TRY(auto stepper, Stepper::create(bench.session.config(), executor, 1, positions));
         contender.stepper.emplace(std::move(stepper));
     }
     return contenders;
-}
-
-// One sample of both rates, per token: the prefill fills the cache that the decode steps continue.
-void measure_once(const ExperimentBench& bench, base::Random& random, Contender& contender,
-                  bool counts) {
-    Stepper& stepper = *contender.stepper;
-    const uint32_t vocab = stepper.executor().vocab();
-    const auto prompt = random_tokens(random, vocab, static_cast<size_t>(prompt_tokens(bench)));
-    const auto steps = random_tokens(random, vocab, kDecodeSteps);
-    stepper.clear();
-    const double prefill_ns = bench.time_ns([&] { stepper.prefill(0, prompt); });
-    const double decode_ns = bench.time_ns([&] {
-        for (size_t i = 0; i < steps.size(); ++i) {
-            stepper.decode(std::span(steps).subspan(i, 1));
-        }
-    });
-    if (!counts || prefill_ns <= 0 || decode_ns <= 0) return;
-    contender.point.prefill_ns.push_back(prefill_ns / static_cast<double>(prompt.size()));
-    contender.point.decode_ns.push_back(decode_ns / kDecodeSteps);
 }
 
 base::Result<cost::Sweep> run_sweep(const ExperimentBench& bench, const SweepPlan& plan,
@@ -115,16 +86,21 @@ base::Result<cost::Sweep> run_sweep(const ExperimentBench& bench, const SweepPla
     base::Random random(bench.options.seed);
     for (Contender& contender : contenders) {
         HONE_TRY_STATUS(bench.conduct.check());
-        measure_once(bench, random, contender, false);
+        cost::SweepPoint warm_up;
+        measure_sample(bench, *contender.stepper,
+                       draw_sample(bench, random, contender.stepper->executor().vocab()), warm_up);
     }
     size_t first = 0;
     HONE_TRY_STATUS(bench.rounds(
         box,
         [&]() -> base::Status {
+            const SampleTokens tokens =
+                draw_sample(bench, random, bench.session.executor().vocab());
             // Each round starts with another, so that none always follows the same one.
             for (size_t i = 0; i < contenders.size(); ++i) {
                 HONE_TRY_STATUS(bench.conduct.check());
-                measure_once(bench, random, contenders[(first + i) % contenders.size()], true);
+                Contender& contender = contenders[(first + i) % contenders.size()];
+                measure_sample(bench, *contender.stepper, tokens, contender.point);
             }
             ++first;
             return {};
@@ -221,6 +197,28 @@ ExperimentOutcome isa_sweep(const ExperimentBench& bench, const ExperimentOrder&
     return ExperimentResults{cost::to_experiment(sweep)};
 }
 
+// Of one family of kernels; the run's own choice is called as it was given, or "chosen".
+ExperimentOutcome variant_sweep(const ExperimentBench& bench, const ExperimentOrder& order,
+                                const TimeBox& box) {
+    const runtime::LoadOptions& own = bench.session.options();
+    const auto is_family = [&](const auto& choice) { return choice.first == order.subject; };
+    const auto given = std::find_if(own.variants.begin(), own.variants.end(), is_family);
+    const std::string baseline = given == own.variants.end() ? "chosen" : given->second;
+    if (order.settings.empty() || order.settings.size() >= kSettingsMax) {
+        return fail(ErrorCode::invalid_argument, "{} variants to measure", order.settings.size());
+    }
+    SweepPlan plan{"variant_sweep", order.subject, baseline, {{baseline, own}}};
+    for (const std::string& setting : order.settings) {
+        if (setting == baseline) continue;
+        runtime::LoadOptions options = own;
+        std::erase_if(options.variants, is_family);
+        options.variants.emplace_back(order.subject, setting);
+        plan.settings.emplace_back(setting, options);
+    }
+    HONE_TRY(const cost::Sweep sweep, run_sweep(bench, plan, box));
+    return ExperimentResults{cost::to_experiment(sweep)};
+}
+
 ExperimentOutcome pass_ablation(const ExperimentBench& bench, const ExperimentOrder& order,
                                 const TimeBox& box) {
     const std::vector<measure::PassRun>& passes = bench.session.plan().passes;
@@ -251,6 +249,9 @@ double thread_sweep_s(const ExperimentBench& bench, const ExperimentOrder& order
 }
 double isa_sweep_s(const ExperimentBench& bench, const ExperimentOrder& order) {
     return sweep_s(bench, std::max<size_t>(2, order.settings.size()));
+}
+double variant_sweep_s(const ExperimentBench& bench, const ExperimentOrder& order) {
+    return sweep_s(bench, order.settings.size() + 1);
 }
 double pass_ablation_s(const ExperimentBench& bench, const ExperimentOrder&) {
     return sweep_s(bench, 2);

@@ -77,10 +77,11 @@ struct ExperimentBench {
     StepCosts costs = {};
 
     // Fewer than three rounds have no median worth the name; six are the fewest that give it an
-    // interval; with more than 24 the interval no longer shrinks by anything that matters.
+    // interval. Rounds of a small model take a millisecond, and on a busy machine it takes hundreds
+    // of pairs before a change by a few percent shows; the record bounds them.
     static constexpr int kRoundsMin = 3;
     static constexpr int kRoundsWanted = 6;
-    static constexpr int kRoundsMax = 24;
+    static constexpr int kRoundsMax = 240;
 
     // Calls round() while the box is open, for the wanted rounds also a little longer, and
     // kRoundsMin times in any case, unless the whole budget is over; ends early when, after the
@@ -108,6 +109,27 @@ struct ExperimentBench {
         return static_cast<double>(clock.now_ns() - begin_ns);
     }
 };
+
+// One sample of both rates: a prompt, and the decode steps that continue it.
+struct SampleTokens {
+    std::vector<int32_t> prompt;
+    std::vector<int32_t> steps;
+};
+struct SampleSize {
+    int prompt_tokens = 0;
+    int decode_steps = 0;
+    int positions() const { return prompt_tokens + decode_steps; }
+};
+
+// experiment_sample.cc
+// As long a prompt as the run's own where that takes no time, and steps enough for a few
+// milliseconds, so that neither the clock nor one preemption makes a sample.
+SampleSize sample_size(const ExperimentBench& bench);
+double sample_s(const ExperimentBench& bench);
+SampleTokens draw_sample(const ExperimentBench& bench, base::Random& random, uint32_t vocab);
+// Adds the times per token to the point, unless the clock did not move.
+void measure_sample(const ExperimentBench& bench, Stepper& stepper, const SampleTokens& tokens,
+                    cost::SweepPoint& point);
 
 // exhausted when as many more executors of this model would take over half of the free memory.
 base::Status check_memory(const ExperimentBench& bench, size_t executors);
@@ -138,6 +160,9 @@ double thread_sweep_s(const ExperimentBench& bench, const ExperimentOrder& order
 ExperimentOutcome isa_sweep(const ExperimentBench& bench, const ExperimentOrder& order,
                             const TimeBox& box);
 double isa_sweep_s(const ExperimentBench& bench, const ExperimentOrder& order);
+ExperimentOutcome variant_sweep(const ExperimentBench& bench, const ExperimentOrder& order,
+                                const TimeBox& box);
+double variant_sweep_s(const ExperimentBench& bench, const ExperimentOrder& order);
 ExperimentOutcome pass_ablation(const ExperimentBench& bench, const ExperimentOrder& order,
                                 const TimeBox& box);
 double pass_ablation_s(const ExperimentBench& bench, const ExperimentOrder& order);

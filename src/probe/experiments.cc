@@ -39,6 +39,7 @@ constexpr Experiment kExperiments[] = {
     HONE_EXPERIMENT(null_graph),
     HONE_EXPERIMENT(cold_warm),
     HONE_EXPERIMENT(isa_sweep),
+    HONE_EXPERIMENT(variant_sweep),
     HONE_EXPERIMENT(pass_ablation),
 };
 

@@ -225,6 +225,18 @@ TEST_F(ExperimentsTest, IsaSweepNeedsTwoLevels) {
     EXPECT_EQ(sweep->baseline, machine::isa_name(session_->plan().options.isa));
 }
 
+TEST_F(ExperimentsTest, VariantSweepTriesKernelsOfOneFamily) {
+    const ExperimentResult result = run_one({"variant_sweep", "linear", "", {"portable"}});
+    ASSERT_TRUE(result.valid) << result.note;
+    const auto sweep = cost::as_sweep(result);
+    ASSERT_TRUE(sweep.has_value());
+    EXPECT_EQ(sweep->baseline, "chosen");
+    ASSERT_EQ(sweep->points.size(), 2u);
+    EXPECT_EQ(sweep->points[1].setting, "portable");
+    EXPECT_FALSE(run_one({"variant_sweep", "linear", "", {"no_such_kernel"}}).valid);
+    EXPECT_FALSE(run_one({"variant_sweep", "linear", "", {}}).valid);
+}
+
 TEST_F(ExperimentsTest, ColdWarmReadsOrSaysWhyNot) {
     const ExperimentResult result = run_one({"cold_warm", "load", "", {}});
     if (result.valid) {
@@ -300,8 +312,8 @@ TEST_F(ExperimentsTest, EveryNameHasAnExperiment) {
     EXPECT_THAT(experiment_names(),
                 ::testing::UnorderedElementsAre(
                     "control", "weight_scan", "hot_copy", "compute_substitution", "delay_injection",
-                    "thread_sweep", "batch_sweep", "length_sweep", "ftz", "null_graph", "cold_warm",
-                    "isa_sweep", "pass_ablation"));
+                    "thread_sweep", "batch_sweep", "length_sweep", "variant_sweep", "ftz",
+                    "null_graph", "cold_warm", "isa_sweep", "pass_ablation"));
 }
 
 }  // namespace

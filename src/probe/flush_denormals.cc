@@ -8,9 +8,6 @@
 namespace hone::probe {
 namespace {
 
-constexpr int kDecodeSteps = 4;
-constexpr int kPromptTokensMax = 32;
-
 // Gives the team its own mode back, however the experiment ends.
 class ModeGuard {
   public:
@@ -25,17 +22,8 @@ class ModeGuard {
     bool before_;
 };
 
-struct Tokens {
-    std::vector<int32_t> prompt;
-    std::vector<int32_t> steps;
-};
-
-int prompt_tokens(const ExperimentBench& bench) {
-    return std::min(bench.options.depth, kPromptTokensMax);
-}
-
 // The logits of every step of the sample, row after row.
-std::vector<float> logits_of(Stepper& stepper, const Tokens& tokens) {
+std::vector<float> logits_of(Stepper& stepper, const SampleTokens& tokens) {
     std::vector<float> rows;
     const auto keep = [&](std::span<const float> logits) {
         rows.insert(rows.end(), logits.begin(), logits.end());
@@ -69,31 +57,15 @@ void compare(const std::vector<float>& off, const std::vector<float>& on, size_t
     }
 }
 
-void measure_into(const ExperimentBench& bench, Stepper& stepper, const Tokens& tokens,
-                  cost::SweepPoint& point) {
-    stepper.clear();
-    const double prefill_ns = bench.time_ns([&] { stepper.prefill(0, tokens.prompt); });
-    const double decode_ns = bench.time_ns([&] {
-        for (size_t i = 0; i < tokens.steps.size(); ++i) {
-            stepper.decode(std::span(tokens.steps).subspan(i, 1));
-        }
-    });
-    if (prefill_ns <= 0 || decode_ns <= 0) return;
-    point.prefill_ns.push_back(prefill_ns / static_cast<double>(tokens.prompt.size()));
-    point.decode_ns.push_back(decode_ns / kDecodeSteps);
-}
-
 }  // namespace
 
 ExperimentOutcome ftz(const ExperimentBench& bench, const ExperimentOrder&, const TimeBox& box) {
     graph::Executor& executor = bench.session.executor();
     machine::ThreadTeam& team = executor.team();
-    const auto positions = static_cast<uint32_t>(prompt_tokens(bench) + kDecodeSteps);
+    const auto positions = static_cast<uint32_t>(sample_size(bench).positions());
     HONE_TRY(Stepper stepper, Stepper::create(bench.session.config(), executor, 1, positions));
     base::Random random(bench.options.seed);
-    const Tokens tokens{
-        random_tokens(random, executor.vocab(), static_cast<size_t>(prompt_tokens(bench))),
-        random_tokens(random, executor.vocab(), kDecodeSteps)};
+    const SampleTokens tokens = draw_sample(bench, random, executor.vocab());
     const ModeGuard guard(team);
     cost::FlushDenormals result;
     result.baseline = guard.before() ? "on" : "off";
@@ -109,7 +81,7 @@ ExperimentOutcome ftz(const ExperimentBench& bench, const ExperimentOrder&, cons
         [&]() -> base::Status {
             for (const bool on : {on_first, !on_first}) {
                 team.set_flush_denormals(on);
-                measure_into(bench, stepper, tokens, on ? result.on : result.off);
+                measure_sample(bench, stepper, tokens, on ? result.on : result.off);
             }
             on_first = !on_first;
             return {};
@@ -122,10 +94,8 @@ ExperimentOutcome ftz(const ExperimentBench& bench, const ExperimentOrder&, cons
 }
 
 double ftz_s(const ExperimentBench& bench, const ExperimentOrder&) {
-    const double sample_ns =
-        bench.costs.prefill_token_ns * prompt_tokens(bench) + bench.costs.decode_ns * kDecodeSteps;
     // Two comparisons run every step twice.
-    return (4 + 2 * ExperimentBench::kRoundsWanted) * sample_ns * 1e-9;
+    return (4 + 2 * ExperimentBench::kRoundsWanted) * sample_s(bench);
 }
 
 }  // namespace hone::probe

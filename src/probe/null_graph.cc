@@ -11,6 +11,7 @@ namespace hone::probe {
 namespace {
 
 constexpr int kWalksPerSample = 8;
+constexpr size_t kNullRounds = 24;
 constexpr int kControlSteps = 4;
 // All that follows is judged by it, and it is cheap.
 constexpr int kControlRounds = 12;
@@ -42,7 +43,7 @@ ExperimentOutcome null_graph(const ExperimentBench& bench, const ExperimentOrder
             result.graph_ns.push_back(std::max(1.0, total_ns / kWalksPerSample));
             return {};
         },
-        [] { return false; }));
+        [&] { return result.graph_ns.size() >= kNullRounds; }));
     measure::ExperimentResult out = cost::to_experiment(result);
     out.subject = order.subject;
     const int barriers = executor.plan().barriers(1);
@@ -53,7 +54,7 @@ ExperimentOutcome null_graph(const ExperimentBench& bench, const ExperimentOrder
 
 double null_graph_s(const ExperimentBench& bench, const ExperimentOrder&) {
     // Nobody does anything: less than as many steps.
-    return ExperimentBench::kRoundsMax * bench.costs.decode_ns * 1e-9;
+    return kNullRounds * bench.costs.decode_ns * 1e-9;
 }
 
 ExperimentOutcome control(const ExperimentBench& bench, const ExperimentOrder&,
