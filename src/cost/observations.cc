@@ -133,6 +133,16 @@ ExperimentResult to_experiment(const InterferenceSeries& series) {
     return out;
 }
 
+ExperimentResult to_experiment(const LoadReads& reads) {
+    ExperimentResult out;
+    out.name = "load_reads";
+    out.parameters = {{"file_bytes", reads.file_bytes}};
+    out.values = Json::object();
+    store(out.values, "storage_bytes", reads.storage_bytes);
+    store(out.values, "major_faults", reads.major_faults);
+    return out;
+}
+
 ExperimentResult to_experiment(const Counters& counters) {
     ExperimentResult out;
     out.name = "counters";
@@ -201,6 +211,15 @@ std::optional<InterferenceSeries> as_interference(const ExperimentResult& experi
     return out;
 }
 
+std::optional<LoadReads> as_load_reads(const ExperimentResult& experiment) {
+    if (!usable(experiment, "load_reads")) return std::nullopt;
+    LoadReads out;
+    out.file_bytes = read_count(experiment.parameters, "file_bytes");
+    out.storage_bytes = read_optional_count(experiment.values, "storage_bytes");
+    out.major_faults = read_optional_count(experiment.values, "major_faults");
+    return out;
+}
+
 std::optional<Counters> as_counters(const ExperimentResult& experiment) {
     if (!usable(experiment, "counters")) return std::nullopt;
     Counters out;
@@ -226,6 +245,9 @@ std::optional<BandwidthProbe> find_bandwidth_probe(const measure::RunRecord& rec
 }
 std::optional<InterferenceSeries> find_interference(const measure::RunRecord& record) {
     return find_first(record, as_interference);
+}
+std::optional<LoadReads> find_load_reads(const measure::RunRecord& record) {
+    return find_first(record, as_load_reads);
 }
 std::optional<Counters> find_counters(const measure::RunRecord& record) {
     return find_first(record, as_counters);

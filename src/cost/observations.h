@@ -9,6 +9,7 @@
 //   weight_scan      values in the model file that cost time or do nothing
 //   bandwidth_probe  short readings of the read bandwidth between the requests of the run
 //   interference     what the rest of the machine did, in slices of the run
+//   load_reads       what loading the model fetched from storage
 //   counters         perf_event counters over the run's warm requests
 #pragma once
 
@@ -86,6 +87,13 @@ struct InterferenceSeries {
     std::optional<double> frequency_drift;  // |spin after / before - 1|
 };
 
+// What opening the model fetched from storage, as the kernel counts it.
+struct LoadReads {
+    uint64_t file_bytes = 0;
+    std::optional<uint64_t> storage_bytes;
+    std::optional<uint64_t> major_faults;
+};
+
 // Sums over all threads of the process from the first warm request to the end of the last.
 struct Counters {
     double wall_ns = 0;
@@ -104,17 +112,20 @@ struct Counters {
 measure::ExperimentResult to_experiment(const WeightScan& scan);
 measure::ExperimentResult to_experiment(const BandwidthProbe& probe);
 measure::ExperimentResult to_experiment(const InterferenceSeries& series);
+measure::ExperimentResult to_experiment(const LoadReads& reads);
 measure::ExperimentResult to_experiment(const Counters& counters);
 
 std::optional<WeightScan> as_weight_scan(const measure::ExperimentResult& experiment);
 std::optional<BandwidthProbe> as_bandwidth_probe(const measure::ExperimentResult& experiment);
 std::optional<InterferenceSeries> as_interference(const measure::ExperimentResult& experiment);
+std::optional<LoadReads> as_load_reads(const measure::ExperimentResult& experiment);
 std::optional<Counters> as_counters(const measure::ExperimentResult& experiment);
 
 // The first valid one.
 std::optional<WeightScan> find_weight_scan(const measure::RunRecord& record);
 std::optional<BandwidthProbe> find_bandwidth_probe(const measure::RunRecord& record);
 std::optional<InterferenceSeries> find_interference(const measure::RunRecord& record);
+std::optional<LoadReads> find_load_reads(const measure::RunRecord& record);
 std::optional<Counters> find_counters(const measure::RunRecord& record);
 
 }  // namespace hone::cost

@@ -96,6 +96,19 @@ TEST(Observations, SeriesSurviveTheRecord) {
     EXPECT_FALSE(find_bandwidth_probe(record)->quiet_ratio());
 }
 
+TEST(Observations, ReadsOfALoadSurviveTheRecord) {
+    measure::RunRecord record;
+    record.experiments.push_back(to_experiment(LoadReads{1000, 400, 7}));
+    const auto reads = find_load_reads(record);
+    ASSERT_TRUE(reads);
+    EXPECT_EQ(reads->file_bytes, 1000u);
+    EXPECT_EQ(reads->storage_bytes, 400u);
+    EXPECT_EQ(reads->major_faults, 7u);
+    record.experiments[0] = to_experiment(LoadReads{1000, std::nullopt, std::nullopt});
+    EXPECT_FALSE(find_load_reads(record)->storage_bytes);
+    EXPECT_FALSE(find_load_reads(measure::RunRecord{}));
+}
+
 TEST(Observations, CountersThatCannotBeReadAreAbsent) {
     measure::RunRecord record;
     Counters counters;

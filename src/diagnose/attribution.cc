@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "cost/predict.h"
+#include "diagnose/cold_start.h"
 #include "diagnose/disturbance.h"
 #include "diagnose/operator_class.h"
 #include "diagnose/waste.h"
-#include "measure/statistics.h"
 
 namespace hone::diagnose {
 namespace {
@@ -15,8 +15,8 @@ namespace {
 using cost::note;
 using measure::RunRecord;
 
-// A cold start that a warm one undercuts by this share was waiting for storage.
-constexpr double kColdSaving = 0.3;
+// Less waiting for storage than this is not worth a line.
+constexpr double kIoShareMin = 0.05;
 
 struct Shares {
     const RunRecord& record;
@@ -46,38 +46,18 @@ double stage_share(const Breakdown& breakdown, std::string_view id) {
     return stage == nullptr ? 0 : stage->share;
 }
 
-// A few faults belong to any process; a tenth of the model's file does not. One fault on a mapped
-// file fetches up to 128 KiB around it (Linux's default readahead).
-bool many_faults(const RunRecord& record, uint64_t faults) {
-    constexpr double kBytesPerFault = 128 * 1024;
-    const auto count = static_cast<double>(faults);
-    return count >= 10 &&
-           count * kBytesPerFault >= 0.1 * static_cast<double>(record.model.file_bytes);
-}
-
-// I/O when it took at least as long as reading from storage takes and a warm page cache would have
-// saved a good part of it; or when pages did come from storage.
+// I/O when pages did come from storage: the part that would have gone with the file in memory, as
+// far as an experiment says, else all of it.
 void attribute_cold(Shares& shares, const char* subject, double took_ns, double share,
                     std::vector<cost::Note> evidence) {
-    const uint64_t faults = shares.record.interference.major_faults.value_or(0);
-    const bool faulted = many_faults(shares.record, faults);
-    if (faulted) {
-        evidence.push_back(note("major_faults").with("faults", static_cast<int64_t>(faults)));
-    }
-    if (const auto cold_warm = cost::find_cold_warm(shares.record, subject)) {
-        const double cold = measure::median(cold_warm->cold_ns).value_or(0);
-        const double warm = measure::median(cold_warm->warm_ns).value_or(0);
-        evidence.push_back(note("cold_warm")
-                               .with("cold_ns", cold)
-                               .with("warm_ns", warm)
-                               .with("read_bytes", static_cast<int64_t>(cold_warm->bytes_read)));
-        const bool cold_here = faulted || took_ns >= 0.9 * cold;
-        const bool io = cold_here && (cold - warm) >= kColdSaving * took_ns;
-        return push(shares, subject, io ? Bottleneck::io : Bottleneck::startup_overhead, 0.9, share,
-                    std::move(evidence));
-    }
-    push(shares, subject, faulted ? Bottleneck::io : Bottleneck::startup_overhead,
-         faulted ? 0.7 : 0.6, share, std::move(evidence));
+    const ColdStart start = find_cold_start(shares.record, subject, took_ns);
+    evidence.insert(evidence.end(), start.evidence.begin(), start.evidence.end());
+    double io_share = start.from_storage ? 1 : 0;
+    if (start.left) io_share *= 1 - start.left->value;
+    if (io_share < kIoShareMin) io_share = 0;
+    const double sure = start.left ? 0.9 : start.from_storage ? 0.7 : 0.6;
+    push(shares, subject, Bottleneck::startup_overhead, sure, share * (1 - io_share), evidence);
+    push(shares, subject, Bottleneck::io, sure, share * io_share, std::move(evidence));
 }
 
 void attribute_load(Shares& shares) {

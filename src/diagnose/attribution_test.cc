@@ -6,6 +6,7 @@
 #include <numeric>
 #include <random>
 
+#include "cost/observations.h"
 #include "diagnose/diagnosis.h"
 #include "diagnose/fake_record.h"
 #include "diagnose/operator_class.h"
@@ -130,6 +131,31 @@ TEST(Attribution, WarmLoadIsStartup) {
     record.experiments.push_back(
         cost::to_experiment(cost::ColdWarm{"", {9e8, 9e8}, {1e7, 1e7}, 98'000'000}));
     EXPECT_EQ(class_of(diagnose(record), "load"), Bottleneck::startup_overhead);
+}
+
+TEST(Attribution, BytesFromStorageDecideWhetherALoadWasCold) {
+    RunRecord record = fake_record();
+    record.experiments.push_back(
+        cost::to_experiment(cost::ColdWarm{"load", {1e8, 1e8, 1e8}, {4e7, 4e7, 4e7}, 98'000'000}));
+    // As long as a cold one, but nothing came from storage: whatever it was, it was not that.
+    RunRecord warm = record;
+    warm.experiments.push_back(
+        cost::to_experiment(cost::LoadReads{record.model.file_bytes, 40'960, 0}));
+    EXPECT_EQ(class_of(diagnose(warm), "load"), Bottleneck::startup_overhead);
+    // The part that a warm start would not take is storage; packing is the rest.
+    record.experiments.push_back(cost::to_experiment(
+        cost::LoadReads{record.model.file_bytes, record.model.file_bytes, 900}));
+    const Diagnosis diagnosis = diagnose(record);
+    double io = 0;
+    double startup = 0;
+    for (const Attribution& item : diagnosis.attribution) {
+        if (item.subject != "load") continue;
+        (item.bottleneck == Bottleneck::io ? io : startup) += item.time_share;
+        EXPECT_FALSE(item.evidence.empty());
+    }
+    // Loading took 115 ms, 40 ms of which it takes from memory too; storage cost 60 ms.
+    EXPECT_NEAR(io / (io + startup), (75.0 + 60.0) / 2 / 115, 1e-3);
+    EXPECT_NEAR(total_share(diagnosis), 1, 1e-9);
 }
 
 TEST(Attribution, AFewFaultsAreNotIo) {

@@ -2,6 +2,7 @@
 
 #include "cost/predict.h"
 #include "diagnose/cards.h"
+#include "diagnose/cold_start.h"
 
 namespace hone::diagnose {
 namespace {
@@ -24,23 +25,15 @@ void add_warm_start(Cards& cards) {
     Decision card = flag_card("keep_warm", note("card_keep_warm"));
     // A matter of the system: no flag of a run keeps a file in memory between runs.
     card.available = false;
-    const auto cold_warm = cost::find_cold_warm(cards.record, "load");
-    if (!cold_warm) {
+    const ColdStart start = find_cold_start(cards.record, "load", *load->ns);
+    card.evidence = start.evidence;
+    if (!start.left) {
         card.reason = note("no_experiment").with("experiment", "cold_warm").with("setting", "load");
         cards.out.push_back(std::move(card));
         return;
     }
-    // Reading the file once is the least that loading waited; every pair gives one estimate.
-    std::vector<double> left;
-    const size_t pairs = std::min(cold_warm->cold_ns.size(), cold_warm->warm_ns.size());
-    for (size_t i = 0; i < pairs; ++i) {
-        const double saved = (cold_warm->cold_ns[i] - cold_warm->warm_ns[i]) / *load->ns;
-        left.push_back(1 - std::clamp(saved, 0.0, 0.99));
-    }
-    const auto [low, high] = std::minmax_element(left.begin(), left.end());
-    const cost::Ratio ratio{measure::median(left).value_or(1), *low, *high, false, 0};
-    card.predicted = predict_time(cards.record, "load_ms", ratio, cost::Provenance::interpolated);
-    card.evidence = {note("interleaved_pairs").with("n", pairs)};
+    card.predicted =
+        predict_time(cards.record, "load_ms", *start.left, cost::Provenance::interpolated);
     add_class_share(cards, card, Bottleneck::io);
     cards.out.push_back(std::move(card));
 }
@@ -48,14 +41,17 @@ void add_warm_start(Cards& cards) {
 // What the run would be without the disturbance that was watched.
 void add_quiet_machine(Cards& cards) {
     const Disturbance found = find_disturbance(cards.record, cards.breakdown);
-    const double prefill = (1 - found.lost_share) * (1 - found.traffic.prefill_share);
-    const double decode = (1 - found.lost_share) * (1 - found.traffic.decode_share);
-    if (1 - std::min(prefill, decode) < kDisturbedMin) return;
+    const auto left = [&](double traffic) { return (1 - found.lost_share) * (1 - traffic); };
+    const auto ratio = [&](double SliceShares::*slice, double traffic) {
+        return cost::Ratio{left(traffic), left(found.traffic_most.*slice),
+                           left(found.traffic_least.*slice), false, 0};
+    };
     cost::Simulation simulation;
     simulation.tier = cost::Provenance::interpolated;
     simulation.batch = std::max(1, cards.record.context.batch);
-    simulation.prefill = cost::Ratio{prefill, prefill, prefill, false, 0};
-    simulation.decode = cost::Ratio{decode, decode, decode, false, 0};
+    simulation.prefill = ratio(&SliceShares::prefill, found.traffic.prefill_share);
+    simulation.decode = ratio(&SliceShares::decode, found.traffic.decode_share);
+    if (1 - std::min(simulation.prefill->value, simulation.decode->value) < kDisturbedMin) return;
     Decision card = flag_card("quiet_machine", note("card_quiet_machine"));
     predict(cards, card, simulation);
     card.evidence.insert(card.evidence.end(), found.evidence.begin(), found.evidence.end());

@@ -59,32 +59,83 @@ void add_frequency(const RunRecord& record, Disturbance& out) {
     out.evidence.push_back(note("frequency_drift").with("drift_share", drift));
 }
 
-// A byte costs 1 / ratio of what it costs on a quiet machine; the difference is what traffic took.
-double traffic_ns(const OperatorRow& row, double ratio) {
-    if (!row.light.memory_ns || !row.light.memory_side()) return 0;
+// Bandwidth while it ran, over that of a quiet machine.
+struct TrafficRatios {
+    double middle = 1;
+    double least = 1;  // the least that others took, by the interval of the readings
+    double most = 1;   // against the best that this machine ever gave
+};
+
+std::optional<TrafficRatios> traffic_ratios(const RunRecord& record, double lost_share) {
+    const auto probe = cost::find_bandwidth_probe(record);
+    if (!probe || probe->gb_per_s.size() < kProbesMin) return std::nullopt;
+    const auto ratio = probe->quiet_ratio();
+    if (!ratio || *ratio <= 0) return std::nullopt;
+    const double now = *measure::median(probe->gb_per_s);
+    const auto interval = measure::percentile_interval(probe->gb_per_s, 0.5);
+    double best = *probe->quiet_gb_per_s;
+    for (const machine::BandwidthPoint& point : record.machine.bandwidth) {
+        const bool same = point.threads == probe->threads && point.operation == "read" &&
+                          point.gb_per_s == *probe->quiet_gb_per_s;
+        if (same) best = std::max(best, point.gb_per_s_best);
+    }
+    // The readings waited for their CPUs as well: that part is counted already.
+    const auto of = [&](double gb_per_s, double quiet) {
+        return std::min(1.0, gb_per_s / quiet / (1 - lost_share));
+    };
+    TrafficRatios out;
+    out.middle = of(now, *probe->quiet_gb_per_s);
+    out.least = of(interval ? interval->high : now, *probe->quiet_gb_per_s);
+    out.most = of(interval ? interval->low : now, best);
+    return out;
+}
+
+// The bytes alone: each costs 1 / ratio of what it costs on a quiet machine.
+double bytes_ns(const OperatorRow& row, double ratio) {
+    if (!row.light.memory_ns) return 0;
     return std::min(*row.light.memory_ns * (1 / ratio - 1), row.wall_ns * (1 - ratio));
 }
 
-void add_traffic(const RunRecord& record, const Breakdown& breakdown, Disturbance& out) {
-    const auto probe = cost::find_bandwidth_probe(record);
-    if (!probe || probe->gb_per_s.size() < kProbesMin) return;
-    if (!probe->quiet_ratio() || *probe->quiet_ratio() <= 0) return;
-    // The readings waited for their CPUs as well: that part is counted already.
-    const double ratio = std::min(1.0, *probe->quiet_ratio() / (1 - out.lost_share));
-    if (ratio > kQuietRatioMax) return;
-    double traffic[2] = {0, 0};
-    double wall[2] = {0, 0};
+// A prefetcher that falls behind stalls the arithmetic too: all of the time, where memory is the
+// nearer roof.
+double most_ns(const OperatorRow& row, double ratio) {
+    return row.light.memory_side() ? row.wall_ns * (1 - ratio) : bytes_ns(row, ratio);
+}
+
+double least_ns(const OperatorRow& row, double ratio) {
+    return row.light.memory_side() ? bytes_ns(row, ratio) : 0;
+}
+
+template <class RowNs>
+SliceShares shares_of(const Breakdown& breakdown, RowNs&& row_ns) {
+    SliceShares traffic;
+    SliceShares wall;
     for (const OperatorRow& row : breakdown.operators_by_slice) {
-        const size_t slice = row.slice == "decode" ? 1 : 0;
-        traffic[slice] += traffic_ns(row, ratio);
-        wall[slice] += row.wall_ns;
+        const bool decode = row.slice == "decode";
+        (decode ? traffic.decode : traffic.prefill) += row_ns(row);
+        (decode ? wall.decode : wall.prefill) += row.wall_ns;
     }
+    return {wall.prefill > 0 ? traffic.prefill / wall.prefill : 0,
+            wall.decode > 0 ? traffic.decode / wall.decode : 0};
+}
+
+void add_traffic(const RunRecord& record, const Breakdown& breakdown, Disturbance& out) {
+    const auto ratios = traffic_ratios(record, out.lost_share);
+    if (!ratios || ratios->middle > kQuietRatioMax) return;
+    const SliceShares middle = shares_of(breakdown, [&](const OperatorRow& row) {
+        return (least_ns(row, ratios->middle) + most_ns(row, ratios->middle)) / 2;
+    });
+    out.traffic_least =
+        shares_of(breakdown, [&](const OperatorRow& row) { return least_ns(row, ratios->least); });
+    out.traffic_most =
+        shares_of(breakdown, [&](const OperatorRow& row) { return most_ns(row, ratios->most); });
+    const auto probe = cost::find_bandwidth_probe(record);
     Waste& waste = out.traffic;
     waste.subject = "machine/memory_traffic";
     waste.bottleneck = Bottleneck::interference;
     waste.confidence = kConfidenceTraffic;
-    waste.prefill_share = wall[0] > 0 ? traffic[0] / wall[0] : 0;
-    waste.decode_share = wall[1] > 0 ? traffic[1] / wall[1] : 0;
+    waste.prefill_share = middle.prefill;
+    waste.decode_share = middle.decode;
     waste.evidence.push_back(note("memory_traffic")
                                  .with("now_gb_per_s", *measure::median(probe->gb_per_s))
                                  .with("quiet_gb_per_s", *probe->quiet_gb_per_s)

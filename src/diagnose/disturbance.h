@@ -15,11 +15,20 @@
 
 namespace hone::diagnose {
 
+struct SliceShares {
+    double prefill = 0;
+    double decode = 0;
+};
+
 struct Disturbance {
     double lost_share = 0;  // of everything's time: the CPU was not there
     std::vector<cost::Note> evidence;
-    // Time that operators waited longer for memory than on a quiet machine.
+    // Time that operators waited longer for memory than on a quiet machine. How much of an
+    // operator's time follows the bandwidth is not known: at least what its bytes take at the
+    // reader's speed, at most all of it; and the quiet machine may have been quieter still.
     Waste traffic;
+    SliceShares traffic_least;
+    SliceShares traffic_most;
 };
 
 Disturbance find_disturbance(const measure::RunRecord& record, const Breakdown& breakdown);

@@ -6,6 +6,7 @@
 #include "cost/experiments.h"
 #include "cost/observations.h"
 #include "diagnose/breakdown.h"
+#include "diagnose/cold_start.h"
 #include "machine/isa.h"
 
 namespace hone::diagnose {
@@ -135,7 +136,10 @@ void ask_lengths(const RunRecord& record, ExperimentPlan& plan) {
 
 void ask_cold(const RunRecord& record, const Breakdown& breakdown, ExperimentPlan& plan) {
     const Stage* load = breakdown.stage("load");
-    if (load != nullptr && load->share >= kLoadShareMin && !cost::find_cold_warm(record, "load")) {
+    const bool waited =
+        load != nullptr && load->ns && find_cold_start(record, "load", *load->ns).from_storage;
+    const bool long_load = load != nullptr && load->share >= kLoadShareMin;
+    if ((waited || long_load) && !cost::find_cold_warm(record, "load")) {
         ask(plan,
             {"cold_warm", "load", "", {}, note("ask_cold_warm").with("wall_share", load->share)});
     }

@@ -244,6 +244,9 @@ DisturbanceCounters read_disturbance(const std::string& root) {
         counters.throttled_ns = throttling->throttled_ns;
         counters.has_throttling = true;
     }
+    const auto io = read_system_text(root + "/proc/self/io");
+    const auto read_bytes = io ? value_of(*io, "read_bytes") : std::nullopt;
+    if (read_bytes) counters.storage_bytes = parse_count(*read_bytes);
     return counters;
 }
 

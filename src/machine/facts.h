@@ -5,6 +5,8 @@
 // value.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "machine/profile.h"
@@ -29,6 +31,9 @@ struct DisturbanceCounters {
     uint64_t throttled_periods = 0;  // by the control group's CPU quota
     double throttled_ns = 0;
     bool has_throttling = false;
+    // Fetched from storage on behalf of this process, read-ahead included; proc(5), read_bytes of
+    // /proc/self/io.
+    std::optional<uint64_t> storage_bytes;
 };
 DisturbanceCounters read_disturbance(const std::string& root = "");
 

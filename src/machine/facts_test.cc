@@ -119,6 +119,7 @@ TEST(Facts, EmptyTreeKeepsNeutralValues) {
     const DisturbanceCounters counters = read_disturbance(tree.root());
     EXPECT_FALSE(counters.has_steal);
     EXPECT_FALSE(counters.has_run_delay);
+    EXPECT_FALSE(counters.storage_bytes);
 }
 
 TEST(Facts, NonsenseKeepsNeutralValues) {
@@ -153,6 +154,7 @@ TEST(Facts, DisturbanceAddsUpThreads) {
     tree.put("/proc/stat", "cpu  100 10 50 800 20 1 4 15 90 0\ncpu0 1 2 3 4 5 6 7 8 9 0\n")
         .put("/proc/self/task/11/schedstat", "5000 700 3\n")
         .put("/proc/self/task/12/schedstat", "5000 300 3\n")
+        .put("/proc/self/io", "rchar: 1\nwchar: 2\nread_bytes: 8192\nwrite_bytes: 0\n")
         .put("/proc/self/stat",
              "11 (a (b) c) S 1 2 3 4 5 6 1234 7 56 8 9 10 11 12 20 0 2 0 100 1 2\n");
     const DisturbanceCounters counters = read_disturbance(tree.root());
@@ -163,6 +165,7 @@ TEST(Facts, DisturbanceAddsUpThreads) {
     EXPECT_DOUBLE_EQ(counters.run_delay_ns, 1000);
     EXPECT_EQ(counters.minor_faults, 1234u);
     EXPECT_EQ(counters.major_faults, 56u);
+    EXPECT_EQ(counters.storage_bytes, 8192u);
 }
 
 TEST(Facts, BudgetFallsBackStepByStep) {

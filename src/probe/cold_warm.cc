@@ -3,15 +3,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "base/json.h"
 #include "cost/experiments.h"
+#include "machine/facts.h"
 #include "measure/statistics.h"
 #include "probe/experiment_bench.h"
 
@@ -22,9 +21,6 @@ using base::ErrorCode;
 using base::fail;
 
 constexpr int kPairs = 3;
-constexpr size_t kChunkBytes = size_t{1} << 20;
-// Enough to see the storage, little enough for a slow one.
-constexpr uint64_t kReadBytesMax = uint64_t{256} << 20;
 // Of what was asked for, that must have come from storage for a reading to count as cold.
 constexpr double kColdShareMin = 0.5;
 
@@ -55,32 +51,9 @@ class File {
         return static_cast<double>(resident) / static_cast<double>(pages.size());
     }
 
-    // Reads the first `bytes`; returns what came.
-    uint64_t read_through(uint64_t bytes, std::vector<char>& buffer) const {
-        uint64_t done = 0;
-        while (done < bytes) {
-            const size_t want = static_cast<size_t>(std::min<uint64_t>(kChunkBytes, bytes - done));
-            const ssize_t got = pread(fd_, buffer.data(), want, static_cast<off_t>(done));
-            if (got <= 0) break;
-            done += static_cast<uint64_t>(got);
-        }
-        return done;
-    }
-
   private:
     int fd_;
 };
-
-// Bytes this process caused to be fetched from storage so far; nullopt where the kernel does not
-// say.
-std::optional<uint64_t> storage_bytes() {
-    std::ifstream in("/proc/self/io");
-    std::string line;
-    while (std::getline(in, line)) {
-        if (line.starts_with("read_bytes: ")) return std::strtoull(line.c_str() + 12, nullptr, 10);
-    }
-    return std::nullopt;
-}
 
 // A reading that found its pages in memory is no cold one.
 base::Status check_cold(const cost::ColdWarm& result, uint64_t bytes) {
@@ -106,29 +79,16 @@ base::Result<double> drop_and_time(const ExperimentBench& bench, const File& fil
         const double dropped = 1 - *resident;
         result.dropped_share = std::min(dropped, result.dropped_share.value_or(dropped));
     }
-    const auto before = storage_bytes();
+    const auto before = machine::read_disturbance().storage_bytes;
     const int64_t begin_ns = bench.clock.now_ns();
     HONE_TRY_STATUS(work());
     const auto ns = static_cast<double>(bench.clock.now_ns() - begin_ns);
-    const auto after = storage_bytes();
+    const auto after = machine::read_disturbance().storage_bytes;
     if (!before || !after) {
         return fail(ErrorCode::unavailable, "the kernel does not count reads from storage");
     }
     result.bytes_read = std::min(result.bytes_read, *after - *before);
     return ns;
-}
-
-// What reading the file costs, which is what loading waits for.
-base::Status measure_load(const ExperimentBench& bench, const File& file, uint64_t bytes,
-                          cost::ColdWarm& result) {
-    std::vector<char> buffer(kChunkBytes);
-    HONE_TRY(const double cold_ns, drop_and_time(bench, file, bytes, result, [&]() -> base::Status {
-                 (void)file.read_through(bytes, buffer);
-                 return {};
-             }));
-    result.cold_ns.push_back(cold_ns);
-    result.warm_ns.push_back(bench.time_ns([&] { (void)file.read_through(bytes, buffer); }));
-    return {};
 }
 
 // The first step of a model opened as the session was.
@@ -141,22 +101,27 @@ base::Result<double> first_step_ns(const ExperimentBench& bench, runtime::Sessio
     return bench.time_ns([&] { stepper.prefill(0, prompt); });
 }
 
-base::Status measure_first_run(const ExperimentBench& bench, const File& file, uint64_t bytes,
-                               cost::ColdWarm& result) {
+// The model opened as the session was, once from storage and once from memory: what that took, or
+// what the first step afterwards took.
+base::Status measure_pair(const ExperimentBench& bench, const File& file, uint64_t bytes,
+                          cost::ColdWarm& result) {
     HONE_TRY_STATUS(check_memory(bench, 1));
-    const std::string& path = bench.session.model().path();
-    const auto open = [&] {
-        return runtime::Session::open(path, bench.session.options(), bench.clock);
-    };
-    std::unique_ptr<runtime::Session> cold;
-    HONE_TRY_STATUS(drop_and_time(bench, file, bytes, result, [&]() -> base::Status {
-        HONE_TRY(cold, open());
+    std::unique_ptr<runtime::Session> session;
+    const auto open = [&]() -> base::Status {
+        HONE_TRY(session, runtime::Session::open(bench.session.model().path(),
+                                                 bench.session.options(), bench.clock));
         return {};
-    }));
-    HONE_TRY(const double cold_ns, first_step_ns(bench, *cold));
-    cold.reset();
-    HONE_TRY(const auto warm, open());
-    HONE_TRY(const double warm_ns, first_step_ns(bench, *warm));
+    };
+    const auto time_of = [&](double open_ns) -> base::Result<double> {
+        if (result.subject == "load") return open_ns;
+        return first_step_ns(bench, *session);
+    };
+    HONE_TRY(const double cold_open_ns, drop_and_time(bench, file, bytes, result, open));
+    HONE_TRY(const double cold_ns, time_of(cold_open_ns));
+    session.reset();
+    const int64_t begin_ns = bench.clock.now_ns();
+    HONE_TRY_STATUS(open());
+    HONE_TRY(const double warm_ns, time_of(static_cast<double>(bench.clock.now_ns() - begin_ns)));
     result.cold_ns.push_back(cold_ns);
     result.warm_ns.push_back(warm_ns);
     return {};
@@ -172,20 +137,18 @@ ExperimentOutcome cold_warm(const ExperimentBench& bench, const ExperimentOrder&
     }
     const File file(bench.session.model().path());
     if (!file.is_open()) return fail(ErrorCode::unavailable, "the model file cannot be read");
-    const uint64_t size = bench.session.model().file_bytes();
+    const uint64_t bytes = bench.session.model().file_bytes();
     std::error_code failure;
-    if (std::filesystem::file_size(bench.session.model().path(), failure) != size) {
+    if (std::filesystem::file_size(bench.session.model().path(), failure) != bytes) {
         return fail(ErrorCode::unsupported, "the model is not one file");
     }
-    const uint64_t bytes = first_run ? size : std::min(size, kReadBytesMax);
     cost::ColdWarm result;
     result.subject = first_run ? "first_run" : "load";
     result.bytes_read = UINT64_MAX;
     // Storage may be slow: one pair will do.
     for (int i = 0; i < kPairs && (i == 0 || box.open()); ++i) {
         HONE_TRY_STATUS(bench.conduct.check());
-        HONE_TRY_STATUS(first_run ? measure_first_run(bench, file, bytes, result)
-                                  : measure_load(bench, file, bytes, result));
+        HONE_TRY_STATUS(measure_pair(bench, file, bytes, result));
     }
     HONE_TRY_STATUS(check_cold(result, bytes));
     measure::ExperimentResult out = cost::to_experiment(result);
@@ -195,12 +158,11 @@ ExperimentOutcome cold_warm(const ExperimentBench& bench, const ExperimentOrder&
     return ExperimentResults{std::move(out)};
 }
 
-double cold_warm_s(const ExperimentBench& bench, const ExperimentOrder& order) {
-    // A slow disk of today, twice.
+double cold_warm_s(const ExperimentBench& bench, const ExperimentOrder&) {
+    // A slow disk of today, and two times the work of loading.
     constexpr double kBytesPerSecond = 400e6;
-    const uint64_t bytes = std::min(bench.session.model().file_bytes(), kReadBytesMax);
-    const double read_s = 2 * static_cast<double>(bytes) / kBytesPerSecond;
-    return order.subject == "first_run" ? read_s + 2e-3 * bench.session.load_ms() : read_s;
+    return static_cast<double>(bench.session.model().file_bytes()) / kBytesPerSecond +
+           2e-3 * bench.session.load_ms();
 }
 
 }  // namespace hone::probe

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cost/observations.h"
 #include "machine/facts.h"
 #include "machine/isa.h"
 #include "probe/ceilings.h"
@@ -51,6 +52,9 @@ void RunFrame::fill_facts() {
     record_.passes = session_.plan().passes;
     record_.nodes = session_.plan().facts();
     record_.load_stage_ms = session_.load_stage_ms();
+    const runtime::StorageReads& reads = session_.load_reads();
+    record_.experiments.push_back(cost::to_experiment(
+        cost::LoadReads{session_.model().file_bytes(), reads.bytes, reads.major_faults}));
 }
 
 std::optional<double> RunFrame::read_bandwidth() {

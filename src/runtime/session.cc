@@ -16,6 +16,16 @@ using base::ErrorCode;
 constexpr uint32_t kWarmUpTokens = 16;
 
 // Adds the time since construction, or since the last stage, to the stages.
+StorageReads reads_between(const machine::DisturbanceCounters& before,
+                           const machine::DisturbanceCounters& after) {
+    StorageReads reads;
+    if (before.storage_bytes && after.storage_bytes) {
+        reads.bytes = *after.storage_bytes - std::min(*before.storage_bytes, *after.storage_bytes);
+    }
+    reads.major_faults = after.major_faults - std::min(before.major_faults, after.major_faults);
+    return reads;
+}
+
 class StageClock {
   public:
     StageClock(const base::Clock& clock, std::map<std::string, double>& stage_ms)
@@ -105,6 +115,7 @@ base::Result<std::unique_ptr<Session>> Session::open(const std::string& path,
                                                      const LoadOptions& options,
                                                      const base::Clock& clock) {
     std::unique_ptr<Session> session(new Session(clock));
+    const machine::DisturbanceCounters before = machine::read_disturbance();
     StageClock stages(clock, session->load_stage_ms_);
     HONE_TRY(session->model_, models::Model::open(path));
     stages.finish("open");
@@ -129,6 +140,7 @@ base::Result<std::unique_ptr<Session>> Session::open(const std::string& path,
         HONE_TRY_STATUS(warm_up(*session->engine_, session->config().n_vocab));
         last_stages.finish("warm_up");
     }
+    session->load_reads_ = reads_between(before, machine::read_disturbance());
     return session;
 }
 

@@ -42,6 +42,12 @@ struct LoadOptions {
     bool flush_denormals = false;  // see machine::ThreadTeamOptions
 };
 
+// What opening a model fetched from storage: next to nothing where the file was in memory already.
+struct StorageReads {
+    std::optional<uint64_t> bytes;  // absent where the kernel does not count them
+    uint64_t major_faults = 0;
+};
+
 // CPUs that affinity and the cgroup's quota leave to this process.
 int default_threads();
 
@@ -71,6 +77,7 @@ class Session {
     // By stage, in ms, and their sum.
     const std::map<std::string, double>& load_stage_ms() const { return load_stage_ms_; }
     double load_ms() const;
+    const StorageReads& load_reads() const { return load_reads_; }
 
     // A second executor of the same model beside the session's, for comparisons: other threads,
     // passes or variants (limits.context, step_tokens_max and sequences_max count too). Weights are
@@ -87,6 +94,7 @@ class Session {
     ExecutorParts parts_;
     std::unique_ptr<Engine> engine_;  // last: it uses all of the above
     std::map<std::string, double> load_stage_ms_;
+    StorageReads load_reads_;
 };
 
 base::Result<std::unique_ptr<Session>> open_session(const std::string& path,
