@@ -107,6 +107,13 @@ const char* op_kind_name(OpKind kind) {
     return "unknown";
 }
 
+std::optional<OpKind> op_kind_of(std::string_view name) {
+    for (size_t kind = 0; kind < kOpKindCount; ++kind) {
+        if (name == op_kind_name(static_cast<OpKind>(kind))) return static_cast<OpKind>(kind);
+    }
+    return std::nullopt;
+}
+
 void StepShape::add_slice(uint64_t first_position, uint64_t n_tokens) {
     tokens += n_tokens;
     // Token i of the slice sees first_position + i + 1 positions.
@@ -218,13 +225,10 @@ measure::NodeShape shape_of(const NodeDesc& node) {
 
 std::optional<NodeDesc> desc_of(const measure::PlanNodeFacts& facts) {
     NodeDesc node;
+    const auto kind = op_kind_of(facts.kind);
+    if (!kind) return std::nullopt;
+    node.kind = *kind;
     bool known = false;
-    for (int kind = 0; kind <= static_cast<int>(OpKind::scale) && !known; ++kind) {
-        node.kind = static_cast<OpKind>(kind);
-        known = facts.kind == op_kind_name(node.kind);
-    }
-    if (!known) return std::nullopt;
-    known = false;
     for (const Arithmetic arithmetic : {Arithmetic::none, Arithmetic::f32, Arithmetic::int8}) {
         if (facts.shape.arithmetic != arithmetic_name(arithmetic)) continue;
         node.arithmetic = arithmetic;

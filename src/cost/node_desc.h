@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "measure/record.h"
 
@@ -40,6 +41,9 @@ enum class OpKind : uint8_t {
 };
 
 const char* op_kind_name(OpKind kind);
+inline constexpr size_t kOpKindCount = static_cast<size_t>(OpKind::scale) + 1;
+// nullopt for a name that this version does not know.
+std::optional<OpKind> op_kind_of(std::string_view name);
 
 // Which arithmetic roof counts for a node.
 enum class Arithmetic : uint8_t { none, f32, int8 };

@@ -306,18 +306,6 @@ SimulationResult simulate_format(const RunRecord& record, const WhatIf& what_if,
     return simulated.value ? simulated : by_bytes;
 }
 
-// Bytes of a value in the cache; q8 has one f32 scale for all dims of a head.
-std::optional<double> kv_value_bytes(const RunRecord& record, const std::string& dtype) {
-    if (dtype == "f32") return 4;
-    if (dtype == "f16") return 2;
-    if (dtype != "q8") return std::nullopt;
-    double head_dim = 64;
-    for (const measure::PlanNodeFacts& node : record.nodes) {
-        if (node.shape.head_dim > 0) head_dim = node.shape.head_dim;
-    }
-    return 1 + 4 / head_dim;
-}
-
 SimulationResult simulate_kv(const RunRecord& record, const WhatIf& what_if, Records others) {
     const auto bytes = kv_value_bytes(record, what_if.setting);
     if (!bytes) return refuse(note("no_such_setting").with("setting", what_if.setting));
@@ -447,6 +435,18 @@ std::optional<WastedHead> find_wasted_head(const RunRecord& record) {
         worst = WastedHead{node.index, rows / needed, wasted};
     }
     return worst;
+}
+
+std::optional<double> kv_value_bytes(const RunRecord& record, const std::string& dtype) {
+    if (dtype == "f32") return 4;
+    if (dtype == "f16") return 2;
+    if (dtype != "q8") return std::nullopt;
+    double head_dim = 64;
+    for (const measure::PlanNodeFacts& node : record.nodes) {
+        if (node.shape.head_dim > 0) head_dim = node.shape.head_dim;
+    }
+    // One f32 scale for all dims of a head.
+    return 1 + 4 / head_dim;
 }
 
 double constant_node_ns(const RunRecord& record) {

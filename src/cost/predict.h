@@ -76,6 +76,8 @@ struct WastedHead {
     double wasted_ns = 0;  // over all prefill calls
 };
 std::optional<WastedHead> find_wasted_head(const measure::RunRecord& record);
+// Bytes of one value in a cache of that type, scales included; nullopt for an unknown name.
+std::optional<double> kv_value_bytes(const measure::RunRecord& record, const std::string& dtype);
 // Time of nodes whose result never changes and that still run in every step.
 double constant_node_ns(const measure::RunRecord& record);
 }  // namespace hone::cost

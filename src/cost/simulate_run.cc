@@ -86,9 +86,7 @@ class RunSimulator {
     }
 
   private:
-    static void add(StepTime& sum, const StepTime& time, double count) {
-        sum += {time.ns * count, time.spread_ns * count, time.tier};
-    }
+    static void add(StepTime& sum, const StepTime& time, double count) { sum += time.times(count); }
 
     std::optional<StepTime> prompt(uint64_t begin, uint64_t end, const RunPlan& plan) const {
         const uint64_t piece = plan.step_tokens > 0 ? plan.step_tokens : step_tokens_;
@@ -130,20 +128,20 @@ class RunSimulator {
 };
 
 // What is estimated alike on both sides cancels; the rest, and what the control shows, do not.
-std::optional<Ratio> ratio_between(const StepTime& before, const StepTime& after,
-                                   const std::optional<double>& residual,
-                                   const std::optional<double>& noise) {
+std::optional<Ratio> ratio_of_steps(const StepTime& before, const StepTime& after, double noise) {
     if (!(before.ns > 0) || !(after.ns > 0)) return std::nullopt;
     Ratio ratio;
     ratio.value = after.ns / before.ns;
-    ratio.low = ratio.high = ratio.value;
-    if (!residual && !noise) return ratio;
-    const double model = kNormal95 * std::fabs(after.spread_ns - before.spread_ns) / after.ns;
-    const double relative = std::hypot(model, noise.value_or(0));
+    double squares = 0;
+    for (size_t kind = 0; kind < after.spread_ns.size(); ++kind) {
+        squares +=
+            std::pow(after.spread_ns[kind] / after.ns - before.spread_ns[kind] / before.ns, 2);
+    }
+    const double relative = std::hypot(kNormal95 * std::sqrt(squares), noise);
     // In log space, so that no time is negative.
     ratio.low = ratio.value * std::exp(-relative);
     ratio.high = ratio.value * std::exp(relative);
-    ratio.has_interval = true;
+    ratio.has_interval = relative > 0;
     return ratio;
 }
 
@@ -176,14 +174,13 @@ SimulationResult simulate_run(const RunRecord& record, const RunPlan& plan,
     if (!prefill_before || !decode_before || !prefill_after || !decode_after) {
         return {std::nullopt, note("no_samples_of_change")};
     }
-    const auto noise = control_noise(record);
+    const double noise = control_noise(record).value_or(0);
     Simulation simulation;
     const bool decode_only = plan.depth.has_value() || plan.batch > 0;
     if (!decode_only) {
-        simulation.prefill =
-            ratio_between(*prefill_before, *prefill_after, model->residual(), noise);
+        simulation.prefill = ratio_of_steps(*prefill_before, *prefill_after, noise);
     }
-    simulation.decode = ratio_between(*decode_before, *decode_after, model->residual(), noise);
+    simulation.decode = ratio_of_steps(*decode_before, *decode_after, noise);
     if (!simulation.prefill && !simulation.decode) return {std::nullopt, note("no_request_stages")};
     const bool same = simulation.prefill.value_or(Ratio{}).value == 1 &&
                       simulation.decode.value_or(Ratio{}).value == 1;

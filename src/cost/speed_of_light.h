@@ -66,6 +66,10 @@ std::optional<double> light_step_ns(std::span<const NodeDesc> nodes, const StepS
                                     const machine::MachineProfile& profile, int threads,
                                     uint64_t working_set_bytes, const std::string& isa = "");
 
+// Row operators of a small step are done by every thread into a copy of its own, which saves a
+// barrier: then all threads together are as fast as one. The planner follows this rule.
+bool done_by_every_thread(OpKind kind, double tokens);
+
 // The bound of one aggregate of a record (all its calls together).
 LightTime sample_light(const measure::RunRecord& record, const measure::OperatorSample& sample);
 // Wall of an aggregate: slowest thread's compute + barrier + dispatch.

@@ -111,5 +111,19 @@ TEST(SampleLight, KnowsWhatStreamsAndWhatStaysInCache) {
     EXPECT_FALSE(sample_light(record, stranger).bound_ns());
 }
 
+TEST(SpeedOfLight, WhatEveryThreadDoesIsNoFasterWithMoreThreads) {
+    EXPECT_TRUE(done_by_every_thread(OpKind::rms_norm_quantize, 1));
+    EXPECT_FALSE(done_by_every_thread(OpKind::rms_norm_quantize, 64));
+    EXPECT_FALSE(done_by_every_thread(OpKind::linear, 1));
+    measure::RunRecord record = fake_record();
+    measure::OperatorSample sample;
+    sample.node = 1;  // a norm
+    sample.calls = sample.tokens = 1;
+    sample.flops = 1e6;
+    const double both = *sample_light(record, sample).compute_ns;
+    record.context.threads = 1;
+    EXPECT_DOUBLE_EQ(*sample_light(record, sample).compute_ns, both);
+}
+
 }  // namespace
 }  // namespace hone::cost

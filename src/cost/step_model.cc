@@ -16,6 +16,9 @@ using measure::RunRecord;
 constexpr double kDecodeTokensMax = 8;
 // A part below this share of a step does not decide how sure the step is.
 constexpr double kTierShareMin = 0.05;
+// Of waiting for another number of threads, relative: threads of a step do not end together as
+// those of an empty walk do.
+constexpr double kErrorOverhead = 0.5;
 
 bool is_linear(OpKind kind) {
     return kind == OpKind::linear || kind == OpKind::linear_gated || kind == OpKind::expert_linear;
@@ -61,9 +64,18 @@ std::map<uint32_t, NodeOverheads> overheads_of(const RunRecord& record) {
 
 StepTime& StepTime::operator+=(const StepTime& other) {
     ns += other.ns;
-    spread_ns += other.spread_ns;
+    for (size_t kind = 0; kind < spread_ns.size(); ++kind) {
+        spread_ns[kind] += other.spread_ns[kind];
+    }
     tier = std::min(tier, other.tier);
     return *this;
+}
+
+StepTime StepTime::times(double count) const {
+    StepTime out = *this;
+    out.ns *= count;
+    for (double& spread : out.spread_ns) spread *= count;
+    return out;
 }
 
 std::optional<StepModel> StepModel::of(const RunRecord& record, std::span<const RunRecord> others,
@@ -75,7 +87,6 @@ std::optional<StepModel> StepModel::of(const RunRecord& record, std::span<const 
     StepModel model;
     model.record_ = &record;
     model.utilization_ = UtilizationModel::learn(record, others);
-    model.residual_ = model.utilization_.residual();
     if (model.utilization_.empty()) {
         reason = note("no_ceilings");
         return std::nullopt;
@@ -134,7 +145,8 @@ std::optional<StepModel::Part> StepModel::compute(const Group& group, const Step
     query.of = utilization_class(group.facts);
     query.of.isa = level_after(group, change);
     query.rows = rows;
-    query.threads = change.threads;
+    const bool alone = done_by_every_thread(desc.kind, static_cast<double>(shape.tokens));
+    query.threads = alone ? 0 : change.threads;
     const double visible =
         static_cast<double>(shape.attended_pairs) / static_cast<double>(shape.tokens);
     query.size = work_per_row(desc, visible);
@@ -154,27 +166,28 @@ std::optional<StepModel::Part> StepModel::compute(const Group& group, const Step
     roofs.format = desc.format;
     roofs.isa = query.of.isa;
     roofs.threads = change.threads > 0 ? change.threads : std::max(1, record_->context.threads);
+    if (alone) roofs.threads = 1;
     roofs.working_set_bytes = linear || desc.kind == OpKind::attend
                                   ? streamed_bytes(*record_)
                                   : static_cast<uint64_t>(work.bytes);
     const auto light = light_time(work, roofs, record_->machine).bound_ns();
     const auto utilization = utilization_.at(query);
     if (!light || !utilization || utilization->value <= 0) return std::nullopt;
-    Part part{*light / utilization->value, utilization->tier};
+    Part part{*light / utilization->value, utilization->error, utilization->tier};
     if (desc.kind == OpKind::linear && desc.layer < 0) part.ns *= change.head_rows_share;
     return part;
 }
 
-double StepModel::overhead(const Group& group, const StepShape& shape,
-                           const StepChange& change) const {
+StepModel::Part StepModel::overhead(const Group& group, const StepShape& shape,
+                                    const StepChange& change) const {
     const bool decode = static_cast<double>(shape.tokens) <= kDecodeTokensMax;
     const double own = decode ? group.decode_overhead_ns : group.prefill_overhead_ns;
     const int threads = std::max(1, record_->context.threads);
-    if (change.threads == 0 || change.threads == threads) return own;
+    if (change.threads == 0 || change.threads == threads) return {own, 0};
     const auto before = record_->machine.overhead_ns("barrier", threads);
     const auto after = record_->machine.overhead_ns("barrier", change.threads);
-    if (!before || !after || *before <= 0) return own;
-    return own * *after / *before;
+    if (!before || !after || *before <= 0) return {own, 1};
+    return {own * *after / *before, kErrorOverhead};
 }
 
 std::optional<StepTime> StepModel::step(const StepShape& shape, const StepChange& change) const {
@@ -185,8 +198,10 @@ std::optional<StepTime> StepModel::step(const StepShape& shape, const StepChange
         if (!part) return std::nullopt;
         const double share = group.desc.layer >= 0 ? change.layers_share : 1;
         part->ns *= group.count * share;
-        out.ns += part->ns + overhead(group, shape, change) * share;
-        if (part->tier != Provenance::measured) out.spread_ns += part->ns * residual_.value_or(0);
+        const Part waits = overhead(group, shape, change);
+        out.ns += part->ns + waits.ns * share;
+        out.spread_ns[static_cast<size_t>(group.desc.kind)] +=
+            part->ns * part->error + waits.ns * share * waits.error;
         parts.push_back(*part);
     }
     for (const Part& part : parts) {

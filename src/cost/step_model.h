@@ -8,6 +8,7 @@
 // measurement. Pure; const after of(); borrows the record.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,12 +34,13 @@ struct StepChange {
 
 struct StepTime {
     double ns = 0;
-    // Sum of the parts that are not measured at their size, each times the relative error of such
-    // estimates: one standard deviation if all are wrong the same way.
-    double spread_ns = 0;
+    // By kind of node (OpKind), one standard deviation: nodes of a kind are wrong the same way,
+    // those of two kinds each in its own.
+    std::array<double, kOpKindCount> spread_ns = {};
     Provenance tier = Provenance::measured;  // the worst of the parts over 5 % of the step
 
     StepTime& operator+=(const StepTime& other);
+    StepTime times(double count) const;
 };
 
 class StepModel {
@@ -49,8 +51,6 @@ class StepModel {
 
     // nullopt: a changed part has no data.
     std::optional<StepTime> step(const StepShape& shape, const StepChange& change) const;
-    // Relative error of an estimate (one standard deviation); nullopt with too few samples.
-    std::optional<double> residual() const { return residual_; }
 
   private:
     struct Group {
@@ -63,17 +63,17 @@ class StepModel {
     };
     struct Part {
         double ns = 0;
+        double error = 0;  // relative
         Provenance tier = Provenance::measured;
     };
 
     std::optional<Part> compute(const Group& group, const StepShape& shape,
                                 const StepChange& change) const;
-    double overhead(const Group& group, const StepShape& shape, const StepChange& change) const;
+    Part overhead(const Group& group, const StepShape& shape, const StepChange& change) const;
     std::string level_after(const Group& group, const StepChange& change) const;
 
     const measure::RunRecord* record_ = nullptr;
     UtilizationModel utilization_;
-    std::optional<double> residual_;
     std::vector<Group> groups_;
 };
 

@@ -11,12 +11,39 @@ namespace {
 
 // Sizes nearer than this (in log2) count as the same size: 1 %.
 constexpr double kSameSize = 0.0144;
-constexpr size_t kNone = SIZE_MAX;
 // A doubling of the rows changes a kernel's path more than one of the matrix.
 constexpr double kSizeWeight = 0.5;
+// Relative errors, one standard deviation. AIConfigurator, the model for all this, reports 7 to 15
+// % for sizes between samples (one left out), and 24 % across formats.
+constexpr double kErrorOtherRun = 0.05;
+constexpr double kErrorOtherSize = 0.05;
+constexpr double kErrorBeyond = 0.05;  // for each doubling away from the last sample
+constexpr double kDoublingsMax = 6;
+constexpr double kErrorCurve = 0.10;      // carried over between two measured points of kernels
+constexpr double kErrorCurveSize = 0.15;  // between their sizes
+constexpr double kErrorNoCurve = 0.30;
 
 bool same(double a, double b) {
     return std::fabs(a - b) < kSameSize;
+}
+
+struct Between {
+    double utilization = 0;  // log2
+    double error = 0;
+};
+
+// Between two samples at log2 distances `gap` (of different signs) from the wanted size.
+Between between(double y1, double gap1, double y2, double gap2, bool straight) {
+    const double t = gap1 / (gap1 - gap2);
+    // A curve between two points leaves the straight line by a part of their difference.
+    const double apart = std::fabs(y2 - y1) * std::log(2.0);
+    const double error = kErrorOtherSize + 0.5 * apart * std::min(t, 1 - t);
+    if (straight) return {y1 + t * (y2 - y1), error};
+    const double z1 = std::exp2(-gap1);
+    const double z2 = std::exp2(-gap2);
+    const double share = (z1 - 1) / (z1 - z2);
+    const double inverse = (1 - share) * std::exp2(-y1) + share * std::exp2(-y2);
+    return {-std::log2(inverse), kErrorOtherSize + 0.2 * apart * std::min(t, 1 - t)};
 }
 
 // Rows and work per row of an average call; tokens stand for both where the record has no shapes.
@@ -129,7 +156,7 @@ void UtilizationModel::add_sample(const UtilizationClass& of, const Sample& samp
 }
 
 std::optional<Utilization> UtilizationModel::nearest(const std::vector<Sample>& samples,
-                                                     const Sample& wanted, size_t left_out) {
+                                                     const Sample& wanted, bool straight) {
     const auto size_gap = [&](const Sample& sample) {
         const bool known = sample.size > 0 && wanted.size > 0;
         return known ? sample.size - wanted.size : 0.0;
@@ -141,9 +168,9 @@ std::optional<Utilization> UtilizationModel::nearest(const std::vector<Sample>& 
     };
     const auto best_of = [&](auto&& allowed) -> const Sample* {
         const Sample* best = nullptr;
-        for (size_t i = 0; i < samples.size(); ++i) {
-            if (i == left_out || !allowed(samples[i])) continue;
-            if (best == nullptr || distance(samples[i]) < distance(*best)) best = &samples[i];
+        for (const Sample& sample : samples) {
+            if (!allowed(sample)) continue;
+            if (best == nullptr || distance(sample) < distance(*best)) best = &sample;
         }
         return best;
     };
@@ -158,7 +185,7 @@ std::optional<Utilization> UtilizationModel::nearest(const std::vector<Sample>& 
     Utilization out{0, Provenance::interpolated, std::exp2(low), std::exp2(high)};
     const bool same_rows = same(first->rows, wanted.rows);
     const bool same_size = same(size_gap(*first), 0);
-    double y = first->utilization;
+    Between y{first->utilization, first->own ? 0 : kErrorOtherRun};
     if (same_rows) {
         out.tier = same_size && first->own ? Provenance::measured : Provenance::measured_shape;
     }
@@ -170,12 +197,16 @@ std::optional<Utilization> UtilizationModel::nearest(const std::vector<Sample>& 
         const double own_gap = gap(*first);
         const Sample* second =
             best_of([&](const Sample& sample) { return gap(sample) * own_gap < 0; });
+        y.error = kErrorOtherSize;
         if (second != nullptr) {
-            const double t = own_gap / (own_gap - gap(*second));
-            y += t * (second->utilization - y);
+            y = between(first->utilization, own_gap, second->utilization, gap(*second), straight);
+        } else {
+            y.error += kErrorBeyond * std::min(kDoublingsMax, std::fabs(own_gap));
         }
+        if (!same_rows) y.error += kErrorBeyond * kSizeWeight * std::fabs(size_gap(*first));
     }
-    out.value = std::exp2(std::clamp(y, low, high));
+    out.value = std::exp2(std::clamp(y.utilization, low, high));
+    out.error = y.error;
     return out;
 }
 
@@ -212,25 +243,29 @@ std::optional<Utilization> UtilizationModel::at(const UtilizationQuery& query) c
                         true};
     const int threads = query.threads > 0 ? query.threads : threads_;
     const auto kernel = curve(query.of, query.rows, threads);
+    const bool straight = !query.of.format.empty();
     std::optional<Utilization> out;
     bool borrowed_curve = true;
     const auto found = samples_.find(query.of);
     const bool own = found != samples_.end() && threads == threads_;
     if (found != samples_.end()) {
-        out = nearest(found->second, wanted, kNone);
+        out = nearest(found->second, wanted, straight);
         borrowed_curve = curve(query.of, query.rows, threads_).has_value();
     } else {
         const auto* other = borrowed_from(query.of);
         if (other == nullptr) return std::nullopt;
-        out = nearest(other->second, wanted, kNone);
+        out = nearest(other->second, wanted, straight);
         borrowed_curve = curve(other->first, query.rows, threads_).has_value();
     }
     if (!out) return std::nullopt;
     if (!own) {
         // Distances from two curves can be carried over; utilizations without curves are a guess.
         const bool both = kernel && borrowed_curve;
-        const auto best =
-            kernel && kernel->exact ? Provenance::measured_shape : Provenance::interpolated;
+        const bool exact = kernel && kernel->exact;
+        const auto best = exact ? Provenance::measured_shape : Provenance::interpolated;
+        out->error = std::hypot(out->error, !both   ? kErrorNoCurve
+                                            : exact ? kErrorCurve
+                                                    : kErrorCurveSize);
         out->tier = both ? std::min(out->tier, best) : Provenance::cross_format;
         if (!both && kernel.has_value() != borrowed_curve) return std::nullopt;
     }
@@ -252,22 +287,6 @@ UtilizationModel::borrowed_from(const UtilizationClass& of) const {
         if (better) other = &entry;
     }
     return other;
-}
-
-std::optional<double> UtilizationModel::residual() const {
-    double squares = 0;
-    double weight = 0;
-    for (const auto& [key, samples] : samples_) {
-        for (size_t i = 0; i < samples.size(); ++i) {
-            const auto others = nearest(samples, samples[i], i);
-            if (!others) continue;
-            const double error = std::log(others->value) - samples[i].utilization * std::log(2.0);
-            squares += error * error * samples[i].weight_ns;
-            weight += samples[i].weight_ns;
-        }
-    }
-    if (weight <= 0) return std::nullopt;
-    return std::sqrt(squares / weight);
 }
 
 }  // namespace hone::cost

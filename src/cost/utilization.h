@@ -3,8 +3,10 @@
 // A sample belongs to a class (kind, packed format, kernel level) and has a size in two dimensions:
 // activation rows of a call, and work per row (weights of a linear, visible positions of attention,
 // width of a row operator), both in log space. A question is answered from the nearest sample and
-// the nearest one on its other side, interpolated in log space and clamped to what was measured; a
-// class without samples borrows another format's, and says so; without any there is no number.
+// the nearest one on its other side, and clamped to what was measured; a class without samples
+// borrows another format's, and says so; without any there is no number. Between two samples of a
+// linear its utilization is a straight line in log space; attention and row operators take a fixed
+// time and one that grows with their work, so 1 / utilization is a straight line in 1 / work.
 // Where the machine profile has the kernel's own curve over the rows (cost/kernel_curve.h), what is
 // stored and interpolated is how far the run lies from that curve: between the sizes of the run the
 // curve decides, and another format, level or thread count keeps the run's distance from its own.
@@ -38,6 +40,9 @@ struct Utilization {
     Provenance tier = Provenance::none;
     double low = 0;  // range measured for this class
     double high = 0;
+    // Relative error, one standard deviation: the wider apart the samples that it lies between, and
+    // the farther from them, the larger.
+    double error = 0;
 };
 
 struct UtilizationClass {
@@ -67,9 +72,6 @@ class UtilizationModel {
 
     // nullopt for an unknown class of which no other format or level is known either.
     std::optional<Utilization> at(const UtilizationQuery& query) const;
-    // Root mean square of log(predicted / measured) when each sample is predicted from the others
-    // of its class, weighted by time; nullopt when no class has two samples.
-    std::optional<double> residual() const;
     bool empty() const { return samples_.empty(); }
 
   private:
@@ -82,8 +84,9 @@ class UtilizationModel {
     };
     void add(const measure::RunRecord& record, bool own);
     void add_sample(const UtilizationClass& of, const Sample& sample);
+    // `straight`: in log space; else by work (see above).
     static std::optional<Utilization> nearest(const std::vector<Sample>& samples,
-                                              const Sample& wanted, size_t left_out);
+                                              const Sample& wanted, bool straight);
 
     const std::pair<const UtilizationClass, std::vector<Sample>>* borrowed_from(
         const UtilizationClass& of) const;

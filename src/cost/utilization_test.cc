@@ -66,19 +66,58 @@ TEST(Utilization, NoDataNoNumber) {
     EXPECT_FALSE(model.at({{"linear", "", "avx2"}, 1}));
     EXPECT_FALSE(model.at({kLinear, 0}));
     EXPECT_TRUE(UtilizationModel::learn(measure::RunRecord{}).empty());
-    EXPECT_FALSE(UtilizationModel::learn(measure::RunRecord{}).residual());
 }
 
-TEST(Utilization, LeavingOneOutShowsTheSpread) {
-    // Two samples predict each other: both are off by the factor of four between them.
-    const auto residual = UtilizationModel::learn(two_sizes()).residual();
-    ASSERT_TRUE(residual);
-    EXPECT_NEAR(*residual, std::log(4.0), 1e-9);
-    // A third one between them, on the line, brings the error down.
-    measure::RunRecord record = two_sizes();
+TEST(Utilization, TheErrorGrowsWithTheDistanceAndTheDifferenceOfTheSamples) {
+    const auto error_at = [](const measure::RunRecord& record, double rows) {
+        return UtilizationModel::learn(record).at({kLinear, rows})->error;
+    };
+    const measure::RunRecord two = two_sizes();
+    EXPECT_EQ(error_at(two, 1), 0) << "measured in this very run";
+    EXPECT_GT(error_at(two, 8), error_at(two, 2));
+    EXPECT_GT(error_at(two, 512), error_at(two, 128)) << "beyond the last sample";
+    // Samples that agree leave less room between them, and a third one between them still less.
+    measure::RunRecord alike = two;
+    alike.operators[1].compute_ns /= 3;
+    EXPECT_LT(error_at(alike, 8), error_at(two, 8));
+    measure::RunRecord three = two;
     const FakeNode node{"blk.0.up", "linear", "u4m/avx2", 0, 10e6, 32e6, 0};
-    add_fake_sample(record, 0, node, {"mixed", 10, 8, 0.4, 0, 0});
-    EXPECT_LT(*UtilizationModel::learn(record).residual(), *residual);
+    add_fake_sample(three, 0, node, {"mixed", 10, 16, 0.35, 0, 0});
+    EXPECT_LT(error_at(three, 8), error_at(two, 8));
+}
+
+TEST(Utilization, AttentionTakesAFixedTimeAndOneThatGrows) {
+    // 2 us fixed and 10 ns for each position: 180 ns, 1 us and 10 us of work at 18, 100 and 1000.
+    measure::RunRecord record = fake_record({});
+    record.operators.clear();
+    record.nodes = {{0, "attend", "attend", "avx2", 0}};
+    measure::NodeShape& shape = record.nodes[0].shape;
+    shape.arithmetic = "f32";
+    shape.heads = shape.kv_heads = 8;
+    shape.head_dim = 64;
+    shape.kv_element_bytes = 2;
+    const auto time_ns = [](double visible) { return 2000 + 10 * visible; };
+    const auto desc = *desc_of(record.nodes[0]);
+    const auto bound_ns = [&](uint64_t visible) {
+        measure::OperatorSample sample;
+        sample.calls = sample.tokens = 1;
+        StepShape step;
+        step.add_slice(visible - 1, 1);
+        sample.bytes = node_work(desc, step).bytes;
+        sample.flops = node_work(desc, step).flops;
+        return std::pair{*sample_light(record, sample).bound_ns(), sample};
+    };
+    for (const uint64_t visible : {16u, 1024u}) {
+        auto [bound, sample] = bound_ns(visible);
+        sample.slice = "decode";
+        sample.compute_ns = time_ns(static_cast<double>(visible));
+        record.operators.push_back(sample);
+    }
+    const auto model = UtilizationModel::learn(record);
+    const auto at = model.at({{"attend", "", "avx2"}, 1, 256});
+    ASSERT_TRUE(at);
+    // The activations' bytes keep the bound from being quite proportional to the positions.
+    EXPECT_NEAR(bound_ns(256).first / at->value, time_ns(256), 0.05 * time_ns(256));
 }
 
 // A kernel that is as good at every size, but half as good at 8 rows.

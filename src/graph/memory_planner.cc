@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/checked.h"
+#include "cost/speed_of_light.h"
 #include "graph/plan.h"
 #include "graph/routes.h"
 #include "kernels/quantized_rows.h"
@@ -11,28 +12,9 @@ namespace hone::graph {
 namespace {
 
 constexpr size_t kAlignment = 64;
-// Up to this many tokens a row operator costs less than the barrier it would need: one row of 1000
-// values takes about 0.1 us per thread, a barrier about 0.3 us and more under load.
-constexpr uint32_t kPerThreadTokensMax = 4;
-
-// Cheap enough to be done by every thread.
-bool cheap_row_operator(OpKind kind) {
-    switch (kind) {
-        case OpKind::rms_norm:
-        case OpKind::layer_norm:
-        case OpKind::rms_norm_add:
-        case OpKind::quantize:
-        case OpKind::rms_norm_quantize:
-        case OpKind::layer_norm_quantize:
-            return true;
-        default:
-            return false;
-    }
-}
-
 // The rows of the result are split over the threads, and row r needs row r of the inputs alone.
 bool takes_same_rows(OpKind kind) {
-    return cheap_row_operator(kind) || kind == OpKind::add || kind == OpKind::gated ||
+    return cost::done_by_every_thread(kind, 1) || kind == OpKind::add || kind == OpKind::gated ||
            kind == OpKind::concat;
 }
 
@@ -78,7 +60,7 @@ std::vector<NodeBinding> place_barriers(const Graph& graph, const std::vector<Pl
     std::vector<Reach> reach(graph.values.size(), Reach::everything);
     for (size_t n = 0; n < nodes.size(); ++n) {
         const Node& node = nodes[n].node;
-        out[n].per_thread = tokens_max <= kPerThreadTokensMax && cheap_row_operator(node.kind);
+        out[n].per_thread = cost::done_by_every_thread(node.kind, tokens_max);
         out[n].barrier = n + 1 == nodes.size();
         if (must_wait(graph, node, out[n].per_thread, reach)) {
             out[n - 1].barrier = true;
