@@ -3,11 +3,12 @@
 
     bench/predictions.py build/release/bin/hone MODEL.gguf --out predictions.json [--budget 15] [--only TEXT] [--smoke]
 
-Side A is profiled, the change is forecast, then both sides are measured in turns. The results of each what-if are
-written as they come, so that a run that was stopped goes on where it was; delete the file to begin anew. Printed at the
-end: the table, the median absolute error in points of percent, the share of right signs among the changes that were
-measured outside of noise, and how many measurements lay within the forecast's interval. Best on a quiet machine, after
-`hone machine --refresh`; about 20 minutes.
+Side A is profiled and the change is simulated from that profile; where an experiment of `hone explain` turns that knob,
+it runs for two seconds and the forecast is its pairs'; then both sides are measured in turns. The results of each
+what-if are written as they come, so that a run that was stopped goes on where it was; delete the file to begin anew.
+Printed at the end: the table, and for the forecasts and for the simulations alone the median absolute error in points
+of percent, the share of right signs among the changes that were measured outside of noise, and how many measurements
+lay within the interval. Best on a quiet machine, after `hone machine --refresh`; about 6 minutes.
 """
 import argparse
 import json
@@ -75,37 +76,54 @@ def measure(hone, path, a, b, options):
                         "n": m["n"], "predicted": m["predicted"]} for m in answer["metrics"]}
 
 
-def summary(results):
-    rows = []
-    for key, metrics in results.items():
-        for name, m in metrics.items():
-            if m["predicted"] is None or m["measured"] is None:
-                continue
-            rows.append((key, name, m))
-    errors = [abs(m["predicted"]["change_percent"] - m["measured"]) for _, _, m in rows]
-    outside = [m for _, _, m in rows if m["verdict"] in ("improved", "regressed")]
-    signs = [(m["predicted"]["change_percent"] > 0) == (m["measured"] > 0) for m in outside]
-    intervals = [m for _, _, m in rows if m["predicted"]["ci95"]]
-    covered = [m["predicted"]["ci95"][0] <= m["measured"] <= m["predicted"]["ci95"][1] for m in intervals]
+def judge(pairs):
+    """Of (metric, predicted percent, interval or None)."""
     share = lambda hits: sum(hits) / len(hits) if hits else None
-    return rows, {"what_ifs": len(results), "rows": len(rows),
-                  "median_absolute_error_points": statistics.median(errors) if errors else None,
-                  "right_signs_share": share(signs), "outside_noise": len(outside),
-                  "covered_share": share(covered), "with_interval": len(intervals)}
+    outside = [(p, m, ci) for m, p, ci in pairs if m["verdict"] in ("improved", "regressed")]
+    right = [(p > 0) == (m["measured"] > 0) for p, m, _ in outside]
+    # Those of which the forecast itself was sure.
+    sure = [hit for hit, (_, _, ci) in zip(right, outside) if ci and ci[0] * ci[1] > 0]
+    covered = [ci[0] <= m["measured"] <= ci[1] for m, _, ci in pairs if ci]
+    errors = [abs(p - m["measured"]) for m, p, _ in pairs]
+    return {"rows": len(pairs), "median_absolute_error_points": statistics.median(errors) if errors else None,
+            "right_signs_share": share(right), "outside_noise": len(outside), "right_signs_of_sure_share": share(sure),
+            "sure": len(sure), "covered_share": share(covered), "with_interval": len(covered),
+            "median_interval_width_points": statistics.median(ci[1] - ci[0] for _, _, ci in pairs if ci)
+            if any(ci for _, _, ci in pairs) else None}
+
+
+def summary(results):
+    rows = [(key, name, m) for key, metrics in results.items() for name, m in metrics.items()
+            if m["predicted"] is not None and m["measured"] is not None]
+    forecasts = [(m, m["predicted"]["change_percent"], m["predicted"]["ci95"]) for _, _, m in rows]
+    simulations = [(m, m["predicted"]["simulated_percent"], m["predicted"]["simulated_ci95"]) for _, _, m in rows
+                   if m["predicted"].get("simulated_percent") is not None]
+    return rows, {"what_ifs": len(results), "forecast": judge(forecasts), "simulated": judge(simulations)}
+
+
+def percent(value):
+    return "-" if value is None else f"{value:+.1f}%"
+
+
+def interval_text(ci):
+    return f"[{ci[0]:.1f}, {ci[1]:.1f}]" if ci else "-"
 
 
 def show(rows, totals, results):
-    print(f"{'what-if':58} {'metric':22} {'predicted':>10} {'measured':>10} {'interval':>18}  basis")
+    print(f"{'what-if':58} {'metric':8} {'predicted':>9} {'interval':>17} {'simulated':>9} {'interval':>17} "
+          f"{'measured':>9}  basis")
     for key, name, m in rows:
         p = m["predicted"]
-        interval = f"[{p['ci95'][0]:.1f}, {p['ci95'][1]:.1f}]" if p["ci95"] else "-"
-        print(f"{key[:58]:58} {name:22} {p['change_percent']:>+9.1f}% {m['measured']:>+9.1f}% {interval:>18}  "
-              f"{p['basis']}{'' if m['verdict'] != 'within_noise' else ', within noise'}")
+        print(f"{key[:58]:58} {name.split('_')[0]:8} {percent(p['change_percent']):>9} {interval_text(p['ci95']):>17} "
+              f"{percent(p.get('simulated_percent')):>9} {interval_text(p.get('simulated_ci95')):>17} "
+              f"{percent(m['measured']):>9}  {p['basis']}{'' if m['verdict'] != 'within_noise' else ', within noise'}")
     for key, metrics in results.items():
         if all(m["predicted"] is None for m in metrics.values()):
             print(f"{key}: not predicted")
-    for name, value in totals.items():
-        print(f"{name}: {value if not isinstance(value, float) else round(value, 3)}")
+    print(f"what_ifs: {totals['what_ifs']}")
+    for kind in ("forecast", "simulated"):
+        numbers = {name: round(value, 3) if isinstance(value, float) else value for name, value in totals[kind].items()}
+        print(f"{kind}: {numbers}")
 
 
 def main():
@@ -113,7 +131,7 @@ def main():
     parser.add_argument("hone")
     parser.add_argument("model")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--budget", type=float, default=15)
+    parser.add_argument("--budget", type=float, default=4, help="seconds to measure each what-if")
     parser.add_argument("--prompt-tokens", type=int, default=128)
     parser.add_argument("--output-tokens", type=int, default=32)
     parser.add_argument("--only", default="", help="what-ifs whose line holds this text")

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -59,13 +60,14 @@ base::Result<Side> parse_side(const char* name, const std::string& flags) {
     return side;
 }
 
+// `positions` of the longer side: equal rooms, and a profile of A may look as deep as B goes.
 base::Result<std::unique_ptr<runtime::Session>> open_side(const char* name, const Side& side,
                                                           const std::string& model,
-                                                          const probe::AbOptions& ab,
+                                                          uint32_t positions,
                                                           const CommandContext& context) {
     runtime::EngineLimits limits;
     limits.sequences_max = static_cast<uint32_t>(side.batch);
-    limits.context = probe::ab_positions(side.depth, ab) + kPositionsSlack;
+    limits.context = positions + kPositionsSlack;
     auto load = load_options(side.session, limits);
     if (!load) return tl::unexpected<base::Error>(load.error().within(name));
     auto session = runtime::open_session(model, *load, context.clock);
@@ -90,6 +92,7 @@ base::Json signature_of(const runtime::Session& session, const std::string& flag
             {"step_tokens", load.limits.step_tokens_max},
             {"prompt_tokens", ab.prompt_tokens},
             {"output_tokens", ab.output_tokens},
+            {"shared_tokens", ab.shared_tokens},
             {"seed", ab.seed},
             {"warm", true},
             {"clock", "monotonic"},
@@ -116,8 +119,16 @@ void add_predictions(const probe::Forecasts& forecasts, measure::Comparison& com
     for (measure::MetricComparison& metric : comparison.metrics) {
         for (const probe::Forecast& forecast : forecasts.metrics) {
             if (forecast.metric != metric.name) continue;
-            metric.predicted = measure::PredictedChange{forecast.change_percent, forecast.ci95,
-                                                        cost::provenance_name(forecast.tier)};
+            metric.predicted = measure::PredictedChange{forecast.change_percent,
+                                                        forecast.ci95,
+                                                        cost::provenance_name(forecast.tier),
+                                                        {},
+                                                        {}};
+        }
+        for (const probe::Forecast& forecast : forecasts.simulated) {
+            if (forecast.metric != metric.name || !metric.predicted) continue;
+            metric.predicted->simulated_percent = forecast.change_percent;
+            metric.predicted->simulated_ci95 = forecast.ci95;
         }
     }
 }
@@ -153,9 +164,11 @@ base::Status run(Options options, const CommandContext& context) {
     const std::string& model_b = options.model_b.empty() ? options.model : options.model_b;
     Progress progress(context.terminal.stderr_tty, context.clock);
     progress.show("opening A", 0);
-    HONE_TRY(const auto a, open_side("--a", side_a, options.model, options.ab, context));
+    const uint32_t positions =
+        probe::ab_positions(std::max(side_a.depth, side_b.depth), options.ab);
+    HONE_TRY(const auto a, open_side("--a", side_a, options.model, positions, context));
     progress.show("opening B", 0);
-    HONE_TRY(const auto b, open_side("--b", side_b, model_b, options.ab, context));
+    HONE_TRY(const auto b, open_side("--b", side_b, model_b, positions, context));
     probe::Conduct conduct;
     conduct.cancel = &context.cancelled;
     conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
@@ -198,6 +211,12 @@ Action add_ab(CLI::App& app) {
         ->check(CLI::Range(1, 1 << 20))
         ->capture_default_str();
     command
+        ->add_option("--shared-tokens", ab.shared_tokens,
+                     "Tokens that the prompts of all requests begin with: what a prefix cache "
+                     "keeps (in ttft_ms)")
+        ->check(CLI::Range(0, 1 << 20))
+        ->capture_default_str();
+    command
         ->add_option("--metrics", ab.metrics,
                      "Of prefill_tokens_per_s,decode_tokens_per_s,ttft_ms,itl_ms: fewer are "
                      "decided sooner")
@@ -216,7 +235,8 @@ Action add_ab(CLI::App& app) {
         ->capture_default_str();
     command->add_flag("--no-quality", options->no_quality, "Do not compare logits");
     command->add_flag("--predict", options->predict,
-                      "Say beforehand what the change would do, from a profile of A alone");
+                      "Say beforehand what the change would do: simulated from a profile of A, "
+                      "and by a short experiment where there is one");
     command->add_option("--price", options->price, "Price of this machine, EUR per hour")
         ->check(CLI::PositiveNumber);
     command->add_flag("--fail-on-regression", options->fail_on_regression,

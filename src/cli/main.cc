@@ -1,6 +1,7 @@
 // The one binary: options, signals, exit codes. Everything else is in the rooms.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -67,6 +68,21 @@ std::string arguments_text(int argc, char** argv) {
     return out;
 }
 
+// The arguments as the parser wants them, last first: an option that is given an empty value with
+// "=" would otherwise take the next argument for its value.
+std::vector<std::string> arguments_for_parser(int argc, char** argv) {
+    std::vector<std::string> out;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view argument = argv[i];
+        const size_t equals = argument.find('=');
+        const bool empty_value = argument.starts_with("--") && equals + 1 == argument.size();
+        out.emplace_back(empty_value ? argument.substr(0, equals) : argument);
+        if (empty_value) out.emplace_back();
+    }
+    std::reverse(out.begin(), out.end());
+    return out;
+}
+
 int report(const hone::base::Error& error) {
     // One line, whatever the message contains.
     fmt::print(stderr, "hone: {}\n", error.message);
@@ -99,7 +115,7 @@ int main(int argc, char** argv) {
     for (const AddCommand add : commands) actions.push_back(add(app));
 
     try {
-        app.parse(argc, argv);
+        app.parse(arguments_for_parser(argc, argv));
     } catch (const CLI::CallForHelp& e) {
         return app.exit(e);
     } catch (const CLI::CallForAllHelp& e) {

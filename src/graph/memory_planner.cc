@@ -12,6 +12,7 @@ namespace hone::graph {
 namespace {
 
 constexpr size_t kAlignment = 64;
+
 // The rows of the result are split over the threads, and row r needs row r of the inputs alone.
 bool takes_same_rows(OpKind kind) {
     return cost::done_by_every_thread(kind, 1) || kind == OpKind::add || kind == OpKind::gated ||
@@ -163,7 +164,7 @@ size_t place(std::vector<Placed>& placed, size_t bytes, Lifetime life) {
 }  // namespace
 
 bool uses_rows_kernels(OpKind kind) {
-    return cheap_row_operator(kind) || kind == OpKind::add || kind == OpKind::gated ||
+    return cost::done_by_every_thread(kind, 1) || kind == OpKind::add || kind == OpKind::gated ||
            kind == OpKind::soft_cap;
 }
 

@@ -54,6 +54,10 @@ base::Status check_options(const AbOptions& options) {
                     "itl_ms, latency_ms, output_tokens_per_s)",
                     name);
     }
+    if (options.shared_tokens < 0 || options.shared_tokens >= options.prompt_tokens) {
+        return fail(ErrorCode::invalid_argument, "{} shared tokens of a prompt of {}",
+                    options.shared_tokens, options.prompt_tokens);
+    }
     auto sorted = options.metrics;
     std::sort(sorted.begin(), sorted.end());
     if (sorted.empty() || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
@@ -151,6 +155,9 @@ class Contender {
         : tokenizer_(&side.session.tokenizer()),
           batch_(side.batch),
           options_(&options),
+          shared_(options.shared_tokens > 0
+                      ? make_prompt(*tokenizer_, options.shared_tokens, options.seed).text
+                      : std::string()),
           no_roofs_(std::make_unique<machine::MachineProfile>()) {}
 
     // Both sides, and all batch sizes of a run, read the same texts in a round.
@@ -160,7 +167,8 @@ class Contender {
             const uint64_t index = round * 64 + static_cast<uint64_t>(i);
             if (options_->prompts.empty()) {
                 const uint64_t seed = options_->seed + 1 + index;
-                prompts.push_back({make_prompt(*tokenizer_, options_->prompt_tokens, seed).text});
+                const int own = options_->prompt_tokens - options_->shared_tokens;
+                prompts.push_back({shared_ + make_prompt(*tokenizer_, own, seed).text});
                 continue;
             }
             const uint64_t number = round * static_cast<uint64_t>(batch_) + prompts.size();
@@ -202,6 +210,7 @@ class Contender {
     const text::Tokenizer* tokenizer_;
     int batch_;
     const AbOptions* options_;
+    std::string shared_;  // what every prompt begins with
     // Rates are compared with each other, not with roofs. Its address must not change.
     std::unique_ptr<machine::MachineProfile> no_roofs_;
     std::optional<RateTests> rates_;

@@ -33,6 +33,9 @@ struct AbSide {
 struct AbOptions {
     int prompt_tokens = 64;  // of a prefill test and of a request
     int output_tokens = 16;  // steps of a decode test and tokens of a request
+    // Of a request's prompt, tokens that all requests of the comparison begin with, as those of one
+    // application do; what a prefix cache is for. Less than prompt_tokens.
+    int shared_tokens = 0;
     // Of prefill_tokens_per_s, decode_tokens_per_s (rate tests) and ttft_ms, itl_ms, latency_ms,
     // output_tokens_per_s (of requests).
     std::vector<std::string> metrics = {"prefill_tokens_per_s", "decode_tokens_per_s", "ttft_ms",

@@ -126,6 +126,30 @@ TEST_F(AbTest, StoppedItGivesWhatIsKnown) {
     EXPECT_EQ(nothing.error().code, base::ErrorCode::cancelled);
 }
 
+// Requests that begin alike are what a prefix cache is for, and only then does it show.
+TEST_F(AbTest, APrefixCacheShowsWherePromptsBeginAlike) {
+    runtime::LoadOptions load = session_->options();
+    load.limits.prefix_cache = false;
+    const auto without = runtime::Session::open(directory_ + "/tiny.gguf", load, clock_);
+    load.limits.prefix_cache = true;
+    const auto with = runtime::Session::open(directory_ + "/tiny.gguf", load, clock_);
+    ASSERT_TRUE(without && with);
+    AbOptions options = small();
+    options.metrics = {"ttft_ms"};
+    options.quality_positions = 0;
+    // Whole pages of 32 positions are kept. Every step looks at the clock, and a prompt of 112
+    // tokens takes four steps of 32 here, or one after three pages.
+    options.prompt_tokens = 112;
+    options.shared_tokens = 100;
+    const auto alike = run_ab({**without}, {**with}, options, ticking_);
+    ASSERT_TRUE(alike) << alike.error().message;
+    EXPECT_EQ(alike->metrics[0].verdict, Verdict::improved);
+    options.shared_tokens = 0;
+    const auto apart = run_ab({**without}, {**with}, options, ticking_);
+    ASSERT_TRUE(apart) << apart.error().message;
+    EXPECT_EQ(apart->metrics[0].verdict, Verdict::within_noise);
+}
+
 TEST_F(AbTest, WrongOptionsAreRefused) {
     const auto refused = [&](const AbOptions& options, const AbSide& side) {
         const auto result = run_ab({*session_}, side, options, ticking_);
@@ -151,6 +175,9 @@ TEST_F(AbTest, WrongOptionsAreRefused) {
     AbSide wide{*session_};
     wide.batch = 64;
     EXPECT_TRUE(refused(small(), wide));
+    options = small();
+    options.shared_tokens = options.prompt_tokens;
+    EXPECT_TRUE(refused(options, {*session_}));
     options = small();
     options.budget_s = 0;
     EXPECT_TRUE(refused(options, {*session_}));

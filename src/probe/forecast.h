@@ -1,10 +1,12 @@
 // Says beforehand what a change of settings would do to the rates and latencies of `hone ab`.
 //
-// Only the baseline runs: a short profile of its steps, the same steps in pairs for the noise, and,
-// for passes and flushed denormals, the experiment that switches them (probe/experiments.h). The
-// rest is cost/predict.h over the machine profile. The candidate itself is not run, so that what is
-// measured afterwards can prove the forecast wrong. A metric that the data say nothing of is
-// absent, with a reason. Thread rule: drives the session from the calling thread.
+// First a short profile of the baseline: its own steps, steps of other sizes and at other depths,
+// and the same steps in pairs for the noise. Over it the whole run is simulated with the change
+// (cost/predict.h), which needs no run of the candidate. Then, where there is one, the experiment
+// of `hone explain` that turns that knob for a second or two (probe/experiments.h); its pairs are
+// nearer to the truth, and the forecast is theirs. Both are given, so that what is measured
+// afterwards can prove either wrong. A metric that the data say nothing of is absent, with a
+// reason. Thread rule: drives the session from the calling thread.
 #pragma once
 
 #include <string>
@@ -33,7 +35,7 @@ struct ForecastOptions {
     int prompt_tokens = 64;
     int output_tokens = 16;
     double profile_s = 1.5;    // for running the baseline
-    double experiments_s = 3;  // for experiments, if any is needed
+    double experiments_s = 2;  // for the experiment of each change that has one, 0 = none
     uint64_t seed = 1;
 };
 
@@ -46,6 +48,7 @@ struct Forecast {
 
 struct Forecasts {
     std::vector<Forecast> metrics;
+    std::vector<Forecast> simulated;  // from the profile alone
     std::vector<cost::Note> reasons;  // why some are absent
 };
 
@@ -60,8 +63,9 @@ base::Result<Forecasts> forecast(runtime::Session& baseline, const SideSettings&
                                  const ForecastOptions& options, const base::Clock& clock,
                                  const Conduct& conduct = {});
 
-// The factors of several changes together, as rates and latencies; exposed for tests.
+// The factors of several changes together, as rates and latencies; `noise` is what the control
+// shows, relative. Exposed for tests.
 Forecasts forecasts_of(const std::vector<cost::SimulationResult>& changes, const SideSettings& a,
-                       const SideSettings& b);
+                       const SideSettings& b, double noise = 0);
 
 }  // namespace hone::probe

@@ -24,8 +24,8 @@ SideSettings side() {
 SimulationResult factor(double prefill, double decode, double spread, Provenance tier) {
     cost::Simulation simulation;
     simulation.tier = tier;
-    simulation.prefill = Ratio{prefill, prefill / spread, prefill * spread, true, 6};
-    simulation.decode = Ratio{decode, decode / spread, decode * spread, true, 6};
+    simulation.prefill = Ratio{prefill, prefill / spread, prefill * spread, true, 0};
+    simulation.decode = Ratio{decode, decode / spread, decode * spread, true, 0};
     return {simulation, {}};
 }
 
@@ -90,6 +90,18 @@ TEST(Forecast, SeveralChangesMultiplyAndTheirSpreadsAdd) {
     EXPECT_EQ(find(out, "ttft_ms")->tier, Provenance::cross_format);
 }
 
+TEST(Forecast, PairsOfAnExperimentAreTrustedAsFarAsTheyGo) {
+    SimulationResult sweep = factor(2.0, 2.0, 1.1, Provenance::measured);
+    sweep.value->prefill->n = sweep.value->decode->n = 6;
+    const auto alone = forecasts_of({sweep}, side(), side());
+    // 10 % for the pairs, a tenth of the change for what they stand for.
+    const double spread = std::exp(std::hypot(std::log(1.1), 0.1 * std::log(2.0)));
+    EXPECT_NEAR(find(alone, "itl_ms")->ci95->high, 100 * (2 * spread - 1), 1e-9);
+    const auto noisy = forecasts_of({sweep}, side(), side(), 0.3);
+    EXPECT_GT(find(noisy, "itl_ms")->ci95->high, find(alone, "itl_ms")->ci95->high);
+    EXPECT_DOUBLE_EQ(find(noisy, "itl_ms")->change_percent, find(alone, "itl_ms")->change_percent);
+}
+
 TEST(Forecast, ABatchGrowsTheRateAndADepthLeavesPromptsAlone) {
     SideSettings four = side();
     four.batch = 4;
@@ -121,7 +133,7 @@ TEST(Forecast, AnUnknownChangeLeavesEverythingUnknown) {
 
 using ForecastRunTest = TinyModelTest;
 
-TEST_F(ForecastRunTest, RunsTheBaselineOnly) {
+TEST_F(ForecastRunTest, SimulatesFirstAndThenAsksTheExperiment) {
     SideSettings a{session_->options(), 1, 0};
     SideSettings b = a;
     b.batch = 4;
@@ -129,15 +141,21 @@ TEST_F(ForecastRunTest, RunsTheBaselineOnly) {
     options.prompt_tokens = 24;
     options.output_tokens = 4;
     options.profile_s = 0;
-    const auto batch = forecast(*session_, a, b, some_roofs(), options, clock_);
+    options.experiments_s = 0;
+    auto batch = forecast(*session_, a, b, some_roofs(), options, clock_);
     ASSERT_TRUE(batch) << batch.error().message;
+    EXPECT_EQ(batch->simulated.size(), 1u);
     ASSERT_EQ(batch->metrics.size(), 1u);
     // Four sequences in a step are never slower than four times one by the model's own arithmetic.
     EXPECT_GT(batch->metrics[0].change_percent, -50);
     EXPECT_LT(batch->metrics[0].change_percent, 301);
+    EXPECT_NE(batch->metrics[0].tier, Provenance::measured);
+    options.experiments_s = 2;
+    batch = forecast(*session_, a, b, some_roofs(), options, clock_);
+    ASSERT_TRUE(batch) << batch.error().message;
+    EXPECT_EQ(batch->metrics[0].tier, Provenance::measured);
     b = a;
     b.load.disabled_passes = {"merge_qkv"};
-    options.experiments_s = 0.2;
     const auto pass = forecast(*session_, a, b, some_roofs(), options, clock_);
     ASSERT_TRUE(pass) << pass.error().message;
     EXPECT_EQ(pass->metrics.size(), 4u);

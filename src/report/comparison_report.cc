@@ -51,7 +51,9 @@ Json metric_json(const MetricComparison& metric) {
     if (metric.predicted) {
         predicted = {{"change_percent", json_number(metric.predicted->change_percent)},
                      {"ci95", interval_json(metric.predicted->ci95)},
-                     {"basis", metric.predicted->basis}};
+                     {"basis", metric.predicted->basis},
+                     {"simulated_percent", json_optional(metric.predicted->simulated_percent)},
+                     {"simulated_ci95", interval_json(metric.predicted->simulated_ci95)}};
     }
     return {{"name", metric.name},
             {"unit", metric.unit},

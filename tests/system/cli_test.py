@@ -191,9 +191,12 @@ def test_compare(model):
                            (6, "[" + "1," * (3 << 20) + "1]")):
             hostile.write_bytes(text.encode("latin-1"))
             check_error(code, "compare", path["a"], str(hostile), fragment="hostile.json")
+            check_error(code, "explain", "--from", str(hostile), fragment="hostile.json")
         with open(hostile, "wb") as big:
             big.truncate(100 << 20)
         check_error(6, "compare", path["a"], str(hostile), fragment="hostile.json")
+        check_error(6, "explain", "--from", str(hostile), fragment="hostile.json")
+        check_error(4, "explain", "--from", path["new"], fragment="newer")
         bench = hone("bench", model, "--prompt-tokens", "16", "--output-tokens", "4", "--repeat", "6", "--json").stdout
         pathlib.Path(directory, "bench.json").write_bytes(bench)
         both = json.loads(hone("compare", f"{directory}/bench.json", f"{directory}/bench.json", "--json").stdout)
@@ -210,7 +213,9 @@ def test_ab(model, other):
               for m in same["metrics"]), f"ab: {same['metrics']}")
     quality = same["quality"]
     check(quality["kl_mean"] == 0 and quality["top1_agreement"] == 1 and quality["n"] >= 32, f"ab: {quality}")
-    exact = json.loads(hone("ab", model, *small, "--b", "--without share_common -t 1", "--json").stdout)
+    exact = json.loads(hone("ab", model, *small, "--a=", "--b=--without share_common -t 1", "--json").stdout)
+    check(exact["signature"]["a"]["flags"] == "" and exact["signature"]["b"]["threads"] == 1,
+          f"an empty value after '=' is an empty value: {exact['signature']}")
     check(exact["quality"]["kl_max"] == 0, "an exact pass moves no logit")
     check(exact["signature"]["b"]["flags"] == "--without share_common -t 1", f"{exact['signature']}")
     close = json.loads(hone("ab", model, *small, "--b", "--without quantize_activations", "--json").stdout)
