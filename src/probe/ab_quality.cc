@@ -3,14 +3,16 @@
 #include <algorithm>
 
 #include "measure/rank_tests.h"
-#include "probe/stepper.h"
 #include "runtime/log_softmax.h"
+#include "runtime/text_reader.h"
 
 namespace hone::probe {
 namespace {
 
 using base::ErrorCode;
 using base::fail;
+using runtime::TextReader;
+using runtime::WantedLogits;
 
 struct Tally {
     measure::QualityComparison sums;
@@ -46,14 +48,15 @@ struct Tally {
     }
 };
 
-base::Result<Stepper> stepper_of(runtime::Session& session, size_t positions) {
+base::Result<TextReader> reader_of(runtime::Session& session, size_t positions) {
     const uint32_t context = session.options().limits.context;
     if (positions > context) {
         return fail(ErrorCode::invalid_argument, "{} tokens do not fit the context of {} positions",
                     positions, context);
     }
-    return Stepper::create(session.config(), session.executor(), 1,
-                           static_cast<uint32_t>(positions));
+    HONE_TRY(auto reader, TextReader::create(session, static_cast<uint32_t>(positions)));
+    reader.begin(static_cast<uint32_t>(positions));
+    return reader;
 }
 
 }  // namespace
@@ -72,17 +75,17 @@ base::Result<measure::QualityComparison> compare_logits(runtime::Session& a, run
     // The last position's next token must still be in the text.
     const size_t prompt = std::min<size_t>(kQualityPromptTokens, tokens.size() - 1);
     const size_t end = std::min(tokens.size() - 1, prompt + static_cast<size_t>(positions) - 1);
-    HONE_TRY(Stepper left, stepper_of(a, end));
-    HONE_TRY(Stepper right, stepper_of(b, end));
+    HONE_TRY(auto left, reader_of(a, end));
+    HONE_TRY(auto right, reader_of(b, end));
     const int64_t begin_ns = clock.now_ns();
     Tally tally;
     for (size_t at = 0; at < end;) {
         HONE_TRY_STATUS(conduct.check());
         const auto step = std::span(tokens).subspan(at, at == 0 ? prompt : 1);
-        left.prefill(0, step);
-        right.prefill(0, step);
+        const auto logits = left.read(step, WantedLogits::last);
+        const auto others = right.read(step, WantedLogits::last);
         at += step.size();
-        tally.add(left.last_logits(), right.last_logits(), tokens[at]);
+        tally.add(logits, others, tokens[at]);
         conduct.report("quality", static_cast<double>(at) / static_cast<double>(end));
         if (static_cast<double>(clock.now_ns() - begin_ns) * 1e-9 >= seconds) break;
     }

@@ -1,69 +1,22 @@
 #include "quality/text_scorer.h"
 
 #include <algorithm>
-#include <memory>
+#include <optional>
 
-#include "runtime/kv_pool.h"
 #include "runtime/log_softmax.h"
+#include "runtime/text_reader.h"
 
 namespace hone::quality {
 namespace {
 
 using base::ErrorCode;
 using base::fail;
+using runtime::TextReader;
+using runtime::WantedLogits;
 
 constexpr uint32_t kContextMin = 8;
 // For the engine that a session opens and scoring does not use.
 constexpr uint64_t kUnusedKvBytes = 64u << 20;
-
-// Reads windows through one model, with a KV cache of its own.
-class Reader {
-  public:
-    static base::Result<Reader> create(runtime::Session& session, uint32_t context) {
-        graph::Executor& executor = session.executor();
-        HONE_TRY(auto pool,
-                 runtime::KvPool::create({.groups = runtime::kv_layouts(
-                                              session.config(), executor.plan().options.kv_dtype),
-                                          .context = context,
-                                          .slots = 1,
-                                          .step_tokens_max = executor.tokens_max()}));
-        return Reader(executor, std::move(pool));
-    }
-
-    void begin(uint32_t positions) {
-        if (pool_->reserved_positions(0) > 0) pool_->release(0);
-        pool_->reserve(0, positions);
-        position_ = 0;
-    }
-    // Appends tokens; logits of all of them, or of none.
-    std::span<const float> read(std::span<const int32_t> tokens, bool wants_logits) {
-        rows_.clear();
-        for (uint32_t i = 0; wants_logits && i < tokens.size(); ++i) rows_.push_back(i);
-        const auto n = static_cast<uint32_t>(tokens.size());
-        pool_->back(0, position_ + n);
-        const graph::StepSlice slice{.first_token = 0,
-                                     .n_tokens = n,
-                                     .first_position = position_,
-                                     .pages = pool_->tables(0)};
-        const auto logits = executor_->run(
-            {.tokens = tokens, .slices = std::span(&slice, 1), .output_rows = rows_});
-        position_ += n;
-        pool_->advance(0, position_);
-        return logits;
-    }
-    size_t step_max() const { return executor_->tokens_max(); }
-    size_t rows_max() const { return std::min(executor_->tokens_max(), executor_->outputs_max()); }
-    size_t vocab() const { return executor_->vocab(); }
-
-  private:
-    Reader(graph::Executor& executor, runtime::KvPool pool)
-        : executor_(&executor), pool_(std::make_unique<runtime::KvPool>(std::move(pool))) {}
-
-    graph::Executor* executor_;
-    std::unique_ptr<runtime::KvPool> pool_;
-    uint32_t position_ = 0;
-    std::vector<uint32_t> rows_;
-};
 
 // Tokens [begin, end) of the text; those from `scored` on are predicted.
 struct Span {
@@ -94,7 +47,7 @@ std::vector<Span> cut(size_t tokens, const WindowOptions& options) {
     return spans;
 }
 
-ScoredWindow score(Reader& model, Reader* reference, std::span<const int32_t> tokens,
+ScoredWindow score(TextReader& model, TextReader* reference, std::span<const int32_t> tokens,
                    size_t scored) {
     ScoredWindow sums;
     const auto positions = static_cast<uint32_t>(tokens.size());
@@ -104,10 +57,11 @@ ScoredWindow score(Reader& model, Reader* reference, std::span<const int32_t> to
     for (size_t at = 0; at + 1 < tokens.size();) {
         const bool wanted = at + 1 >= scored;
         const size_t end = wanted ? tokens.size() - 1 : scored - 1;
-        const size_t n = std::min(end - at, wanted ? model.rows_max() : model.step_max());
-        const auto logits = model.read(tokens.subspan(at, n), wanted);
+        const size_t n = wanted ? std::min(end - at, model.rows_max()) : end - at;
+        const auto which = wanted ? WantedLogits::all : WantedLogits::none;
+        const auto logits = model.read(tokens.subspan(at, n), which);
         std::span<const float> others;
-        if (reference != nullptr) others = reference->read(tokens.subspan(at, n), wanted);
+        if (reference != nullptr) others = reference->read(tokens.subspan(at, n), which);
         for (size_t i = 0; wanted && i < n; ++i) {
             const int32_t next = tokens[at + i + 1];
             const runtime::LogSoftmax row(logits.subspan(i * model.vocab(), model.vocab()));
@@ -160,10 +114,10 @@ base::Result<std::vector<ScoredWindow>> score_text(runtime::Session& session,
                                                    const WindowOptions& options,
                                                    const std::function<bool(double)>& go_on) {
     HONE_TRY_STATUS(check(session, reference, tokens.size(), options));
-    HONE_TRY(Reader model, Reader::create(session, options.context));
-    std::optional<Reader> other;
+    HONE_TRY(auto model, TextReader::create(session, options.context));
+    std::optional<TextReader> other;
     if (reference != nullptr) {
-        HONE_TRY(other, Reader::create(*reference, options.context));
+        HONE_TRY(other, TextReader::create(*reference, options.context));
     }
     const std::vector<Span> spans = cut(tokens.size(), options);
     const text::Tokenizer& tokenizer = session.tokenizer();
