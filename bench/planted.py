@@ -8,7 +8,7 @@ For every fault: a synthetic model, `hone explain` with the fault, then
   card    the decision that repairs it exists and predicts a change;
   held    the repair is applied and both sides run in turn: the measured change of the card's metric lies in
           the card's interval. Its own 95 % interval comes from resampling the requests (10 000 draws, seed 1).
-The clean run must end in "nothing pays". Takes about 40 s a fault; wants a machine that does nothing else.
+The clean run must end in "nothing pays". Takes about 30 s a fault; wants a machine that does nothing else.
 Exit status: 0 when every case is named and at least 8 of 9 predictions held and no clean run shows a gain.
 """
 import argparse
@@ -26,6 +26,7 @@ import time
 
 CPUS = len(os.sched_getaffinity(0))
 PREFIX_TOKENS = 128
+REPAIR_S = 2  # of requests, for each run of a side
 PADDING_ID = 2  # of a synthetic model: its end token, as in many real ones
 
 MODELS = {
@@ -148,20 +149,21 @@ class Bench:
             path.write_text("".join(json.dumps({"tokens": prompt}) + "\n" for prompt in case.prompts))
         return ["--prompts", path]
 
-    def explain(self, model, arguments, budget):
-        answer = subprocess.run([self.hone, "explain", model, *arguments, "--budget", str(budget), "--json"],
+    def explain(self, model, arguments, budget, experiments=True):
+        only = [] if experiments else ["--no-experiments"]
+        answer = subprocess.run([self.hone, "explain", model, *arguments, "--budget", str(budget), "--json", *only],
                                 capture_output=True, timeout=600)
         if answer.returncode != 0:
             raise RuntimeError(f"hone explain: exit {answer.returncode}: {answer.stderr.decode()[:300]}")
         return json.loads(answer.stdout)
 
-    def run(self, case, faulty, budget):
+    def run(self, case, faulty, budget, experiments=True):
         model = self.model(case.model)
         arguments = [*(case.fault if faulty else case.repair), *self.prompt_file(case)]
         if case.before:
             case.before(model) if faulty else read_pages(model)
         with case.around() if case.around and faulty else contextlib.nullcontext():
-            return self.explain(model, arguments, budget)
+            return self.explain(model, arguments, budget, experiments)
 
 
 def find_entry(result, case):
@@ -216,7 +218,7 @@ def repair(bench, case, metric, rounds):
     sides = {True: [], False: []}
     for index in range(rounds):
         for faulty in (True, False) if index % 2 == 0 else (False, True):
-            sides[faulty] += metric_samples(bench.run(case, faulty, max(2, bench.budget / 4)), name)
+            sides[faulty] += metric_samples(bench.run(case, faulty, REPAIR_S, experiments=False), name)
     return measured_change(sides[True], sides[False], p)
 
 
@@ -279,7 +281,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("hone")
     parser.add_argument("--only", nargs="+", help="names of cases, or clean")
-    parser.add_argument("--budget", type=float, default=20, help="seconds of the explain with the fault")
+    parser.add_argument("--budget", type=float, default=16, help="seconds of the explain with the fault")
     parser.add_argument("--rounds", type=int, default=3, help="pairs of short runs that measure a repair")
     parser.add_argument("--clean-runs", type=int, default=1)
     parser.add_argument("--json")

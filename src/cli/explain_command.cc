@@ -28,11 +28,13 @@ struct Options {
     std::string slo;
     std::optional<double> price;
     std::string prompts;
+    std::optional<int> batch;
     bool trim_padding = false;
     std::string record;
     std::string from;
     double budget_s = 40;
     bool long_run = false;
+    bool no_experiments = false;
     std::string html;
     std::string trace;
     std::string language = "en";
@@ -41,6 +43,10 @@ struct Options {
 
 // Of the time budget: requests first, experiments with what is left.
 constexpr double kRequestsShare = 0.45;
+
+double requests_share(const Options& options) {
+    return options.no_experiments ? 1 : kRequestsShare;
+}
 
 // Positions that the workload needs at most: a text has no more tokens than bytes, and BOS and EOS.
 base::Result<uint32_t> context_for(const Options& options, const diagnose::Scenario& scenario,
@@ -73,7 +79,8 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     // Looking up (or first measuring) the ceilings is not part of the model's cold start.
     const int64_t profile_ns = context.clock.now_ns() - before_ns;
     runtime::EngineLimits limits;
-    limits.sequences_max = static_cast<uint32_t>(scenario.batch);
+    const int batch = options.batch.value_or(scenario.batch);
+    limits.sequences_max = static_cast<uint32_t>(batch);
     HONE_TRY(auto prompts, read_prompts(options.prompts));
     HONE_TRY(limits.context, context_for(options, scenario, prompts));
     HONE_TRY(const auto load, load_options(options.session, limits));
@@ -92,15 +99,16 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     run.primary_metric = diagnose::metric_at(scenario.primary_metric, scenario.primary_percentile);
     run.prompt_tokens = scenario.prompt_tokens;
     run.output_tokens = scenario.output_tokens;
-    run.batch = scenario.batch;
+    run.batch = batch;
     run.prompts = std::move(prompts);
     run.trim_padding = options.trim_padding;
     run.trace = trace;
     run.requests = options.long_run ? scenario.requests_long : scenario.requests;
     // --long means: as long as it takes to get the samples.
-    run.budget_s = options.long_run ? 3600 : options.budget_s * kRequestsShare;
+    run.budget_s = options.long_run ? 3600 : options.budget_s * requests_share(options);
     const int64_t measuring_ns = context.clock.now_ns();
     HONE_TRY(auto record, probe::run_scenario(*session, run, setting, conduct));
+    if (options.no_experiments) return record;
 
     std::vector<probe::ExperimentOrder> orders;
     for (const auto& request : diagnose::plan_experiments(record).requests) {
@@ -111,7 +119,7 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     const double kept_s = options.long_run ? options.budget_s * (1 - kRequestsShare) : 0;
     experiments.budget_s = std::max(kept_s, options.budget_s - spent_s);
     experiments.depth = record.context.prompt_tokens;
-    experiments.batch = scenario.batch;
+    experiments.batch = batch;
     HONE_TRY(auto results,
              probe::run_experiments(*session, orders, experiments, context.clock, conduct));
     for (auto& result : results) record.experiments.push_back(std::move(result));
@@ -191,9 +199,13 @@ Action add_explain(CLI::App& app) {
     command->add_option("--prompts", options->prompts,
                         "Requests of your own: a file with {\"text\": ...} or {\"tokens\": [...]} "
                         "on each line");
+    command->add_option("--batch", options->batch, "Requests that start together")
+        ->check(CLI::Range(1, 64));
     command->add_flag("--trim-padding", options->trim_padding,
                       "Take padding tokens off the ends of the prompts");
     command->add_flag("--long", options->long_run, "Enough requests for P99");
+    command->add_flag("--no-experiments", options->no_experiments,
+                      "Requests only: what would help is then mostly unknown");
     command->add_option("--record", options->record, "Write the run record to this file");
     command->add_option("--from", options->from, "Explain a stored run record instead");
     command->add_option("--html", options->html, "Write the report as one web page to this file");

@@ -37,6 +37,8 @@ void add_variants(Cards& cards);
 void add_step_tokens(Cards& cards);
 void add_context(Cards& cards);
 void add_format(Cards& cards);
+void add_kv_dtype(Cards& cards);
+void add_layers(Cards& cards);
 
 // cards_waste.cc: what need not be done.
 void add_passes(Cards& cards);

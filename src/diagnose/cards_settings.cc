@@ -14,6 +14,9 @@ using cost::WhatIfKind;
 using measure::RunRecord;
 
 constexpr int kMinutesQuantize = 30;  // find or make the file, check its quality
+constexpr int kMinutesLayers = 240;   // choose them, heal what is left, check its quality
+// Models below this depth have no layer to spare.
+constexpr int kLayersMin = 8;
 
 std::optional<int> count_of(const std::string& text) {
     int value = 0;
@@ -102,8 +105,8 @@ void add_batch(Cards& cards) {
                 note("batch_throughput")
                     .with("throughput_x", batch / (now * simulated.value->decode->value)));
         }
-        // How many requests run together is up to whoever serves them; no command takes it yet.
-        card.available = false;
+        card.apply = {"--batch", std::to_string(batch)};
+        card.undo = {"--batch", std::to_string(now)};
         cards.out.push_back(std::move(card));
     }
 }
@@ -200,6 +203,51 @@ void add_format(Cards& cards) {
     predict(cards, card, what_if);
     card.evidence.push_back(note("bytes_not_kernels"));
     add_class_share(cards, card, Bottleneck::memory_bandwidth);
+    cards.out.push_back(std::move(card));
+}
+
+// The cache in half of its bytes, or in all of them again.
+void add_kv_dtype(Cards& cards) {
+    const auto& record = cards.record;
+    double value_bytes = 0;
+    for (const measure::PlanNodeFacts& node : record.nodes) {
+        if (node.kind == cost::op_kind_name(cost::OpKind::attend)) {
+            value_bytes = node.shape.kv_element_bytes;
+        }
+    }
+    if (value_bytes <= 0) return;
+    const std::string now = value_bytes < 2 ? "q8" : "f16";
+    const std::string then = value_bytes < 2 ? "f16" : "q8";
+    Decision card = flag_card("kv:" + then, note("card_kv").with("dtype", then).with("now", now));
+    predict(cards, card, WhatIf{WhatIfKind::kv_dtype, "", then});
+    const auto other_bytes = cost::kv_value_bytes(record, then);
+    if (other_bytes && record.memory.kv_bytes > 0) {
+        const auto bytes = static_cast<double>(record.memory.kv_bytes);
+        card.evidence.push_back(
+            note("kv_dtype_memory")
+                .with("kv_bytes", static_cast<int64_t>(record.memory.kv_bytes))
+                .with("then_bytes", static_cast<int64_t>(bytes * *other_bytes / value_bytes)));
+    }
+    card.risk.level = then == "q8" ? "quality" : "exact";
+    card.apply = {"--kv", then};
+    card.undo = {"--kv", now};
+    cards.out.push_back(std::move(card));
+}
+
+// What a tenth of the layers costs; what they are worth only a measurement of quality can say.
+void add_layers(Cards& cards) {
+    const int layers = static_cast<int>(cards.record.model.layers);
+    if (layers < kLayersMin) return;
+    const int removed = layers / 10 + (layers % 10 > 0 ? 1 : 0);
+    Decision card;
+    card.action = fmt::format("remove_layers:{}", removed);
+    card.title = note("card_remove_layers").with("layers", removed).with("of", layers);
+    card.complexity = {"high", kMinutesLayers};
+    card.risk = {"quality", true};
+    card.available = false;
+    predict(cards, card, WhatIf{WhatIfKind::remove_layers, "", std::to_string(removed)});
+    if (!card.predicted && card.reason.id == "no_operator_samples") return;
+    card.evidence.push_back(note("layers_untested"));
     cards.out.push_back(std::move(card));
 }
 

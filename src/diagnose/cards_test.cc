@@ -54,6 +54,47 @@ TEST(Cards, FewerThreadsWhereThereAreTooMany) {
               (Words{"--threads", "8"}));
 }
 
+TEST(Cards, TheCacheInFewerBits) {
+    RunRecord record = fake_record();
+    for (measure::PlanNodeFacts& node : record.nodes) {
+        if (node.kind == "attend") node.shape = {"f32", 0, 0, 0, false, false, 9, 3, 64, 2, 0};
+    }
+    const Diagnosis diagnosis = diagnose(record);
+    const Decision* card = card_of(diagnosis, "kv:q8");
+    ASSERT_NE(card, nullptr);
+    EXPECT_EQ(card->apply, (Words{"--kv", "q8"}));
+    EXPECT_EQ(card->undo, (Words{"--kv", "f16"}));
+    EXPECT_EQ(card->risk.level, "quality");
+    // The other nodes have no shapes, so nothing can be simulated, and the card says so.
+    EXPECT_FALSE(card->predicted);
+    EXPECT_EQ(card->reason.id, "no_node_shapes");
+    ASSERT_FALSE(card->evidence.empty());
+    EXPECT_EQ(card->evidence[0].id, "kv_dtype_memory");
+    EXPECT_EQ(card_of(diagnose(fake_record()), "kv:q8"), nullptr) << "no type is known";
+}
+
+TEST(Cards, LayersAreAPredictionOnly) {
+    RunRecord record = fake_record();
+    EXPECT_EQ(card_of(diagnose(record), "remove_layers:1"), nullptr) << "too few to spare one";
+    record.model.layers = 30;
+    const Diagnosis diagnosis = diagnose(record);
+    const Decision* card = card_of(diagnosis, "remove_layers:3");
+    ASSERT_NE(card, nullptr);
+    EXPECT_FALSE(card->available);
+    EXPECT_EQ(card->risk.level, "quality");
+    EXPECT_TRUE(card->apply.empty());
+}
+
+TEST(Cards, AQuietMachineIsAsQuietAsItWasOnceSeen) {
+    const Diagnosis diagnosis = diagnose(traffic_record(16));
+    const Decision* card = card_of(diagnosis, "quiet_machine");
+    ASSERT_NE(card, nullptr);
+    ASSERT_TRUE(card->predicted);
+    // Memory at 80 % of its usual speed; at 73 % of the best that was ever measured here.
+    EXPECT_GT(card->predicted->change_percent, -20);
+    EXPECT_LT(card->predicted->interval.low, card->predicted->change_percent - 4);
+}
+
 TEST(Cards, APassOnAgain) {
     expect_gain(unfused_record(), "with:merge_gate_up", -9, -6);
     expect_no_gain(unfused_record(4.99e6), "with:merge_gate_up");

@@ -19,12 +19,13 @@ using measure::RunRecord;
 void add_pass_on(Cards& cards, const measure::PassRun& pass) {
     Decision card = flag_card("with:" + pass.name, note("card_with_pass").with("pass", pass.name));
     WhatIf what_if{WhatIfKind::without_pass, pass.name, "on"};
-    // The run's own nodes know their prompt length; an ablation may have used another.
-    if (pass.name == "last_position_logits" && cost::find_wasted_head(cards.record)) {
-        what_if.kind = WhatIfKind::last_logits;
-    } else if (!cost::find_sweep(cards.record, "pass_ablation", pass.name) &&
-               pass.name == "fold_constants") {
-        what_if.kind = WhatIfKind::fold_constants;
+    // Pairs of steps with and without it know more than the nodes of this run: what a node keeps
+    // out of the caches, others wait for.
+    if (!cost::find_sweep(cards.record, "pass_ablation", pass.name)) {
+        if (pass.name == "fold_constants") what_if.kind = WhatIfKind::fold_constants;
+        if (pass.name == "last_position_logits" && cost::find_wasted_head(cards.record)) {
+            what_if.kind = WhatIfKind::last_logits;
+        }
     }
     predict(cards, card, what_if);
     add_class_share(cards, card, Bottleneck::structural_redundancy);

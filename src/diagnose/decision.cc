@@ -94,6 +94,8 @@ std::vector<Decision> decide(const measure::RunRecord& record, const Breakdown& 
     add_batch(cards);
     add_variants(cards);
     add_format(cards);
+    add_kv_dtype(cards);
+    add_layers(cards);
     add_passes(cards);
     add_isa(cards);
     add_step_tokens(cards);
