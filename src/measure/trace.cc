@@ -17,8 +17,8 @@ constexpr int kStepsProcess = 2;
 constexpr int kStepsLine = 0;
 
 // Microseconds with the nanoseconds behind the point.
-double microseconds(double ns) {
-    return std::round(ns) / 1000;
+double microseconds(double whole_ns) {
+    return whole_ns / 1000;
 }
 
 Json named(const char* what, int process, int line, const std::string& name) {
@@ -35,14 +35,18 @@ struct Event {
     double end_ns = 0;
 };
 
+// Both ends are rounded before the length is taken: viewers refuse a slice that reaches into the
+// next one of its line, be it by a nanosecond.
 Json complete(const Event& event) {
+    const double begin_ns = std::round(event.begin_ns);
+    const double end_ns = std::round(event.end_ns);
     return {{"ph", "X"},
             {"name", event.name},
             {"cat", event.category},
             {"pid", event.process},
             {"tid", event.line},
-            {"ts", microseconds(event.begin_ns)},
-            {"dur", microseconds(std::max(0.0, event.end_ns - event.begin_ns))}};
+            {"ts", microseconds(begin_ns)},
+            {"dur", microseconds(std::max(0.0, end_ns - begin_ns))}};
 }
 
 int64_t earliest(const TraceLog& log) {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/json.h"
 
 namespace hone::measure {
@@ -106,6 +109,32 @@ TEST_F(TraceTest, ChromeEventsCarryTimesNamesAndWaits) {
     EXPECT_EQ(events["wait"][0]["dur"], 3);
     EXPECT_EQ(events["wait"][1]["dur"], 1);
     EXPECT_NE(events["wait"][0]["tid"], events["wait"][1]["tid"]);
+}
+
+// What viewers ask of the Trace Event format: every event has its line, complete ones a time and a
+// length, and those of a line follow each other.
+TEST_F(TraceTest, SlicesOfALineDoNotOverlap) {
+    // Ticks that are no whole nanoseconds, as those of a time-stamp counter.
+    timer_ = StepTimer(2, 2, clock_, TickRate{false, 0.3937});
+    play(100'000);
+    log_.add_step(timer_, "prefill", 0, 8);
+    std::map<std::pair<int, int>, std::vector<std::pair<int64_t, int64_t>>> lines;
+    for (const auto& event : to_chrome_trace(log_, record())["traceEvents"]) {
+        ASSERT_TRUE(event.contains("pid") && event.contains("tid") && event.contains("name"));
+        if (event["ph"] == "M") continue;
+        ASSERT_EQ(event["ph"], "X");
+        const int64_t begin_ns = std::llround(event["ts"].get<double>() * 1000);
+        const int64_t length_ns = std::llround(event["dur"].get<double>() * 1000);
+        ASSERT_GE(length_ns, 0);
+        lines[{event["pid"], event["tid"]}].emplace_back(begin_ns, begin_ns + length_ns);
+    }
+    EXPECT_GE(lines.size(), 3u);
+    for (auto& [line, slices] : lines) {
+        std::sort(slices.begin(), slices.end());
+        for (size_t i = 1; i < slices.size(); ++i) {
+            EXPECT_GE(slices[i].first, slices[i - 1].second) << line.first << "/" << line.second;
+        }
+    }
 }
 
 TEST_F(TraceTest, ForeignNodesAndAnEmptyLogAreNoProblem) {

@@ -12,7 +12,7 @@ namespace {
 using diagnose::note;
 
 // Drawing area in the picture's own units.
-constexpr double kWidth = 960;
+constexpr double kWidth = 1010;
 constexpr double kHeight = 600;
 constexpr double kLeft = 80;
 constexpr double kRight = 790;  // labels of the tops and the legend stand to the right
@@ -94,7 +94,8 @@ std::string grid(const Axes& axes, const Style& style) {
     return out;
 }
 
-// Slopes end at the highest peak; their names follow the line, near its lower end.
+// Slopes end at the highest peak. The memory's name follows its line; the caches' lines lie too
+// near to each other for that, so their names stand above them, in the order of the lines.
 std::string slopes(const Axes& axes, const Roofline& roofline) {
     std::string out;
     for (size_t i = 0; i < roofline.slopes.size(); ++i) {
@@ -109,14 +110,17 @@ std::string slopes(const Axes& axes, const Roofline& roofline) {
         const double x2 = axes.x(to);
         const double y2 = axes.y(to * slope.gb_per_s);
         out += line_of(far ? "roof far" : "roof", x1, y1, x2, y2);
+        const std::string name = fmt::format("{} {:.4g} GB/s", slope.level, slope.gb_per_s);
+        if (!far) {
+            out += text_at(kLeft + 12, kTop + 18 + 16 * static_cast<double>(i), "roof-name",
+                           "start", name);
+            continue;
+        }
         const double angle = std::atan2(y2 - y1, x2 - x1) * 180 / 3.14159265358979;
-        // Shifted along its own line, so that four parallel names do not stand in one column.
-        const double along = 0.10 + 0.07 * static_cast<double>(roofline.slopes.size() - 1 - i);
         out += fmt::format(
             "<text class=\"roof-name\" transform=\"translate({:.1f} {:.1f}) rotate({:.1f})\" "
-            "dy=\"-6\">{} {:.4g} GB/s</text>\n",
-            x1 + along * (x2 - x1), y1 + along * (y2 - y1), angle, html_safe(slope.level),
-            slope.gb_per_s);
+            "dy=\"-8\">{}</text>\n",
+            x1 + 0.3 * (x2 - x1), y1 + 0.3 * (y2 - y1), angle, html_safe(name));
     }
     return out;
 }
