@@ -1,5 +1,6 @@
 # Builds one library per room from src/rooms.txt. Within a room, files are found by suffix:
-# *_test.cc -> <room>_test, *_fuzz.cc -> one libFuzzer target each, *_bench.cc -> <room>_bench.
+# *_test.cc -> <room>_test, *_fuzz.cc -> one libFuzzer target each, *_bench.cc -> <room>_bench, with
+# *_bench_x86_<isa>.cc for what of a bench needs an ISA.
 
 add_library(hone_options INTERFACE)
 target_compile_options(hone_options INTERFACE -Wall -Wextra -Werror ${HONE_BASELINE_FLAGS})
@@ -39,12 +40,12 @@ function(hone_add_room room edges)
     set(benches ${sources})
     list(FILTER tests INCLUDE REGEX "_test\\.cc$")
     list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
-    list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
-    list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench|/main)\\.cc$")
+    list(FILTER benches INCLUDE REGEX "_bench(_x86_[a-z0-9]+)?\\.cc$")
+    list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench(_x86_[a-z0-9]+)?|/main)\\.cc$")
     if(NOT sources)
         return()
     endif()
-    foreach(source ${sources})
+    foreach(source ${sources} ${benches})
         hone_isa_flags(${source})
     endforeach()
     add_library(hone_${room} STATIC ${sources})

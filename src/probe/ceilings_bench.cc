@@ -1,15 +1,16 @@
-// Holds two roofs against loops written here by hand, with nothing of kernels/ceiling in them: the
-// read bandwidth of one thread in 64 MiB and 64 KiB, and the f32 multiply-adds of one thread.
+// Holds two roofs against loops written by hand, with nothing of kernels/ceiling in them
+// (probe/plain_loops.h): the read bandwidth of one thread in 64 MiB and 64 KiB, and the f32
+// multiply-adds of one thread.
 //   ratio = what the ceiling says / what the plain loop reaches; expected within 10 % of 1 on a
 // quiet machine (CPUs with FMA and AVX2; the plain loops are skipped elsewhere).
 #include <benchmark/benchmark.h>
-#include <immintrin.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "machine/isa.h"
 #include "probe/ceiling_points.h"
+#include "probe/plain_loops.h"
 
 namespace hone::probe {
 namespace {
@@ -29,43 +30,14 @@ double best_rate(const base::Clock& clock, int tries, double units, Work&& work)
     return best;
 }
 
-__attribute__((target("avx2"))) uint64_t plain_read(const uint64_t* words, size_t count) {
-    __m256i a = _mm256_setzero_si256();
-    __m256i b = a;
-    __m256i c = a;
-    __m256i d = a;
-    for (size_t i = 0; i < count; i += 16) {
-        const auto* at = reinterpret_cast<const __m256i*>(words + i);
-        a = _mm256_xor_si256(a, _mm256_loadu_si256(at));
-        b = _mm256_xor_si256(b, _mm256_loadu_si256(at + 1));
-        c = _mm256_xor_si256(c, _mm256_loadu_si256(at + 2));
-        d = _mm256_xor_si256(d, _mm256_loadu_si256(at + 3));
-    }
-    a = _mm256_xor_si256(_mm256_xor_si256(a, b), _mm256_xor_si256(c, d));
-    return static_cast<uint64_t>(_mm256_extract_epi64(a, 0));
-}
-
-// Ten chains of 8 lanes; the volatile start keeps the loop from being computed beforehand.
-__attribute__((target("avx2,fma"))) float plain_fma(size_t rounds) {
-    volatile float start = 0.5f;
-    const __m256 x = _mm256_set1_ps(start);
-    __m256 sums[10];
-    for (__m256& sum : sums) sum = _mm256_set1_ps(start);
-    for (size_t i = 0; i < rounds; ++i) {
-        for (__m256& sum : sums) sum = _mm256_fmadd_ps(sum, x, x);
-    }
-    float total = 0;
-    for (const __m256& sum : sums) total += _mm256_cvtss_f32(sum);
-    return total;
-}
-
 void BM_ReadAgainstPlainLoop(benchmark::State& state) {
     const base::SteadyClock clock;
     const auto bytes = static_cast<uint64_t>(state.range(0));
+    if (machine::detect_isa() < machine::Isa::avx2) return state.SkipWithError("no AVX2");
     auto team = machine::ThreadTeam::create({});
     auto arena = ReadArena::create(**team, bytes);
+    if (!arena) return state.SkipWithError("no memory");
     const auto* variant = *kernels::select_ceiling(machine::Isa::avx2);
-    if (!arena || machine::detect_isa() < machine::Isa::avx2) return state.SkipWithError("no AVX2");
     double ratio = 0;
     for (auto _ : state) {
         const auto ceiling = bandwidth_point(**team, *variant, *arena, bytes, kBudgetS, clock);
@@ -86,9 +58,9 @@ BENCHMARK(BM_ReadAgainstPlainLoop)->Arg(64 << 10)->Arg(64 << 20)->Iterations(1);
 
 void BM_FmaAgainstPlainLoop(benchmark::State& state) {
     const base::SteadyClock clock;
+    if (machine::detect_isa() < machine::Isa::avx2) return state.SkipWithError("no AVX2");
     auto team = machine::ThreadTeam::create({});
     const auto* variant = *kernels::select_ceiling(machine::Isa::avx2);
-    if (machine::detect_isa() < machine::Isa::avx2) return state.SkipWithError("no AVX2");
     for (auto _ : state) {
         const auto ceiling = peak_point(**team, *variant, PeakLoop::f32_fma, kBudgetS, clock);
         constexpr size_t kRounds = 1 << 20;
