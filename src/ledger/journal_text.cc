@@ -1,5 +1,6 @@
 #include "ledger/journal_text.h"
 
+#include "base/json.h"
 #include "cost/note.h"
 #include "machine/json_fields.h"
 
