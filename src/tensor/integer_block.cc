@@ -231,27 +231,6 @@ float half_of_e8m0(uint32_t e) {
 
 }  // namespace
 
-bool is_integer_block(DType dtype) {
-    switch (dtype) {
-        case DType::q3_k:
-        case DType::iq1_s:
-        case DType::iq1_m:
-        case DType::iq2_xxs:
-        case DType::iq2_xs:
-        case DType::iq2_s:
-        case DType::iq3_xxs:
-        case DType::iq3_s:
-        case DType::iq4_nl:
-        case DType::iq4_xs:
-        case DType::tq1_0:
-        case DType::tq2_0:
-        case DType::mxfp4:
-            return true;
-        default:
-            return false;
-    }
-}
-
 void decode_integers(DType dtype, const std::byte* block, IntegerBlock& out) {
     switch (dtype) {
         case DType::q3_k:

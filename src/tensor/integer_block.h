@@ -52,11 +52,8 @@ struct IntegerBlock {
     std::array<float, 16> scales{};
 };
 
-// Whether blocks of this type have the form above.
-bool is_integer_block(DType dtype);
-
-// Decodes one block; the first block_elements(dtype) values and their scales are set. The type must
-// be one of the above.
+// Decodes one block; the first block_elements(dtype) values and their scales are set. A type that
+// is none of the above is a bug.
 void decode_integers(DType dtype, const std::byte* block, IntegerBlock& out);
 
 }  // namespace hone::tensor
