@@ -4,28 +4,13 @@
 
 #include "base/text.h"
 #include "models/architecture.h"
+#include "models/gguf_vocabulary.h"
 
 namespace hone::models {
 namespace {
 
 using base::ErrorCode;
 using base::fail;
-
-// A token id from the metadata; -1 when absent or outside the vocabulary.
-int32_t token_id(const formats::GgufFile& file, const char* key, size_t vocab) {
-    const auto id = file.get_u64(key);
-    return id && *id < vocab ? static_cast<int32_t>(*id) : -1;
-}
-
-std::optional<bool> flag(const formats::GgufFile& file, const char* key) {
-    const auto value = file.get_bool(key);
-    return value ? std::optional<bool>(*value) : std::nullopt;
-}
-
-base::Result<std::vector<std::string>> strings(const formats::GgufFile& file, const char* key) {
-    HONE_TRY(const std::vector<std::string_view> views, file.get_strings(key));
-    return std::vector<std::string>(views.begin(), views.end());
-}
 
 }  // namespace
 
@@ -51,38 +36,11 @@ base::Result<std::unique_ptr<Model>> Model::open(const std::string& path) {
 }
 
 base::Result<text::VocabularyData> Model::vocabulary() const {
-    const formats::GgufFile& file = *file_;
-    text::VocabularyData data;
-    HONE_TRY(const std::string_view kind, file.get_string("tokenizer.ggml.model"));
-    data.model = kind;
-    HONE_TRY(const std::string_view pre, file.get_string_or("tokenizer.ggml.pre", "default"));
-    data.pre = pre;
-    HONE_TRY(data.tokens, strings(file, "tokenizer.ggml.tokens"));
+    HONE_TRY(text::VocabularyData data, read_vocabulary(*file_));
     if (data.tokens.size() != config_.n_vocab) {
         return fail(ErrorCode::corrupt, "{}: {} tokens for an embedding of {} rows", path_,
                     data.tokens.size(), config_.n_vocab);
     }
-    if (file.find("tokenizer.ggml.scores") != nullptr) {
-        HONE_TRY(data.scores, file.get_f32s("tokenizer.ggml.scores"));
-    }
-    if (file.find("tokenizer.ggml.token_type") != nullptr) {
-        HONE_TRY(const std::vector<int64_t> types, file.get_i64s("tokenizer.ggml.token_type"));
-        data.types.assign(types.begin(), types.end());
-    }
-    if (file.find("tokenizer.ggml.merges") != nullptr) {
-        HONE_TRY(data.merges, strings(file, "tokenizer.ggml.merges"));
-    }
-    const size_t vocab = data.tokens.size();
-    data.bos_id = token_id(file, "tokenizer.ggml.bos_token_id", vocab);
-    data.eos_id = token_id(file, "tokenizer.ggml.eos_token_id", vocab);
-    data.eot_id = token_id(file, "tokenizer.ggml.eot_token_id", vocab);
-    data.unk_id = token_id(file, "tokenizer.ggml.unknown_token_id", vocab);
-    data.pad_id = token_id(file, "tokenizer.ggml.padding_token_id", vocab);
-    data.add_bos = flag(file, "tokenizer.ggml.add_bos_token");
-    data.add_eos = flag(file, "tokenizer.ggml.add_eos_token");
-    data.add_space_prefix = flag(file, "tokenizer.ggml.add_space_prefix");
-    HONE_TRY(const std::string_view chat, file.get_string_or("tokenizer.chat_template", ""));
-    data.chat_template = chat;
     return data;
 }
 

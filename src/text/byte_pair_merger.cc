@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "text/utf8.h"
+#include "text/vocabulary.h"
 
 namespace hone::text {
 
@@ -35,6 +36,12 @@ constexpr ByteSpelling make_byte_spelling() {
 constexpr ByteSpelling kByteSpelling = make_byte_spelling();
 static_assert(kByteSpelling.code_points[' '] == 0x120);
 
+// The byte that a token stands for when a piece is spelled out, or -1.
+int byte_of_token(std::string_view token, TokenSpelling spelling) {
+    if (spelling == TokenSpelling::characters) return parse_byte_token(token).value_or(-1);
+    return token.size() == 1 ? int{static_cast<unsigned char>(token[0])} : -1;
+}
+
 bool worse(const BytePairMerger::Scratch::Candidate& a,
            const BytePairMerger::Scratch::Candidate& b) {
     return a.order > b.order;
@@ -58,27 +65,38 @@ std::optional<std::string> decode_byte_spelling(std::string_view spelled) {
 }
 
 base::Result<BytePairMerger> BytePairMerger::create(const std::vector<std::string>& tokens,
-                                                    const std::vector<std::string>& merges) {
+                                                    const std::vector<std::string>& merges,
+                                                    TokenSpelling spelling) {
     BytePairMerger out;
+    out.spelling_ = spelling;
     out.pieces_ = StringIndex(tokens.size() + merges.size() + 256);
-    for (size_t byte = 0; byte < 256; ++byte) {
+    for (size_t byte = 0; byte < 256 && spelling == TokenSpelling::bytes; ++byte) {
         const char c = static_cast<char>(byte);
         out.byte_pieces_[byte] = out.pieces_.add({&c, 1});
     }
     out.one_byte_tokens_.fill(-1);
-    out.piece_tokens_.assign(256, -1);
+    out.piece_tokens_.assign(out.pieces_.size(), -1);
     for (size_t id = 0; id < tokens.size(); ++id) {
-        if (tokens[id].size() == 1) {
-            out.one_byte_tokens_[static_cast<unsigned char>(tokens[id][0])] =
-                static_cast<int32_t>(id);
-        }
-        const auto bytes = decode_byte_spelling(tokens[id]);
+        const int byte = byte_of_token(tokens[id], spelling);
+        if (byte >= 0) out.one_byte_tokens_[static_cast<size_t>(byte)] = static_cast<int32_t>(id);
+        const auto bytes = out.decode_spelling(tokens[id]);
         if (!bytes) continue;
         const auto piece = static_cast<size_t>(out.pieces_.add(*bytes));
         if (piece >= out.piece_tokens_.size()) out.piece_tokens_.resize(piece + 1, -1);
         out.piece_tokens_[piece] = static_cast<int32_t>(id);
     }
-    out.merges_ = PairIndex(merges.size());
+    HONE_TRY_STATUS(out.add_merges(merges));
+    out.piece_tokens_.resize(out.pieces_.size(), -1);
+    return out;
+}
+
+std::optional<std::string> BytePairMerger::decode_spelling(std::string_view spelled) const {
+    if (spelling_ == TokenSpelling::characters) return std::string(spelled);
+    return decode_byte_spelling(spelled);
+}
+
+base::Status BytePairMerger::add_merges(const std::vector<std::string>& merges) {
+    merges_ = PairIndex(merges.size());
     for (size_t rank = 0; rank < merges.size(); ++rank) {
         const std::string_view merge = merges[rank];
         const size_t space = merge.find(' ', 1);
@@ -86,15 +104,36 @@ base::Result<BytePairMerger> BytePairMerger::create(const std::vector<std::strin
             return base::fail(ErrorCode::corrupt, "merge {} '{}' is not two parts", rank,
                               base::printable(merge));
         }
-        const auto left = decode_byte_spelling(merge.substr(0, space));
-        const auto right = decode_byte_spelling(merge.substr(space + 1));
+        const auto left = decode_spelling(merge.substr(0, space));
+        const auto right = decode_spelling(merge.substr(space + 1));
         if (!left || !right) continue;
-        const int32_t result = out.pieces_.add(*left + *right);
-        out.merges_.add(out.pieces_.add(*left), out.pieces_.add(*right),
-                        {static_cast<int32_t>(rank), result});
+        const int32_t result = pieces_.add(*left + *right);
+        merges_.add(pieces_.add(*left), pieces_.add(*right), {static_cast<int32_t>(rank), result});
     }
-    out.piece_tokens_.resize(out.pieces_.size(), -1);
-    return out;
+    return {};
+}
+
+void BytePairMerger::begin_symbols(std::string_view word, Scratch& scratch) const {
+    auto& symbols = scratch.symbols;
+    symbols.clear();
+    scratch.heap.clear();
+    for (size_t at = 0; at < word.size();) {
+        const auto i = static_cast<int32_t>(symbols.size());
+        const auto begin = static_cast<uint32_t>(at);
+        size_t size = 1;
+        int32_t piece = byte_pieces_[static_cast<unsigned char>(word[at])];
+        if (spelling_ == TokenSpelling::characters) {
+            size = decode_lenient(word.substr(at)).size_bytes;
+            piece = pieces_.find(word.substr(at, size));
+            if (piece < 0) piece = kNoPiece;
+        }
+        symbols.push_back({piece, begin, i - 1, i + 1});
+        at += size;
+    }
+    symbols.back().next = -1;
+    for (int32_t i = 0; i + 1 < static_cast<int32_t>(symbols.size()); ++i) {
+        push_candidate(scratch, i, i + 1);
+    }
 }
 
 void BytePairMerger::encode_word(std::string_view word, bool whole_word_first, Scratch& scratch,
@@ -108,18 +147,14 @@ void BytePairMerger::encode_word(std::string_view word, bool whole_word_first, S
             return;
         }
     }
-    const auto count = static_cast<int32_t>(word.size());
-    scratch.symbols.resize(word.size());
-    scratch.heap.clear();
-    for (int32_t i = 0; i < count; ++i) {
-        const auto byte = static_cast<unsigned char>(word[static_cast<size_t>(i)]);
-        scratch.symbols[static_cast<size_t>(i)] = {byte_pieces_[byte], i - 1,
-                                                   i + 1 < count ? i + 1 : -1};
-    }
-    for (int32_t i = 0; i + 1 < count; ++i) push_candidate(scratch, i, i + 1);
+    begin_symbols(word, scratch);
     merge_all(scratch);
-    for (int32_t i = 0; i >= 0; i = scratch.symbols[static_cast<size_t>(i)].next) {
-        append_piece(scratch.symbols[static_cast<size_t>(i)].piece, out);
+    const auto& symbols = scratch.symbols;
+    for (int32_t i = 0; i >= 0; i = symbols[static_cast<size_t>(i)].next) {
+        const auto& symbol = symbols[static_cast<size_t>(i)];
+        const size_t end =
+            symbol.next >= 0 ? symbols[static_cast<size_t>(symbol.next)].begin : word.size();
+        append_piece(symbol.piece, word.substr(symbol.begin, end - symbol.begin), out);
     }
 }
 
@@ -127,6 +162,7 @@ void BytePairMerger::push_candidate(Scratch& scratch, int32_t left, int32_t righ
     if (left < 0 || right < 0) return;
     const int32_t left_piece = scratch.symbols[static_cast<size_t>(left)].piece;
     const int32_t right_piece = scratch.symbols[static_cast<size_t>(right)].piece;
+    if (left_piece < 0 || right_piece < 0) return;
     const Merge merge = merges_.find(left_piece, right_piece);
     if (merge.rank < 0) return;
     const uint64_t order =
@@ -140,6 +176,7 @@ void BytePairMerger::merge_all(Scratch& scratch) const {
         std::pop_heap(scratch.heap.begin(), scratch.heap.end(), worse);
         const Scratch::Candidate best = scratch.heap.back();
         scratch.heap.pop_back();
+        ++scratch.steps;
         const auto left = static_cast<int32_t>(best.order & UINT32_MAX);
         auto& left_symbol = scratch.symbols[static_cast<size_t>(left)];
         auto& right_symbol = scratch.symbols[static_cast<size_t>(best.right)];
@@ -148,7 +185,7 @@ void BytePairMerger::merge_all(Scratch& scratch) const {
             continue;
         }
         left_symbol.piece = best.result;
-        right_symbol.piece = -1;
+        right_symbol.piece = kMerged;
         left_symbol.next = right_symbol.next;
         if (left_symbol.next >= 0) {
             scratch.symbols[static_cast<size_t>(left_symbol.next)].previous = left;
@@ -158,8 +195,9 @@ void BytePairMerger::merge_all(Scratch& scratch) const {
     }
 }
 
-void BytePairMerger::append_piece(int32_t piece, std::vector<int32_t>& out) const {
-    const int32_t token = piece_tokens_[static_cast<size_t>(piece)];
+void BytePairMerger::append_piece(int32_t piece, std::string_view bytes,
+                                  std::vector<int32_t>& out) const {
+    const int32_t token = piece >= 0 ? piece_tokens_[static_cast<size_t>(piece)] : -1;
     if (token >= 0) {
         out.push_back(token);
         return;
@@ -167,8 +205,12 @@ void BytePairMerger::append_piece(int32_t piece, std::vector<int32_t>& out) cons
     // The vocabulary lacks this piece. What other engines do: try each byte of its spelling as a
     // token of its own, and drop what is not there.
     std::string spelled;
-    for (const char c : pieces_[piece]) {
-        append_utf8(spelled, kByteSpelling.code_points[static_cast<unsigned char>(c)]);
+    for (const char c : bytes) {
+        if (spelling_ == TokenSpelling::characters) {
+            spelled.push_back(c);
+        } else {
+            append_utf8(spelled, kByteSpelling.code_points[static_cast<unsigned char>(c)]);
+        }
     }
     for (const char c : spelled) {
         const int32_t single = one_byte_tokens_[static_cast<unsigned char>(c)];

@@ -15,8 +15,10 @@ namespace hone::text {
 
 namespace {
 
-constexpr std::array<const char*, 8> kPreTokenizers = {"default", "gpt-2",  "smollm", "llama-bpe",
-                                                       "qwen2",   "qwen35", "gpt-4o", "tekken"};
+constexpr std::array<const char*, 16> kPreTokenizers = {
+    "default",      "gpt-2",       "smollm", "llama-bpe", "qwen2",    "qwen35",
+    "gpt-4o",       "tekken",      "falcon", "kimi-k2",   "tiny_aya", "youtu",
+    "deepseek-llm", "deepseek-v3", "bloom",  "exaone-moe"};
 
 void check_encoding(const Tokenizer& tokenizer, std::string_view text, bool parse_special) {
     const auto ids = tokenizer.encode(text, {.parse_special = parse_special, .add_bos = false});
@@ -73,6 +75,26 @@ void exercise_sentence_pieces(std::string_view text) {
     HONE_CHECK(unmark_spaces(tokenizer.decode(ids, true)) == unmark_spaces(text));
 }
 
+// The first half a normalizer, if asked for, the rest a text for it and for WordPiece.
+void exercise_other_kinds(std::string_view bytes, bool foreign_normalizer) {
+    VocabularyData data = small_unigram();
+    size_t begin = 0;
+    if (foreign_normalizer) {
+        begin = bytes.size() / 2;
+        data.charsmap = bytes.substr(0, begin);
+    }
+    const std::string_view text = bytes.substr(begin);
+    const auto unigram = Tokenizer::create(std::move(data));
+    if (unigram) {
+        check_encoding(*unigram, text, false);
+        check_encoding(*unigram, text, true);
+    } else {
+        HONE_CHECK(foreign_normalizer);
+    }
+    const Tokenizer word_pieces = *Tokenizer::create(small_word_pieces());
+    check_encoding(word_pieces, text, true);
+}
+
 }  // namespace
 
 void exercise_tokenizer(std::string_view bytes) {
@@ -80,7 +102,8 @@ void exercise_tokenizer(std::string_view bytes) {
     const auto choice = static_cast<unsigned char>(bytes[0]);
     const char* pre = kPreTokenizers[choice % kPreTokenizers.size()];
     const std::string_view text = bytes.substr(1);
-    if ((choice & 0xC0) == 0x40) return exercise_sentence_pieces(text);
+    if ((choice & 0xE0) == 0x40) return exercise_sentence_pieces(text);
+    if ((choice & 0xE0) == 0x60) return exercise_other_kinds(text, (choice & 1) != 0);
     const bool foreign = (choice & 0x80) != 0;
     const auto tokenizer =
         Tokenizer::create(foreign ? foreign_vocabulary(text, pre) : small_vocabulary(pre));

@@ -6,7 +6,8 @@
 
 namespace hone::text {
 
-// The first byte chooses the pre-tokenizer and whether the rest is a text or a vocabulary.
+// The first byte chooses the kind, the pre-tokenizer, and whether the rest is a text, a vocabulary
+// or a normalizer with a text.
 void exercise_tokenizer(std::string_view bytes);
 // The bytes are a template, rendered over a small conversation with small limits.
 void exercise_chat_template(std::string_view bytes);

@@ -1,6 +1,7 @@
 #include "text/pretokenizer.h"
 
 #include "base/check.h"
+#include "base/text.h"
 #include "text/unicode_classes.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -8,123 +9,132 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
 
 namespace hone::text {
 
 namespace {
 
 using base::ErrorCode;
+using Kind = PretokenizerStage::Kind;
 
-// In the patterns below, L, N, M, P, S and W in angle brackets stand for Unicode letters, numbers,
-// marks, punctuation, symbols and white space; they may be used inside [...] only. The byte of a
-// class in collapsed text is 0x80 + UnicodeClass.
-constexpr char kClassByteFirst = static_cast<char>(0x80);
+// A code point beyond ASCII collapses to 0x80 + 16 * class + one bit for each set it is in.
+constexpr uint8_t kBeyondAscii = 0x80;
+constexpr uint8_t kPerClass = 16;
 
-struct Macro {
-    std::string_view name;
-    std::string_view members;
-};
-constexpr std::array<Macro, 6> kMacros = {{
-    {"<L>", R"(A-Za-z\x82)"},
-    {"<N>", R"(0-9\x83)"},
-    {"<M>", R"(\x84)"},
-    {"<P>", R"(!-#%-*,-/:;?@\[-\]_{}\x85)"},
-    {"<S>", R"($+<->^`|~\x86)"},
-    {"<W>", R"(\t-\r \x81)"},
-}};
-
-// The patterns are those the models were trained with, in the classes above. The tail
-// `W+(?!not W)|W+` reads: all white space at the end, else all but its last character.
-constexpr std::string_view kDigit = "[<N>]";
-constexpr std::string_view kGpt2 =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?[<L>]+| ?[<N>]+| ?[^<W><L><N>]+|[<W>]+(?![^<W>])|[<W>]+";
-constexpr std::string_view kLlama3 =
-    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n<L><N>]?[<L>]+|[<N>]{1,3})"
-    R"(| ?[^<W><L><N>]+[\r\n]*|[<W>]*[\r\n]+|[<W>]+(?![^<W>])|[<W>]+)";
-constexpr std::string_view kQwen2 =
-    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n<L><N>]?[<L>]+|[<N>])"
-    R"(| ?[^<W><L><N>]+[\r\n]*|[<W>]*[\r\n]+|[<W>]+(?![^<W>])|[<W>]+)";
-constexpr std::string_view kQwen35 =
-    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n<L><N>]?[<L><M>]+|[<N>])"
-    R"(| ?[^<W><L><M><N>]+[\r\n]*|[<W>]*[\r\n]+|[<W>]+(?![^<W>])|[<W>]+)";
-// "Letter but not a-z" and "letter but not A-Z": other alphabets count as both cases.
-constexpr std::string_view kTekken =
-    R"([^\r\n<L><N>]?[A-Z\x82]*[a-z\x82]+|[^\r\n<L><N>]?[A-Z\x82]+[a-z\x82]*|[<N>])"
-    R"(| ?[^<W><L><N>]+[\r\n/]*|[<W>]*[\r\n]+|[<W>]+(?![^<W>])|[<W>]+)";
-constexpr std::string_view kGpt4o =
-    R"([^\r\n<L><N>]?[A-Z\x82]*[a-z\x82]+(?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?)"
-    R"(|[^\r\n<L><N>]?[A-Z\x82]+[a-z\x82]*(?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?)"
-    R"(|[<N>]{1,3}| ?[^<W><L><N>]+[\r\n/]*|[<W>]*[\r\n]+|[<W>]+(?![^<W>])|[<W>]+)";
-constexpr std::string_view kFalconPunctuation = R"([<P>$+<=>^~|`]+)";
-constexpr std::string_view kDefaultPunctuation = R"([<P>$+<=>^~|]+)";
-constexpr std::string_view kThreeDigits = "[0-9][0-9][0-9]";
-constexpr std::string_view kNumber = "[<N>]+";
-
-constexpr std::array<std::string_view, 1> kGpt2Stages = {kGpt2};
-constexpr std::array<std::string_view, 2> kSmollmStages = {kDigit, kGpt2};
-constexpr std::array<std::string_view, 1> kLlama3Stages = {kLlama3};
-constexpr std::array<std::string_view, 1> kQwen2Stages = {kQwen2};
-constexpr std::array<std::string_view, 1> kQwen35Stages = {kQwen35};
-constexpr std::array<std::string_view, 1> kTekkenStages = {kTekken};
-constexpr std::array<std::string_view, 1> kGpt4oStages = {kGpt4o};
-constexpr std::array<std::string_view, 3> kFalconStages = {kFalconPunctuation, kGpt2, kThreeDigits};
-constexpr std::array<std::string_view, 4> kDefaultStages = {kDefaultPunctuation, kGpt2, kNumber,
-                                                            kThreeDigits};
-
-struct Family {
-    std::string_view names;  // separated and framed by spaces
-    std::span<const std::string_view> stages;
-    bool ignores_merges;
-    bool adds_bos_by_default;
-};
-
-// Which name means which family: the names model converters write into tokenizer.ggml.pre.
-constexpr std::array<Family, 11> kFamilies = {{
-    {" default ", kDefaultStages, false, false},
-    {" gpt-2 phi-2 gigachat a.x-4.0 mellum exaone4 mpt olmo jais trillion granite-docling ",
-     kGpt2Stages, false, false},
-    {" smollm starcoder refact command-r codeshell exaone minerva-7b mellum2 ", kSmollmStages,
-     false, false},
-    {" llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 ", kLlama3Stages, true,
-     true},
-    {" dbrx smaug-bpe chatglm-bpe ", kLlama3Stages, false, false},
-    {" glm4 glm5 ", kLlama3Stages, true, false},
-    {" qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan solar-open grok-2 ",
-     kQwen2Stages, false, false},
-    {" qwen35 ", kQwen35Stages, false, false},
-    {" tekken ", kTekkenStages, true, true},
-    {" gpt-4o llama4 kanana2 talkie minimax-m2 ", kGpt4oStages, false, false},
-    {" falcon ", kFalconStages, false, false},
-}};
-
-const Family* find_family(std::string_view name) {
-    const std::string framed = " " + std::string(name) + " ";
-    for (const Family& family : kFamilies) {
-        if (family.names.find(framed) != std::string_view::npos) return &family;
-    }
-    return nullptr;
+constexpr uint8_t class_byte(UnicodeClass kind) {
+    return static_cast<uint8_t>(kBeyondAscii + kPerClass * static_cast<uint8_t>(kind));
 }
 
-std::string expand(std::string_view pattern) {
+std::string escape(uint8_t byte) {
+    return fmt::format("\\x{:02X}", byte);
+}
+
+std::string all_of(UnicodeClass kind) {
+    const uint8_t first = class_byte(kind);
+    return escape(first) + "-" + escape(static_cast<uint8_t>(first + kPerClass - 1));
+}
+
+// The bytes of all classes but white space, or of letters only, whose bit for the set is `in`.
+std::string members(size_t set, bool in, bool only_letters) {
     std::string out;
-    while (!pattern.empty()) {
-        const auto* macro = std::find_if(kMacros.begin(), kMacros.end(), [&](const Macro& m) {
-            return pattern.substr(0, m.name.size()) == m.name;
-        });
-        if (macro != kMacros.end()) {
-            out += macro->members;
-            pattern.remove_prefix(macro->name.size());
+    for (int byte = kBeyondAscii; byte < class_byte(UnicodeClass::symbol) + kPerClass; ++byte) {
+        const auto kind = static_cast<UnicodeClass>((byte - kBeyondAscii) / kPerClass);
+        const bool fits =
+            only_letters ? kind == UnicodeClass::letter : kind != UnicodeClass::whitespace;
+        if (fits && ((byte >> set & 1) != 0) == in) out += escape(static_cast<uint8_t>(byte));
+    }
+    return out;
+}
+
+// What stands for the letter of a macro inside a character class.
+std::string expand_macro(char name) {
+    switch (name) {
+        case 'L':
+            return "A-Za-z" + all_of(UnicodeClass::letter);
+        case 'N':
+            return "0-9" + all_of(UnicodeClass::number);
+        case 'M':
+            return all_of(UnicodeClass::mark);
+        case 'P':
+            return R"(!-#%-*,-/:;?@\[-\]_{})" + all_of(UnicodeClass::punctuation);
+        case 'S':
+            return "$+<->^`|~" + all_of(UnicodeClass::symbol);
+        case 'W':
+            return R"(\t-\r )" + all_of(UnicodeClass::whitespace);
+        case 'O':
+            return all_of(UnicodeClass::letter);
+        case 'l':
+            return "A-Za-z" + members(0, false, true);
+        default:
+            return members(static_cast<size_t>(name - '1'), true, false);
+    }
+}
+
+// Replaces <X> by its members, for the letters of macros; "<sentinel:" stays.
+std::string expand(std::string_view pattern) {
+    constexpr std::string_view kMacros = "LNMPSWOl1234";
+    std::string out;
+    for (size_t i = 0; i < pattern.size(); ++i) {
+        const bool macro = pattern[i] == '<' && i + 2 < pattern.size() && pattern[i + 2] == '>' &&
+                           kMacros.find(pattern[i + 1]) != std::string_view::npos;
+        if (macro) {
+            out += expand_macro(pattern[i + 1]);
+            i += 2;
         } else {
-            out.push_back(pattern.front());
-            pattern.remove_prefix(1);
+            out.push_back(pattern[i]);
         }
     }
     return out;
 }
 
+const PretokenizerFamily* find_family(std::string_view name) {
+    const std::string framed = " " + std::string(name) + " ";
+    for (const PretokenizerFamily& family : pretokenizer_families()) {
+        if (family.names.find(framed) != std::string_view::npos) return &family;
+    }
+    return nullptr;
+}
+
+std::string known_names() {
+    std::string out;
+    for (const PretokenizerFamily& family : pretokenizer_families()) {
+        out += family.names.substr(0, family.names.size() - 1);
+    }
+    return out;
+}
+
+// Runs of digits are cut into threes from their right end. What stands before a run stays with its
+// first digits, as llama.cpp leaves it; a later stage separates them.
+void split_digits(std::string_view collapsed, uint32_t begin, uint32_t end,
+                  std::vector<uint32_t>& ends) {
+    const auto is_number = [&](uint32_t at) {
+        const auto byte = static_cast<uint8_t>(collapsed[at]);
+        if (byte < kBeyondAscii) return byte >= '0' && byte <= '9';
+        return (byte - kBeyondAscii) / kPerClass == static_cast<int>(UnicodeClass::number);
+    };
+    uint32_t last = begin;
+    for (uint32_t at = begin; at < end;) {
+        const uint32_t first = at;
+        while (at < end && is_number(at)) ++at;
+        for (uint32_t cut = at - (at - first) / 3 * 3; first < at && cut <= at; cut += 3) {
+            if (cut == first) continue;
+            ends.push_back(cut);
+            last = cut;
+        }
+        if (first == at) ++at;
+    }
+    if (last < end) ends.push_back(end);
+}
+
 // The interpreter counts each character it gives back; 256 MiB of text may need many times that.
 constexpr uint32_t kMatchLimit = 2'000'000'000;
+
+int count_step(pcre2_callout_block*, void* steps) {
+    ++*static_cast<size_t*>(steps);
+    return 0;
+}
+
+using MatchData = std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)>;
 
 }  // namespace
 
@@ -140,14 +150,16 @@ struct Pretokenizer::Expression {
         pcre2_code_free(code);
     }
 
-    static base::Result<std::shared_ptr<const Expression>> compile(std::string_view pattern) {
+    static base::Result<std::shared_ptr<const Expression>> compile(std::string_view pattern,
+                                                                   bool counting) {
         auto expression = std::make_shared<Expression>();
         const std::string text = expand(pattern);
         int error = 0;
         size_t offset = 0;
-        expression->code =
-            pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                          PCRE2_NEVER_UTF | PCRE2_NEVER_UCP, &error, &offset, nullptr);
+        const uint32_t options =
+            PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | (counting ? PCRE2_AUTO_CALLOUT : 0u);
+        expression->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
+                                         options, &error, &offset, nullptr);
         expression->context = pcre2_match_context_create(nullptr);
         if (expression->code == nullptr || expression->context == nullptr) {
             return base::fail(ErrorCode::internal,
@@ -156,7 +168,7 @@ struct Pretokenizer::Expression {
         }
         pcre2_set_match_limit(expression->context, kMatchLimit);
         // Where the system forbids writable code, PCRE2 keeps to its interpreter: same answers.
-        (void)pcre2_jit_compile(expression->code, PCRE2_JIT_COMPLETE);
+        if (!counting) (void)pcre2_jit_compile(expression->code, PCRE2_JIT_COMPLETE);
         return std::shared_ptr<const Expression>(std::move(expression));
     }
 
@@ -180,44 +192,79 @@ struct Pretokenizer::Expression {
     }
 };
 
-base::Result<Pretokenizer> Pretokenizer::create(const std::string& name) {
-    const Family* family = find_family(name.empty() ? "default" : name);
-    if (family == nullptr || name.find(' ') != std::string::npos) {
-        return base::fail(ErrorCode::unsupported, "unknown pre-tokenizer '{}'", name);
+base::Result<Pretokenizer::Stages> Pretokenizer::compile(const PretokenizerFamily& family,
+                                                         bool counting) {
+    Stages out;
+    for (const PretokenizerStage& stage : family.stages) {
+        if (stage.kind == Kind::digits_from_right) {
+            out.push_back(nullptr);
+            continue;
+        }
+        HONE_TRY(auto expression, Expression::compile(stage.pattern, counting));
+        out.push_back(std::move(expression));
     }
-    Pretokenizer out;
-    for (std::string_view pattern : family->stages) {
-        HONE_TRY(auto expression, Expression::compile(pattern));
-        out.stages_.push_back(std::move(expression));
-    }
-    out.ignores_merges_ = family->ignores_merges;
-    out.adds_bos_by_default_ = family->adds_bos_by_default;
     return out;
 }
 
-void Pretokenizer::split(std::string_view collapsed, std::vector<uint32_t>& ends) const {
+base::Result<Pretokenizer> Pretokenizer::create(const std::string& name) {
+    const PretokenizerFamily* family = find_family(name.empty() ? "default" : name);
+    if (family == nullptr || name.find(' ') != std::string::npos) {
+        return base::fail(ErrorCode::unsupported, "unknown pre-tokenizer '{}'; known are{}",
+                          base::printable(name), known_names());
+    }
+    Pretokenizer out(family);
+    HONE_TRY(out.stages_, compile(*family, false));
+    return out;
+}
+
+void Pretokenizer::run(const Stages& stages, size_t* steps, std::string_view collapsed,
+                       std::vector<uint32_t>& ends) const {
     HONE_CHECK_LE(collapsed.size(), size_t{UINT32_MAX});
     ends.clear();
     if (collapsed.empty()) return;
     ends.push_back(static_cast<uint32_t>(collapsed.size()));
-    std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> match(
-        pcre2_match_data_create(1, nullptr), pcre2_match_data_free);
+    const MatchData match(pcre2_match_data_create(1, nullptr), pcre2_match_data_free);
     HONE_CHECK(match != nullptr);
     std::vector<uint32_t> before;
-    for (const auto& stage : stages_) {
+    for (const auto& stage : stages) {
         before.swap(ends);
         ends.clear();
+        if (stage && steps != nullptr) pcre2_set_callout(stage->context, count_step, steps);
         uint32_t begin = 0;
-        for (uint32_t end : before) {
-            stage->split(collapsed, begin, end, match.get(), ends);
+        for (const uint32_t end : before) {
+            if (stage) {
+                stage->split(collapsed, begin, end, match.get(), ends);
+            } else {
+                split_digits(collapsed, begin, end, ends);
+            }
             begin = end;
         }
     }
 }
 
-char Pretokenizer::collapse(uint32_t code_point) {
-    if (code_point < 0x80) return static_cast<char>(code_point);
-    return static_cast<char>(kClassByteFirst + static_cast<char>(unicode_class(code_point)));
+void Pretokenizer::split(std::string_view collapsed, std::vector<uint32_t>& ends) const {
+    run(stages_, nullptr, collapsed, ends);
+}
+
+size_t Pretokenizer::split_counting(std::string_view collapsed, std::vector<uint32_t>& ends) const {
+    const auto stages = compile(*family_, true);
+    HONE_CHECK(stages.has_value());
+    size_t steps = 0;
+    run(*stages, &steps, collapsed, ends);
+    return steps;
+}
+
+char Pretokenizer::collapse(uint32_t code_point) const {
+    if (code_point < kBeyondAscii) return static_cast<char>(code_point);
+    int byte = class_byte(unicode_class(code_point));
+    for (size_t set = 0; set < family_->sets.size(); ++set) {
+        const CodePointSet ranges = family_->sets[set];
+        const auto next = std::upper_bound(
+            ranges.begin(), ranges.end(), code_point,
+            [](uint32_t value, const CodePointRange& range) { return value < range.first; });
+        if (next != ranges.begin() && code_point <= (next - 1)->last) byte |= 1 << set;
+    }
+    return static_cast<char>(byte);
 }
 
 }  // namespace hone::text

@@ -17,7 +17,7 @@ std::vector<std::string> split(const std::string& name, std::string_view text) {
     std::vector<std::string> characters;
     for (std::string_view rest = text; !rest.empty();) {
         const DecodedCodePoint next = decode_lenient(rest);
-        collapsed.push_back(Pretokenizer::collapse(next.code_point));
+        collapsed.push_back(pretokenizer->collapse(next.code_point));
         characters.emplace_back(rest.substr(0, next.size_bytes));
         rest.remove_prefix(next.size_bytes);
     }

@@ -93,6 +93,7 @@ void SentencePieceMerger::encode(std::string_view text, const StringIndex& index
         std::pop_heap(scratch.heap.begin(), scratch.heap.end(), worse);
         const Scratch::Candidate best = scratch.heap.back();
         scratch.heap.pop_back();
+        ++scratch.steps;
         auto& left = symbols[static_cast<size_t>(best.left)];
         auto& right = symbols[static_cast<size_t>(best.right)];
         // Stale once either side has merged with someone else.

@@ -44,6 +44,7 @@ class SentencePieceMerger {
         };
         std::vector<Symbol> symbols;
         std::vector<Candidate> heap;
+        size_t steps = 0;  // candidates taken up, over all calls
     };
 
     // corrupt: no score for each token, or one that is not a number. `index`, here and below: of

@@ -54,4 +54,23 @@ VocabularyData small_sentence_pieces() {
     return data;
 }
 
+VocabularyData small_unigram() {
+    VocabularyData data = small_sentence_pieces();
+    data.model = "t5";
+    data.add_space_prefix = true;
+    data.remove_extra_spaces = true;
+    return data;
+}
+
+VocabularyData small_word_pieces() {
+    VocabularyData data;
+    data.model = "bert";
+    data.tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "\u2581a", "\u2581ab", "b", "ab", "\u2581!"};
+    data.types = {3, 2, 3, 3, 1, 1, 1, 1, 1};
+    data.bos_id = 2;
+    data.sep_id = 3;
+    data.unk_id = 1;
+    return data;
+}
+
 }  // namespace hone::text

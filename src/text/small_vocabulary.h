@@ -31,4 +31,8 @@ constexpr int32_t kPieceC = 262;
 constexpr int32_t kPieceAb = 263;
 constexpr int32_t kPieceMarkAb = 266;
 
+// The same pieces for unigram, with a small normalizer; and a WordPiece vocabulary of a few pieces.
+VocabularyData small_unigram();
+VocabularyData small_word_pieces();
+
 }  // namespace hone::text

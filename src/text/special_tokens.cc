@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 
 namespace hone::text {
 
@@ -15,6 +16,8 @@ constexpr uint8_t kControl = 4;
 constexpr uint8_t kUserDefined = 8;
 constexpr uint8_t kByte = 16;
 constexpr uint8_t kEnd = 32;
+constexpr uint8_t kStripLeft = 64;
+constexpr uint8_t kStripRight = 128;
 
 // Texts that end a generation in the model families that use them.
 constexpr std::array<std::string_view, 22> kEndTexts = {
@@ -99,6 +102,16 @@ int32_t find_first(const std::vector<std::string>& tokens,
     return -1;
 }
 
+bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+bool contains_any(std::string_view text, std::initializer_list<std::string_view> parts) {
+    return std::any_of(parts.begin(), parts.end(), [&](std::string_view part) {
+        return text.find(part) != std::string_view::npos;
+    });
+}
+
 uint8_t flags_of_type(int32_t type) {
     switch (static_cast<TokenType>(type)) {
         case TokenType::normal:
@@ -141,6 +154,8 @@ base::Result<SpecialTokens> SpecialTokens::create(const VocabularyData& data) {
         return data.tokens[static_cast<size_t>(a)].size() >
                data.tokens[static_cast<size_t>(b)].size();
     });
+    out.cutting_index_ = PrefixIndex(data.tokens, out.cutting_);
+    out.mark_strips(data);
     return out;
 }
 
@@ -193,29 +208,82 @@ void SpecialTokens::apply_exceptions(const VocabularyData& data) {
     if (slash_s >= 0 && plain_slash_s) flags_[static_cast<size_t>(slash_s)] = kNormal;
 }
 
+// Model files cannot say which tokens take the white space beside them, so the families in which
+// some do are known by name, as llama.cpp knows them.
+void SpecialTokens::mark_strips(const VocabularyData& data) {
+    const auto mark = [&](std::string_view text, uint8_t flag) {
+        for (size_t id = 0; id < data.tokens.size(); ++id) {
+            if (data.tokens[id] == text) flags_[id] |= flag;
+        }
+    };
+    std::string name = data.name;
+    for (char& c : name) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+    }
+    const bool masked =
+        contains_any(data.pre, {"jina-v2-de", "jina-v2-es", "jina-v2-code", "mmbert"}) ||
+        contains_any(data.architecture, {"nomic-bert-moe", "jina-bert-v3"});
+    if (masked) {
+        mark("<mask>", kStripLeft);
+    } else if (contains_any(name, {"phi-3", "phi3"})) {
+        mark("</s>", kStripRight);
+        for (const int32_t id : cutting_) {
+            const std::string& text = data.tokens[static_cast<size_t>(id)];
+            const bool keeps = text == "<unk>" || text == "<s>" || text == "<|endoftext|>";
+            if (!keeps) flags_[static_cast<size_t>(id)] |= kStripRight;
+        }
+    } else if (contains_any(name, {"modern-bert"})) {
+        mark("[MASK]", kStripLeft);
+    }
+}
+
+// By id: the special tokens whose text is somewhere in this one.
+std::vector<bool> SpecialTokens::present(std::string_view text,
+                                         const std::vector<std::string>& tokens) const {
+    std::vector<bool> out(flags_.size());
+    PrefixIndex::Cursor cursor;
+    for (size_t at = 0; at < text.size(); ++at) {
+        bool any = cutting_index_.start(static_cast<unsigned char>(text[at]), cursor);
+        for (size_t next = at + 1; any; ++next) {
+            const int32_t id = cutting_index_.match(tokens, cursor);
+            if (id >= 0) out[static_cast<size_t>(id)] = true;
+            any = next < text.size() &&
+                  cutting_index_.step(tokens, static_cast<unsigned char>(text[next]), cursor);
+        }
+    }
+    return out;
+}
+
+// Appends the fragments of a text between occurrences of one token, and the token for each.
+void SpecialTokens::cut_at(int32_t id, std::string_view special, std::string_view text,
+                           std::vector<Fragment>& out) const {
+    for (size_t at = text.find(special); at != std::string_view::npos; at = text.find(special)) {
+        std::string_view left = text.substr(0, at);
+        while (has(id, kStripLeft) && !left.empty() && is_space(left.back())) left.remove_suffix(1);
+        if (!left.empty()) out.push_back({left, -1});
+        out.push_back({{}, id});
+        text.remove_prefix(at + special.size());
+        while (has(id, kStripRight) && !text.empty() && is_space(text[0])) text.remove_prefix(1);
+    }
+    if (!text.empty()) out.push_back({text, -1});
+}
+
 std::vector<Fragment> SpecialTokens::cut(std::string_view text, bool parse_special,
                                          const std::vector<std::string>& tokens) const {
     std::vector<Fragment> fragments;
     if (text.empty()) return fragments;
     fragments.push_back({text, -1});
     std::vector<Fragment> next;
+    const std::vector<bool> in_text = present(text, tokens);
     for (const int32_t id : cutting_) {
-        if (!parse_special && is_control(id)) continue;
-        const std::string_view special = tokens[static_cast<size_t>(id)];
+        if (!in_text[static_cast<size_t>(id)] || (!parse_special && is_control(id))) continue;
         next.clear();
         for (const Fragment& fragment : fragments) {
-            std::string_view rest = fragment.bytes;
             if (fragment.token >= 0) {
                 next.push_back(fragment);
-                continue;
+            } else {
+                cut_at(id, tokens[static_cast<size_t>(id)], fragment.bytes, next);
             }
-            for (size_t at = rest.find(special); at != std::string_view::npos;
-                 at = rest.find(special)) {
-                if (at > 0) next.push_back({rest.substr(0, at), -1});
-                next.push_back({{}, id});
-                rest.remove_prefix(at + special.size());
-            }
-            if (!rest.empty()) next.push_back({rest, -1});
         }
         fragments.swap(next);
     }

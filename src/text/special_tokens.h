@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "text/prefix_index.h"
 #include "text/vocabulary.h"
 
 namespace hone::text {
@@ -31,8 +32,9 @@ class SpecialTokens {
     static base::Result<SpecialTokens> create(const VocabularyData& data);
 
     // Longer special tokens win over shorter ones, wherever they stand. Without parse_special,
-    // control and unknown tokens are plain text and only user-defined ones are cut out.
-    // tokens: the texts `create` was given.
+    // control and unknown tokens are plain text and only user-defined ones are cut out. A few
+    // tokens of a few families take the white space beside them with them. Only tokens that the
+    // text holds cost a pass over it. tokens: the texts `create` was given.
     std::vector<Fragment> cut(std::string_view text, bool parse_special,
                               const std::vector<std::string>& tokens) const;
 
@@ -48,10 +50,15 @@ class SpecialTokens {
     void mark_by_text(const VocabularyData& data);
     void mark_ends(const VocabularyData& data);
     void apply_exceptions(const VocabularyData& data);
+    void mark_strips(const VocabularyData& data);
+    std::vector<bool> present(std::string_view text, const std::vector<std::string>& tokens) const;
+    void cut_at(int32_t id, std::string_view special, std::string_view text,
+                std::vector<Fragment>& out) const;
     bool has(int32_t id, uint8_t flag) const;
 
     std::vector<uint8_t> flags_;    // [vocab_size] bits of the .cc
     std::vector<int32_t> cutting_;  // special tokens, the longest text first
+    PrefixIndex cutting_index_;     // of the same
 };
 
 }  // namespace hone::text

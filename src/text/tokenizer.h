@@ -1,13 +1,16 @@
-// Tokenizer: text to token ids and back, for byte-level and SentencePiece BPE vocabularies.
+// Tokenizer: text to token ids and back, for the vocabularies of model files: BPE, SentencePiece
+// BPE and unigram, WordPiece.
 //
-// It gives exactly the ids llama.cpp gives for the same vocabulary, on any bytes. Special tokens
-// are cut out first. Byte-level: invalid UTF-8 becomes U+FFFD byte by byte, the pre-tokenizer
-// splits and byte-pair merging encodes each word. SentencePiece: a space is put before a text that
-// follows nothing or a special token (where the file does not say otherwise; decoding gives it
-// back), and merging encodes the whole text; bad bytes become byte tokens. (Where llama.cpp itself
-// aborts, on sequences beyond U+10FFFF, the same replacement is used.) It is not a normalizer and
-// not a streaming decoder: see StreamingDetokenizer. Invariant: every id it returns is below
-// vocab_size(). Copies share one immutable state; all methods are const and thread-safe.
+// Special tokens are cut out first. BPE: invalid UTF-8 becomes U+FFFD byte by byte, the
+// pre-tokenizer splits and byte-pair merging encodes each word. SentencePiece BPE: a space is put
+// before a text that follows nothing or a special token (where the file does not say otherwise;
+// decoding gives it back), and merging encodes the whole text; bad bytes become byte tokens. These
+// two give exactly the ids llama.cpp gives for the same vocabulary, on any bytes. (Where llama.cpp
+// itself aborts, on sequences beyond U+10FFFF, the same replacement is used.) Unigram and WordPiece
+// give those of SentencePiece and of Hugging Face's tokenizers; docs/tokenizers.md says where
+// llama.cpp differs. It is not a streaming decoder: see StreamingDetokenizer. Invariant: every id
+// it returns is below vocab_size(). Copies share one immutable state; all methods are const and
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -25,18 +28,15 @@ namespace hone::text {
 
 struct EncodeOptions {
     bool parse_special = false;  // texts of control tokens become those tokens
-    bool add_bos = true;         // put BOS (and EOS) where the model file asks for it
+    bool add_bos = true;         // put BOS, EOS and the like where the model file asks for them
 };
 
 class Tokenizer {
   public:
-    static constexpr size_t kTokenCountMax = size_t{1} << 22;
-    static constexpr size_t kMergeCountMax = size_t{1} << 22;
-    static constexpr size_t kTokenBytesMax = size_t{16} << 10;
     static constexpr size_t kTextBytesMax = size_t{256} << 20;
 
     // unsupported: a model or pre-tokenizer Hone does not have; corrupt: duplicate or contradicting
-    // entries; exhausted: over a limit above.
+    // entries; exhausted: over a limit of vocabulary.h.
     static base::Result<Tokenizer> create(VocabularyData data);
 
     // Requires at most kTextBytesMax bytes. Time is O(n log n) in the longest word.

@@ -112,8 +112,9 @@ struct BrokenVocabulary {
 };
 
 constexpr BrokenVocabulary kBroken[] = {
-    {"model", [](VocabularyData& d) { d.model = "t5"; }, ErrorCode::unsupported, "t5"},
-    {"pre", [](VocabularyData& d) { d.pre = "alien"; }, ErrorCode::unsupported, "alien"},
+    {"model", [](VocabularyData& d) { d.model = "rwkv"; }, ErrorCode::unsupported, "gemma4, llama"},
+    {"pre", [](VocabularyData& d) { d.pre = "alien"; }, ErrorCode::unsupported,
+     "'alien'; known are default"},
     {"no tokens", [](VocabularyData& d) { d.tokens.clear(); }, ErrorCode::corrupt, "empty"},
     {"types", [](VocabularyData& d) { d.types.pop_back(); }, ErrorCode::corrupt, "types"},
     {"scores", [](VocabularyData& d) { d.scores = {1.0F}; }, ErrorCode::corrupt, "scores"},
