@@ -84,6 +84,9 @@ base::Result<BytePairMerger> BytePairMerger::create(const std::vector<std::strin
         const auto piece = static_cast<size_t>(out.pieces_.add(*bytes));
         if (piece >= out.piece_tokens_.size()) out.piece_tokens_.resize(piece + 1, -1);
         out.piece_tokens_[piece] = static_cast<int32_t>(id);
+        if (out.pieces_.crowded()) {
+            return base::fail(ErrorCode::exhausted, "the tokens up to {} share their hashes", id);
+        }
     }
     HONE_TRY_STATUS(out.add_merges(merges));
     out.piece_tokens_.resize(out.pieces_.size(), -1);
@@ -109,6 +112,9 @@ base::Status BytePairMerger::add_merges(const std::vector<std::string>& merges) 
         if (!left || !right) continue;
         const int32_t result = pieces_.add(*left + *right);
         merges_.add(pieces_.add(*left), pieces_.add(*right), {static_cast<int32_t>(rank), result});
+        if (merges_.crowded() || pieces_.crowded()) {
+            return base::fail(ErrorCode::exhausted, "the merges up to {} share their hashes", rank);
+        }
     }
     return {};
 }

@@ -26,6 +26,11 @@ uint64_t key_of(int32_t left, int32_t right) {
     return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
 }
 
+// Is `slot` far behind `home`, around the end of a table of `slots`.
+bool is_far(size_t slot, size_t home, size_t slots) {
+    return ((slot - home) & (slots - 1)) > kProbesMax;
+}
+
 }  // namespace
 
 StringIndex::StringIndex(size_t count) {
@@ -34,9 +39,13 @@ StringIndex::StringIndex(size_t count) {
     slots_.assign(slots_for(count), -1);
 }
 
+size_t StringIndex::home_of(std::string_view key) const {
+    return mix(std::hash<std::string_view>{}(key)) & (slots_.size() - 1);
+}
+
 size_t StringIndex::slot_of(std::string_view key) const {
     const size_t mask = slots_.size() - 1;
-    size_t slot = mix(std::hash<std::string_view>{}(key)) & mask;
+    size_t slot = home_of(key);
     while (slots_[slot] >= 0 && (*this)[slots_[slot]] != key) slot = (slot + 1) & mask;
     return slot;
 }
@@ -44,6 +53,7 @@ size_t StringIndex::slot_of(std::string_view key) const {
 int32_t StringIndex::add(std::string_view key) {
     if ((size() + 1) * 2 > slots_.size()) grow(slots_for((size() + 1) * 2));
     const size_t slot = slot_of(key);
+    crowded_ = crowded_ || is_far(slot, home_of(key), slots_.size());
     if (slots_[slot] >= 0) return slots_[slot];
     const auto index = static_cast<int32_t>(size());
     arena_.append(key);
@@ -73,18 +83,25 @@ void StringIndex::grow(size_t slots) {
 
 PairIndex::PairIndex(size_t count) : slots_(slots_for(count)) {}
 
+size_t PairIndex::home_of(uint64_t key) const {
+    return mix(key) & (slots_.size() - 1);
+}
+
 size_t PairIndex::slot_of(uint64_t key) const {
     const size_t mask = slots_.size() - 1;
-    size_t slot = mix(key) & mask;
+    size_t slot = home_of(key);
     while (slots_[slot].key != UINT64_MAX && slots_[slot].key != key) slot = (slot + 1) & mask;
     return slot;
 }
 
 void PairIndex::add(int32_t left, int32_t right, Merge merge) {
     HONE_CHECK_LT(count_ * 2, slots_.size());
-    Slot& slot = slots_[slot_of(key_of(left, right))];
+    const uint64_t key = key_of(left, right);
+    const size_t at = slot_of(key);
+    crowded_ = crowded_ || is_far(at, home_of(key), slots_.size());
+    Slot& slot = slots_[at];
     if (slot.key != UINT64_MAX) return;
-    slot = {key_of(left, right), merge};
+    slot = {key, merge};
     ++count_;
 }
 

@@ -2,7 +2,8 @@
 //
 // Open addressing with linear probing over plain arrays, because a vocabulary has some 10^5 entries
 // and node-based maps would cost more at load time than reading the file. Entries are never
-// removed. Const lookups are thread-safe.
+// removed. The entries are foreign and the hash is public, so a file can be made whose entries meet
+// in one slot; crowded() tells whoever fills a table to stop. Const lookups are thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,9 @@
 #include <vector>
 
 namespace hone::text {
+
+// A look-up longer than this does not happen by chance in a table that is at most half full.
+inline constexpr size_t kProbesMax = 1024;
 
 // Gives distinct strings the numbers 0, 1, 2, ... in order of arrival.
 class StringIndex {
@@ -27,14 +31,18 @@ class StringIndex {
 
     std::string_view operator[](int32_t index) const;
     size_t size() const { return offsets_.empty() ? 0 : offsets_.size() - 1; }
+    // Some look-up while adding took more than kProbesMax probes.
+    bool crowded() const { return crowded_; }
 
   private:
     size_t slot_of(std::string_view key) const;
+    size_t home_of(std::string_view key) const;
     void grow(size_t slots);
 
     std::string arena_;              // all strings, one after another
     std::vector<uint64_t> offsets_;  // [size + 1] into arena_
     std::vector<int32_t> slots_;     // power of two; -1 is free
+    bool crowded_ = false;
 };
 
 struct Merge {
@@ -52,6 +60,7 @@ class PairIndex {
     // Keeps the first merge of a pair: a later one has a worse rank.
     void add(int32_t left, int32_t right, Merge merge);
     Merge find(int32_t left, int32_t right) const;
+    bool crowded() const { return crowded_; }
 
   private:
     struct Slot {
@@ -59,9 +68,11 @@ class PairIndex {
         Merge merge;
     };
     size_t slot_of(uint64_t key) const;
+    size_t home_of(uint64_t key) const;
 
     std::vector<Slot> slots_;
     size_t count_ = 0;
+    bool crowded_ = false;
 };
 
 }  // namespace hone::text

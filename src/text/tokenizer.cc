@@ -35,6 +35,9 @@ base::Status index_tokens(std::vector<std::string>& tokens, StringIndex& index) 
             return fail(ErrorCode::corrupt, "token {} '{}' appears twice", id,
                         base::printable(token));
         }
+        if (index.crowded()) {
+            return fail(ErrorCode::exhausted, "the tokens up to {} share their hashes", id);
+        }
     }
     return {};
 }
