@@ -121,9 +121,48 @@ void StepShape::add_slice(uint64_t first_position, uint64_t n_tokens) {
     positions_read += first_position + n_tokens;
 }
 
+namespace {
+
+// Norms, activations and quantization: m rows of n values.
+Work row_work(OpKind kind, double m, double n) {
+    Work work;
+    work.arithmetic = Arithmetic::f32;
+    const auto set = [&](double bytes_per_row, double bytes, double flops_per_value) {
+        work.bytes = m * bytes_per_row + bytes;
+        work.flops = m * n * flops_per_value;
+        return work;
+    };
+    const double to_q8 = n * 4 + quantized_row_bytes(n);
+    switch (kind) {
+        case OpKind::rms_norm:
+            return set(n * 8, n * 4, 4);
+        case OpKind::quantize:
+            return set(to_q8, 0, 3);
+        case OpKind::rms_norm_quantize:
+            return set(to_q8, n * 4, 7);
+        case OpKind::rms_norm_add:
+            return set(n * 12, n * 4, 5);
+        case OpKind::layer_norm:
+            return set(n * 8, n * 8, 7);
+        case OpKind::layer_norm_quantize:
+            return set(to_q8, n * 8, 10);
+        case OpKind::gated:
+            return set(n * 12, 0, 12);
+        case OpKind::soft_cap:
+            return set(n * 8, 0, 12);
+        case OpKind::add:
+            return set(n * 12, 0, 1);
+        default:
+            return work;
+    }
+}
+
+}  // namespace
+
 Work node_work(const NodeDesc& node, const StepShape& step) {
     const double m = static_cast<double>(node.per_output ? step.outputs : step.tokens);
     const double n = static_cast<double>(node.rows);
+    const double columns = static_cast<double>(node.columns);
     Work work;
     work.arithmetic = Arithmetic::f32;
     switch (node.kind) {
@@ -138,42 +177,6 @@ Work node_work(const NodeDesc& node, const StepShape& step) {
             work.weight_bytes = m * static_cast<double>(node.weight_bytes);
             work.flops = m * n;
             return work;
-        case OpKind::rms_norm:
-            work.bytes = m * n * 8 + n * 4;
-            work.flops = m * n * 4;
-            return work;
-        case OpKind::quantize:
-            work.bytes = m * (n * 4 + quantized_row_bytes(n));
-            work.flops = m * n * 3;
-            return work;
-        case OpKind::rms_norm_quantize:
-            work.bytes = m * (n * 4 + quantized_row_bytes(n)) + n * 4;
-            work.flops = m * n * 7;
-            return work;
-        case OpKind::rms_norm_add:
-            work.bytes = m * n * 12 + n * 4;
-            work.flops = m * n * 5;
-            return work;
-        case OpKind::layer_norm:
-            work.bytes = m * n * 8 + n * 8;
-            work.flops = m * n * 7;
-            return work;
-        case OpKind::layer_norm_quantize:
-            work.bytes = m * (n * 4 + quantized_row_bytes(n)) + n * 8;
-            work.flops = m * n * 10;
-            return work;
-        case OpKind::gated:
-            work.bytes = m * n * 12;
-            work.flops = m * n * 12;
-            return work;
-        case OpKind::soft_cap:
-            work.bytes = m * n * 8;
-            work.flops = m * n * 12;
-            return work;
-        case OpKind::add:
-            work.bytes = m * n * 12;
-            work.flops = m * n;
-            return work;
         case OpKind::rope_store:
             // q, k, v are read, q is written back, k and v go to the cache.
             work.bytes =
@@ -183,13 +186,13 @@ Work node_work(const NodeDesc& node, const StepShape& step) {
             return work;
         case OpKind::route:
             // A softmax and a selection over the experts' scores; what it writes is as small.
-            work.bytes = m * static_cast<double>(node.columns) * 4;
-            work.flops = m * static_cast<double>(node.columns) * 12;
+            work.bytes = m * columns * 4;
+            work.flops = m * columns * 12;
             return work;
         case OpKind::combine:
             // `columns` counts the values of all experts of a row.
-            work.bytes = m * (static_cast<double>(node.columns) + n) * 4;
-            work.flops = m * static_cast<double>(node.columns) * 2;
+            work.bytes = m * (columns + n) * 4;
+            work.flops = m * columns * 2;
             return work;
         case OpKind::gather:
         case OpKind::concat:
@@ -200,11 +203,12 @@ Work node_work(const NodeDesc& node, const StepShape& step) {
         case OpKind::rope_table:
         case OpKind::scale:
             // Does not depend on the step: rows x columns values of constant arithmetic.
-            work.bytes = n * static_cast<double>(node.columns) * 4;
-            work.flops = n * static_cast<double>(node.columns) * 20;
+            work.bytes = n * columns * 4;
+            work.flops = n * columns * 20;
             return work;
+        default:
+            return row_work(node.kind, m, n);
     }
-    return work;
 }
 
 measure::NodeShape shape_of(const NodeDesc& node) {

@@ -14,7 +14,7 @@ constexpr std::array<Pass, 11> kPasses = {{
      NumericClass::exact, last_position_logits},
     {"merge_qkv", "one linear for q, k and v", NumericClass::exact, merge_qkv},
     {"merge_gate_up", "gate, up and their product in one tile", NumericClass::exact, merge_gate_up},
-    {"fuse_residual", "starts the sums of a linear at the residual or the bias", NumericClass::reordered,
+    {"fuse_residual", "starts the sums of a linear at residual or bias", NumericClass::reordered,
      fuse_residual},
     {"fuse_norm_add", "adds a norm to the residual in one pass over the row", NumericClass::exact,
      fuse_norm_add},

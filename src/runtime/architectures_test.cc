@@ -20,8 +20,8 @@ namespace hone::runtime {
 namespace {
 
 // K and V are kept in f16: 5e-4 of each key and value, which the softmax of these sharp models
-// passes on. The logits of a model have a deviation of 1 to 8.
-constexpr double kToleranceOfDeviation = 0.01;
+// magnifies to 0.1 % to 0.9 % of the logits' deviation (seen on AVX-512).
+constexpr double kToleranceOfDeviation = 0.02;
 constexpr const char* kGoldens = HONE_SOURCE_DIR "/tests/golden/architectures";
 
 base::Json goldens() {

@@ -121,6 +121,11 @@ int main(int argc, char** argv) {
         std::puts(session.error().message.c_str());
         return 1;
     }
+    // The reference put BOS in place of each chunk's first token, and its file does not say so.
+    const auto empty = (*session)->tokenizer().encode("");
+    for (int32_t chunk = 0; !empty.empty() && chunk < base.n_chunk; ++chunk) {
+        base.tokens[size_t(chunk) * size_t(base.n_ctx)] = empty.front();
+    }
     // Pages of one sequence, in the layout of each layer group.
     const auto& config = (*session)->config();
     std::vector<std::vector<std::byte>> memory;
