@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "formats/gguf_writer.h"
 #include "models/synth.h"
 

@@ -222,7 +222,7 @@ TEST(Findings, TemplatesReachNothingOfTheHost) {
 TEST(Findings, VariablesOfARequestCannotReplaceOurs) {
     for (const char* name : {"messages", "add_generation_prompt", "bos_token", "eos_token"}) {
         ChatInput input;
-        input.extra = {{name, "x"}};
+        input.extra = base::Json{{name, "x"}};
         EXPECT_EQ(render("x", input).error().code, ErrorCode::invalid_argument) << name;
     }
 }
