@@ -145,7 +145,8 @@ std::optional<double> light_step_ns(std::span<const NodeDesc> nodes, const StepS
         query.arithmetic = node.arithmetic;
         query.format = node.format;
         query.isa = isa;
-        query.threads = threads;
+        const bool alone = done_by_every_thread(node.kind, static_cast<double>(step.tokens));
+        query.threads = alone ? 1 : threads;
         query.working_set_bytes = streams(op_kind_name(node.kind))
                                       ? working_set_bytes
                                       : static_cast<uint64_t>(work.bytes);

@@ -96,7 +96,9 @@ TEST(SampleLight, KnowsWhatStreamsAndWhatStaysInCache) {
         const auto light = sample_light(record, sample);
         ASSERT_TRUE(light.bound_ns());
         const auto* node = node_of(record, sample.node);
-        const double bandwidth = node->kind == "rms_norm_quantize" ? 100 : 20;
+        // Norms stay in a cache; those of a single token are done by every thread, as fast as one.
+        const bool decode = sample.slice == "decode";
+        const double bandwidth = node->kind != "rms_norm_quantize" ? 20 : decode ? 50 : 100;
         if (node->kind == "linear" || node->kind == "rms_norm_quantize") {
             EXPECT_DOUBLE_EQ(*light.memory_ns, sample.bytes / bandwidth) << node->name;
         }

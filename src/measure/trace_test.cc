@@ -119,7 +119,8 @@ TEST_F(TraceTest, SlicesOfALineDoNotOverlap) {
     play(100'000);
     log_.add_step(timer_, "prefill", 0, 8);
     std::map<std::pair<int, int>, std::vector<std::pair<int64_t, int64_t>>> lines;
-    for (const auto& event : to_chrome_trace(log_, record())["traceEvents"]) {
+    const base::Json json = to_chrome_trace(log_, record());
+    for (const auto& event : json["traceEvents"]) {
         ASSERT_TRUE(event.contains("pid") && event.contains("tid") && event.contains("name"));
         if (event["ph"] == "M") continue;
         ASSERT_EQ(event["ph"], "X");

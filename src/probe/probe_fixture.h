@@ -46,10 +46,13 @@ class TinyModelTest : public ::testing::Test {
     static machine::MachineProfile some_roofs() {
         machine::MachineProfile profile;
         profile.measured_at = "2026-01-01T00:00:00Z";
-        profile.bandwidth = {{1 << 20, 2, 50.0, 60.0}, {256u << 20, 2, 20.0, 22.0}};
-        for (const char* isa : {"portable", "avx2", "avx512", "avx512vnni", "avx512bf16"}) {
-            profile.peaks.push_back({"f32_fma", isa, 2, 100.0});
-            profile.peaks.push_back({"int8_dot", isa, 2, 400.0});
+        for (const int threads : {1, 2}) {
+            profile.bandwidth.push_back({1 << 20, threads, 25.0 * threads, 30.0 * threads});
+            profile.bandwidth.push_back({256u << 20, threads, 10.0 * threads, 11.0 * threads});
+            for (const char* isa : {"portable", "avx2", "avx512", "avx512vnni", "avx512bf16"}) {
+                profile.peaks.push_back({"f32_fma", isa, threads, 50.0 * threads});
+                profile.peaks.push_back({"int8_dot", isa, threads, 200.0 * threads});
+            }
         }
         return profile;
     }
