@@ -83,6 +83,9 @@ class LoadedModel {
         return out;
     }
 
+    int barriers(uint32_t tokens) const { return executor_->plan().barriers(tokens); }
+    uint32_t n_layers() const { return model_->config().n_layers; }
+
   private:
     static constexpr uint32_t kContext = 64;
 
@@ -156,6 +159,27 @@ TEST(Architectures, LogitsEqualWithoutAnyPassAndWithOtherThreads) {
         LoadedModel one(path_of(golden), {.threads = 1});
         LoadedModel three(path_of(golden), {.threads = 3});
         EXPECT_EQ(one.logits(tokens, 16), three.logits(tokens, 16)) << golden["name"];
+    }
+}
+
+// Norms behind linears, biases and soft caps cost no barrier; beside the layers there are those
+// after the embedding, the selection of rows and the head.
+TEST(Architectures, DecodeMeetsAtMostSixTimesALayer) {
+    for (const base::Json& golden : goldens()) {
+        const std::string name = golden["name"];
+        const LoadedModel model(path_of(golden), {});
+        const int layers = static_cast<int>(model.n_layers());
+        if (name == "qwen3moe") {
+            EXPECT_LE(model.barriers(1), 12 * layers + 3);
+        } else if (name == "stablelm_parallel") {
+            // The feed-forward layer does not wait for attention's projection; in the last layer it
+            // waits for the selection of its rows.
+            EXPECT_EQ(model.barriers(1), 5 * layers + 4);
+        } else if (name == "gemma2") {
+            EXPECT_EQ(model.barriers(1), 6 * layers + 4) << "the soft cap of the logits";
+        } else {
+            EXPECT_EQ(model.barriers(1), 6 * layers + 3) << name;
+        }
     }
 }
 
