@@ -11,6 +11,7 @@
 #include "quality/text_scorer.h"
 #include "report/messages.h"
 #include "report/table.h"
+#include "runtime/text_reader.h"
 
 namespace hone::cli {
 namespace {
@@ -31,7 +32,7 @@ constexpr size_t kTextBytesMax = 256u << 20;
 base::Result<std::unique_ptr<runtime::Session>> open(const std::string& model,
                                                      const SessionOptions& session, uint32_t window,
                                                      const CommandContext& context) {
-    HONE_TRY(const auto load, load_options(session, quality::scoring_limits(window)));
+    HONE_TRY(const auto load, load_options(session, runtime::reader_limits(window)));
     return runtime::open_session(model, load, context.clock);
 }
 

@@ -170,6 +170,18 @@ std::vector<std::span<const std::byte>> Executor::packed_weights(uint32_t node) 
     return spans;
 }
 
+std::optional<LinearInput> Executor::linear_input(uint32_t node, int thread) const {
+    const StepContext& step = state_->step;
+    HONE_CHECK(step.input != nullptr);
+    HONE_CHECK_LT(size_t{node}, state_->plan.nodes.size());
+    const PlanNode& n = state_->plan.nodes[node];
+    if (n.segments.empty()) return std::nullopt;
+    const Value& x = state_->plan.graph.values[n.node.inputs[0]];
+    if (x.type != ElementType::f32) return std::nullopt;
+    return LinearInput{step.f32(n.node.inputs[0], thread), step.rows(x), x.width(),
+                       padded_width(x.width())};
+}
+
 ExecutorMemory Executor::memory() const {
     return {state_->weights.bytes(), state_->workspace.size() + state_->scratch.size()};
 }

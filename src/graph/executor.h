@@ -52,6 +52,14 @@ struct NodeHook {
     void* context = nullptr;
 };
 
+// What a linear multiplies in a step: [n_rows][width], rows `stride` floats apart.
+struct LinearInput {
+    const float* rows = nullptr;
+    size_t n_rows = 0;
+    size_t width = 0;
+    size_t stride = 0;
+};
+
 class Executor {
   public:
     // Selects nothing and plans nothing: packs what the plan names and allocates the workspace.
@@ -72,6 +80,10 @@ class Executor {
     machine::ThreadTeam& team();
     // The packed weights that a node reads, in its order; none for a node without a linear's.
     std::vector<std::span<const std::byte>> packed_weights(uint32_t node) const;
+
+    // For a NodeHook, of the node it is told and as its thread sees it: the input of a linear, for
+    // statistics of activations. Nothing for other nodes and for quantized activations.
+    std::optional<LinearInput> linear_input(uint32_t node, int thread) const;
 
     // Runs one node alone on the buffers of the last step, `repeats` times, with its barrier; the
     // experiments of the probe room (hot copy, dispatch) are made of it. Returns total ns by

@@ -9,14 +9,12 @@
 namespace hone::quality {
 namespace {
 
+using TextReader;
 using base::ErrorCode;
 using base::fail;
-using runtime::TextReader;
 using runtime::WantedLogits;
 
 constexpr uint32_t kContextMin = 8;
-// For the engine that a session opens and scoring does not use.
-constexpr uint64_t kUnusedKvBytes = 64u << 20;
 
 // Tokens [begin, end) of the text; those from `scored` on are predicted.
 struct Span {
@@ -100,21 +98,13 @@ base::Status check(const runtime::Session& session, const runtime::Session* refe
 
 }  // namespace
 
-runtime::EngineLimits scoring_limits(uint32_t context) {
-    runtime::EngineLimits limits;
-    limits.context = context;
-    limits.sequences_max = kScoredRows;
-    limits.kv_bytes_max = kUnusedKvBytes;
-    return limits;
-}
-
 base::Result<std::vector<ScoredWindow>> score_text(runtime::Session& session,
                                                    runtime::Session* reference,
                                                    std::span<const int32_t> tokens,
                                                    const WindowOptions& options,
                                                    const std::function<bool(double)>& go_on) {
     HONE_TRY_STATUS(check(session, reference, tokens.size(), options));
-    HONE_TRY(auto model, TextReader::create(session, options.context));
+    HONE_TRY(TextReader model, TextReader::create(session, options.context));
     std::optional<TextReader> other;
     if (reference != nullptr) {
         HONE_TRY(other, TextReader::create(*reference, options.context));

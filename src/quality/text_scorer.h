@@ -39,11 +39,6 @@ struct ScoredWindow {
     size_t same_top = 0;       // tokens where both find the same token likeliest
 };
 
-// Rows of logits that a session must allow per step (EngineLimits::sequences_max) to be scored, and
-// limits that have them without a KV cache for as many sequences.
-inline constexpr uint32_t kScoredRows = 32;
-runtime::EngineLimits scoring_limits(uint32_t context);
-
 // `reference` may be null. `go_on` is told the share that is done and answers whether to go on.
 // Errors: invalid_argument (a text shorter than one window, a context out of range, a reference
 // with another vocabulary), exhausted (memory), cancelled.

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "models/synth.h"
+#include "runtime/text_reader.h"
 
 namespace hone::quality {
 namespace {
@@ -26,11 +27,11 @@ class TextScorerTest : public ::testing::Test {
     static void TearDownTestSuite() { std::filesystem::remove(path_); }
 
     std::unique_ptr<runtime::Session> open(std::vector<std::string> without = {},
-                                           uint32_t rows = kScoredRows) {
+                                           uint32_t rows = runtime::kReaderRows) {
         runtime::LoadOptions load;
         load.threads = 2;
         load.disabled_passes = std::move(without);
-        load.limits = scoring_limits(kContext);
+        load.limits = runtime::reader_limits(kContext);
         load.limits.sequences_max = rows;
         load.limits.step_tokens_max = std::max(rows, 40u);
         auto session = runtime::open_session(path_, load, clock_);

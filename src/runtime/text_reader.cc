@@ -7,14 +7,20 @@
 
 namespace hone::runtime {
 
-base::Result<TextReader> TextReader::create(Session& session, uint32_t positions) {
-    graph::Executor& executor = session.executor();
-    HONE_TRY(
-        auto pool,
-        KvPool::create({.groups = kv_layouts(session.config(), executor.plan().options.kv_dtype),
-                        .context = positions,
-                        .slots = 1,
-                        .step_tokens_max = executor.tokens_max()}));
+namespace {
+
+// For the engine that a session opens and reading does not use.
+constexpr uint64_t kUnusedKvBytes = 64u << 20;
+
+}  // namespace
+
+base::Result<TextReader> TextReader::create(graph::Executor& executor,
+                                            const models::ModelConfig& config, uint32_t positions) {
+    HONE_TRY(auto pool,
+             KvPool::create({.groups = kv_layouts(config, executor.plan().options.kv_dtype),
+                             .context = positions,
+                             .slots = 1,
+                             .step_tokens_max = executor.tokens_max()}));
     return TextReader(executor, std::move(pool));
 }
 
@@ -31,16 +37,18 @@ void TextReader::begin(uint32_t positions) {
     position_ = 0;
 }
 
-std::span<const float> TextReader::read(std::span<const int32_t> tokens, WantedLogits wanted) {
+std::span<const float> TextReader::read(std::span<const int32_t> tokens, WantedLogits wanted,
+                                        graph::NodeHook hook) {
     const size_t step_max = executor_->tokens_max();
     while (wanted != WantedLogits::all && tokens.size() > step_max) {
-        step(tokens.first(step_max), WantedLogits::none);
+        step(tokens.first(step_max), WantedLogits::none, hook);
         tokens = tokens.subspan(step_max);
     }
-    return step(tokens, wanted);
+    return step(tokens, wanted, hook);
 }
 
-std::span<const float> TextReader::step(std::span<const int32_t> tokens, WantedLogits wanted) {
+std::span<const float> TextReader::step(std::span<const int32_t> tokens, WantedLogits wanted,
+                                        graph::NodeHook hook) {
     const auto n = static_cast<uint32_t>(tokens.size());
     HONE_CHECK_GT(n, 0u);
     rows_.clear();
@@ -51,11 +59,19 @@ std::span<const float> TextReader::step(std::span<const int32_t> tokens, WantedL
     pool_->back(0, position_ + n);
     const graph::StepSlice slice{
         .first_token = 0, .n_tokens = n, .first_position = position_, .pages = pool_->tables(0)};
-    const auto logits =
-        executor_->run({.tokens = tokens, .slices = std::span(&slice, 1), .output_rows = rows_});
+    const auto logits = executor_->run(
+        {.tokens = tokens, .slices = std::span(&slice, 1), .output_rows = rows_}, nullptr, hook);
     position_ += n;
     pool_->advance(0, position_);
     return logits;
+}
+
+EngineLimits reader_limits(uint32_t context) {
+    EngineLimits limits;
+    limits.context = context;
+    limits.sequences_max = kReaderRows;
+    limits.kv_bytes_max = kUnusedKvBytes;
+    return limits;
 }
 
 }  // namespace hone::runtime
