@@ -142,6 +142,17 @@ void GgufWriter::add_f32s(std::string_view key, std::span<const float> values) {
     append_array(metadata_, GgufType::f32, values);
 }
 
+void GgufWriter::add_value(std::string_view key, const GgufValue& value) {
+    add_key(key, value.type);
+    if (value.is_array()) {
+        append<uint32_t>(metadata_, static_cast<uint32_t>(value.element_type));
+        append<uint64_t>(metadata_, value.count);
+    } else if (value.type == GgufType::string) {
+        append<uint64_t>(metadata_, value.bytes.size());
+    }
+    metadata_.append(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size());
+}
+
 void GgufWriter::add_tensor(std::string name, tensor::DType dtype, std::vector<uint64_t> dims,
                             TensorSource source) {
     tensors_.push_back({std::move(name), dtype, std::move(dims), std::move(source)});

@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "formats/gguf_types.h"
+#include "formats/gguf_value.h"
 #include "tensor/dtype.h"
 
 namespace hone::formats {
@@ -42,6 +43,8 @@ class GgufWriter {
     void add_i32s(std::string_view key, std::span<const int32_t> values);
     void add_u32s(std::string_view key, std::span<const uint32_t> values);
     void add_f32s(std::string_view key, std::span<const float> values);
+    // A value of another file as it is.
+    void add_value(std::string_view key, const GgufValue& value);
 
     // `dims` innermost first, 1 to 4 of them.
     void add_tensor(std::string name, tensor::DType dtype, std::vector<uint64_t> dims,
