@@ -1,0 +1,185 @@
+#include "compress/feedback.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/check.h"
+#include "compress/block_grid.h"
+
+namespace hone::compress {
+namespace {
+
+// Rows of the factor that are subtracted from the rest at once.
+constexpr size_t kPanel = 8;
+// A pivot below this share of the mean is as good as zero; the damping keeps pivots above it, but
+// for rounding.
+constexpr float kPivotMin = 1e-6f;
+
+using Lanes = std::array<float, kFeedbackRows>;
+
+// Row j loses factor[k] times row k, for `Count` rows k at once; i <= j.
+template <size_t Count>
+void subtract_rows(const float* rows, size_t width, const std::array<float, Count>& factors,
+                   size_t j, float* row_j) {
+    for (size_t i = 0; i <= j; ++i) {
+        float sum = 0;
+        for (size_t k = 0; k < Count; ++k) sum += factors[k] * rows[k * width + i];
+        row_j[i] -= sum;
+    }
+}
+
+// The moments become, from the last row to the first, rows S[k] of H = sum over k of S[k]^T S[k].
+void factor_in_place(std::vector<float>& h, size_t n, float pivot_min) {
+    for (size_t end = n; end > 0;) {
+        const size_t begin = end >= kPanel ? end - kPanel : 0;
+        for (size_t k = end; k-- > begin;) {
+            float* row = h.data() + k * n;
+            const float pivot = std::sqrt(std::max(row[k], pivot_min));
+            for (size_t i = 0; i < k; ++i) row[i] /= pivot;
+            row[k] = pivot;
+            for (size_t j = begin; j < k; ++j) {
+                subtract_rows<1>(row, n, {row[j]}, j, h.data() + j * n);
+            }
+        }
+        for (size_t j = 0; j < begin; ++j) {
+            // A panel with rows before it is a whole one.
+            std::array<float, kPanel> factors;
+            for (size_t k = 0; k < kPanel; ++k) factors[k] = h[(begin + k) * n + j];
+            subtract_rows<kPanel>(h.data() + begin * n, n, factors, j, h.data() + j * n);
+        }
+        end = begin;
+    }
+}
+
+// acc += sum over i in [begin, end) of a[i] * errors[i].
+void add_feedback(const float* a, const Lanes* errors, size_t begin, size_t end, Lanes& acc) {
+    Lanes sum = acc;
+    for (size_t i = begin; i < end; ++i) {
+        const float factor = a[i];
+        for (size_t lane = 0; lane < kFeedbackRows; ++lane) sum[lane] += factor * errors[i][lane];
+    }
+    acc = sum;
+}
+
+// A tile of rows under work: element [column][row].
+class FeedbackTile {
+  public:
+    FeedbackTile(tensor::DType dtype, std::span<const float> rows, const FeedbackFactor& factor)
+        : dtype_(dtype),
+          shape_(grid_shape(dtype)),
+          factor_(factor),
+          n_rows_(rows.size() / factor.width),
+          weights_(factor.width),
+          errors_(factor.width) {
+        for (size_t r = 0; r < n_rows_; ++r) {
+            for (size_t k = 0; k < factor.width; ++k) weights_[k][r] = rows[r * factor.width + k];
+        }
+    }
+
+    void encode(std::byte* out) {
+        const auto n = static_cast<size_t>(shape_.elements());
+        const size_t block_bytes = tensor::block_bytes(dtype_);
+        const size_t row_bytes = factor_.width / n * block_bytes;
+        for (size_t at = 0; at < factor_.width; at += n) {
+            start_block(at, n);
+            for (size_t k = at; k < at + n; ++k) round_column(k, at);
+            for (size_t r = 0; r < n_rows_; ++r) {
+                pack_block(dtype_, grids_[r], codes_[r],
+                           out + r * row_bytes + at / n * block_bytes);
+            }
+        }
+    }
+
+    EncodeError error() const {
+        EncodeError sum;
+        for (size_t k = 0; k < factor_.width; ++k) {
+            for (size_t r = 0; r < n_rows_; ++r) {
+                const double off = errors_[k][r], x = weights_[k][r];
+                sum.squared += off * off;
+                sum.magnitude += x * x;
+            }
+        }
+        sum.weighted = cost_ * factor_.scale;
+        return sum;
+    }
+
+  private:
+    void start_block(size_t at, size_t n) {
+        for (size_t c = 0; c < n; ++c) {
+            base_[c] = weights_[at + c];
+            add_feedback(factor_.lower.data() + (at + c) * factor_.width, errors_.data(), 0, at,
+                         base_[c]);
+        }
+        std::array<float, kBlockElementsMax> x{};
+        for (size_t r = 0; r < n_rows_; ++r) {
+            for (size_t c = 0; c < n; ++c) x[c] = base_[c][r];
+            grids_[r] = fit_grid(dtype_, x.data(), factor_.diagonal.data() + at);
+        }
+    }
+
+    void round_column(size_t k, size_t at) {
+        Lanes target = base_[k - at];
+        add_feedback(factor_.lower.data() + k * factor_.width, errors_.data(), at, k, target);
+        const int group = static_cast<int>(k - at) / shape_.group_elements;
+        for (size_t r = 0; r < n_rows_; ++r) {
+            const int code = nearest_code(shape_, grids_[r], group, target[r]);
+            const float value = code_value(shape_, grids_[r], group, code);
+            codes_[r][k - at] = static_cast<int8_t>(code);
+            errors_[k][r] = weights_[k][r] - value;
+            const double off = double{target[r]} - value;
+            cost_ += factor_.diagonal[k] * off * off;
+        }
+    }
+
+    tensor::DType dtype_;
+    GridShape shape_;
+    const FeedbackFactor& factor_;
+    size_t n_rows_;
+    std::vector<Lanes> weights_;
+    std::vector<Lanes> errors_;
+    std::array<Lanes, kBlockElementsMax> base_{};  // u of the block's columns, when it began
+    std::array<BlockGrid, kFeedbackRows> grids_{};
+    std::array<BlockCodes, kFeedbackRows> codes_{};
+    double cost_ = 0;  // sum of D (u - w')^2, D of mean 1
+};
+
+}  // namespace
+
+FeedbackFactor make_factor(InputStatistics& statistics, float damping) {
+    const size_t n = statistics.width;
+    HONE_CHECK_EQ(statistics.moments.size(), n * n);
+    FeedbackFactor factor;
+    factor.width = n;
+    factor.lower = std::move(statistics.moments);
+    statistics.moments.clear();
+    double sum = 0;
+    for (size_t k = 0; k < n; ++k) sum += factor.lower[k * n + k];
+    const auto mean = static_cast<float>(sum / static_cast<double>(n));
+    // Columns that never move leave their weights as they are: any positive pivot does.
+    const float floor = mean > 0 ? mean : 1.0f;
+    for (size_t k = 0; k < n; ++k) factor.lower[k * n + k] += damping * floor;
+    factor_in_place(factor.lower, n, kPivotMin * floor);
+    factor.diagonal.resize(n);
+    for (size_t k = 0; k < n; ++k) {
+        float* row = factor.lower.data() + k * n;
+        for (size_t i = 0; i < k; ++i) row[i] /= row[k];
+        factor.diagonal[k] = row[k] * row[k];
+    }
+    double pivots = 0;
+    for (const float value : factor.diagonal) pivots += value;
+    factor.scale = static_cast<float>(pivots / static_cast<double>(n));
+    error_weights(std::vector<float>(factor.diagonal), factor.diagonal);
+    return factor;
+}
+
+EncodeError encode_rows_with_feedback(tensor::DType dtype, std::span<const float> rows,
+                                      const FeedbackFactor& factor, std::byte* out) {
+    HONE_CHECK_EQ(rows.size() % factor.width, size_t{0});
+    HONE_CHECK_LE(rows.size(), factor.width * kFeedbackRows);
+    FeedbackTile tile(dtype, rows, factor);
+    tile.encode(out);
+    return tile.error();
+}
+
+}  // namespace hone::compress

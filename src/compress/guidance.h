@@ -1,0 +1,60 @@
+// What calibration knows about the inputs of each tensor, in the form that encoding uses, and the
+// encoding of a range of a tensor's rows with it.
+//
+// Const once made; encode_range is pure and safe from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compress/encode.h"
+#include "compress/feedback.h"
+#include "compress/input_statistics.h"
+#include "machine/thread_team.h"
+#include "tensor/view.h"
+
+namespace hone::compress {
+
+// Of one tensor; without either, all columns are alike.
+struct TensorGuidance {
+    std::span<const float> importance;       // mean squared activation per column
+    const FeedbackFactor* factor = nullptr;  // goes before the importance
+    // Columns that it is about; 0 when it knows nothing.
+    size_t width() const { return factor != nullptr ? factor->width : importance.size(); }
+};
+
+// By the tensor's name.
+struct Guidance {
+    std::map<std::string, std::vector<float>, std::less<>> importance;
+    std::map<std::string, std::shared_ptr<const FeedbackFactor>, std::less<>> factors;
+
+    // For encoding the tensor in that type: only types with a grid take feedback.
+    TensorGuidance of(std::string_view name, tensor::DType type) const;
+};
+
+// Statistics become guidance; moments become factors, each thread taking some.
+Guidance make_guidance(StatisticsByTensor statistics, machine::ThreadTeam& team);
+
+struct BadWeight {
+    uint64_t row = 0;
+    BadElement element;
+};
+
+struct RangeResult {
+    EncodeError error;
+    std::optional<BadWeight> bad;  // the range was not finished
+};
+
+// Rows of a tensor as blocks of `to`; ranges should be multiples of kFeedbackRows long.
+RangeResult encode_range(const tensor::TensorView& source, tensor::DType to,
+                         const TensorGuidance& guidance, uint64_t first_row, uint64_t rows,
+                         std::byte* out);
+
+}  // namespace hone::compress
