@@ -41,6 +41,7 @@ Action add_ab(CLI::App& app);
 Action add_compare(CLI::App& app);
 Action add_machine(CLI::App& app);
 Action add_quality(CLI::App& app);
+Action add_quantize(CLI::App& app);
 Action add_synth(CLI::App& app);
 Action add_tokenize(CLI::App& app);
 Action add_completions(CLI::App& app);

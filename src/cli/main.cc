@@ -33,6 +33,7 @@ void install_signals() {
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
     std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of print(), not a death
+    std::signal(SIGXFSZ, SIG_IGN);  // a size limit is an error of write(), likewise
 }
 
 // When this process began, on the monotonic clock: cold start counts from there.
@@ -107,10 +108,10 @@ int main(int argc, char** argv) {
     app.footer("Exit codes: docs/exit-codes.md. More on one command: hone COMMAND --help");
     using AddCommand = Action (*)(CLI::App&);
     const std::vector<AddCommand> commands = {
-        hone::cli::add_inspect,  hone::cli::add_run,        hone::cli::add_bench,
-        hone::cli::add_explain,  hone::cli::add_ab,         hone::cli::add_compare,
-        hone::cli::add_quality,  hone::cli::add_machine,    hone::cli::add_synth,
-        hone::cli::add_tokenize, hone::cli::add_completions};
+        hone::cli::add_inspect, hone::cli::add_run,      hone::cli::add_bench,
+        hone::cli::add_explain, hone::cli::add_ab,       hone::cli::add_compare,
+        hone::cli::add_quality, hone::cli::add_quantize, hone::cli::add_machine,
+        hone::cli::add_synth,   hone::cli::add_tokenize, hone::cli::add_completions};
     std::vector<Action> actions;
     for (const AddCommand add : commands) actions.push_back(add(app));
 

@@ -1,0 +1,357 @@
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <memory>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/quantize_output.h"
+#include "compress/calibration_text.h"
+#include "runtime/session.h"
+
+namespace hone::cli {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using tensor::DType;
+
+struct Options {
+    std::string model;
+    std::string output;
+    std::string type;
+    std::string embedding_type;
+    std::string output_type;
+    std::vector<std::string> tensors;
+    std::string calibrate;  // a file; empty: the built-in text
+    bool has_calibrate = false;
+    uint32_t calibration_tokens = 8192;
+    bool feedback = false;
+    std::string target;
+    std::vector<std::string> types;
+    bool pure = false;
+    bool force = false;
+    bool dry_run = false;
+    bool json = false;
+    int threads = 0;
+};
+
+constexpr size_t kTextBytesMax = 64u << 20;
+constexpr uint32_t kCalibrationContext = 512;
+// A target counts as met within this share.
+constexpr double kTargetTolerance = 0.03;
+
+base::Result<DType> parse_type(const std::string& name) {
+    const auto type = tensor::parse_dtype(name);
+    if (!type || !compress::can_encode(*type)) {
+        return fail(ErrorCode::invalid_argument,
+                    "'{}' is not a type that can be written: F32, F16, BF16, Q8_0, Q6_K, Q5_K, "
+                    "Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL",
+                    base::printable(name));
+    }
+    return *type;
+}
+
+// What --target asks for: one of these.
+struct Target {
+    std::optional<double> bytes;  // of the file
+    std::optional<double> bits;   // per weight
+    std::optional<double> kl;
+};
+
+base::Result<Target> parse_target(const std::string& text) {
+    const auto bad = [&] {
+        return fail(ErrorCode::invalid_argument,
+                    "--target '{}': size=96MiB, size=100MB, bits=4.5 or kl=0.01",
+                    base::printable(text));
+    };
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos) return bad();
+    const std::string name = text.substr(0, equals);
+    double value = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data() + equals + 1, end, value);
+    if (parsed.ec != std::errc() || !(value > 0) || value > 1e15) return bad();
+    const std::string unit(parsed.ptr, end);
+    Target target;
+    if (name == "size") {
+        const std::pair<const char*, double> units[] = {{"", 1},
+                                                        {"KB", 1e3},
+                                                        {"MB", 1e6},
+                                                        {"GB", 1e9},
+                                                        {"KiB", 1024},
+                                                        {"MiB", 1024 * 1024},
+                                                        {"GiB", 1024.0 * 1024 * 1024}};
+        for (const auto& [suffix, factor] : units) {
+            if (unit == suffix) target.bytes = value * factor;
+        }
+        if (!target.bytes) return bad();
+        return target;
+    }
+    if (!unit.empty()) return bad();
+    if (name == "bits") {
+        target.bits = value;
+    } else if (name == "kl") {
+        target.kl = value;
+    } else {
+        return bad();
+    }
+    return target;
+}
+
+base::Result<compress::RecipeSpec> recipe_spec(const Options& options) {
+    compress::RecipeSpec spec;
+    if (!options.type.empty()) {
+        HONE_TRY(spec.type, parse_type(options.type));
+    }
+    if (!options.embedding_type.empty()) {
+        HONE_TRY(spec.embedding_type, parse_type(options.embedding_type));
+    }
+    if (!options.output_type.empty()) {
+        HONE_TRY(spec.output_type, parse_type(options.output_type));
+    }
+    spec.pure = options.pure;
+    for (const std::string& text : options.tensors) {
+        HONE_TRY(auto item, compress::parse_override(text));
+        spec.overrides.push_back(std::move(item));
+    }
+    return spec;
+}
+
+bool is_chosen(const compress::RecipeSpec& spec, const std::string& name) {
+    return std::any_of(spec.overrides.begin(), spec.overrides.end(), [&](const auto& item) {
+        return compress::matches_pattern(item.pattern, name);
+    });
+}
+
+// Nothing is overwritten by accident, least of all the model that is being read.
+base::Status check_output(const Options& options) {
+    std::error_code error;
+    if (!std::filesystem::exists(options.output, error)) return {};
+    if (std::filesystem::equivalent(options.model, options.output, error)) {
+        return fail(ErrorCode::invalid_argument, "{}: input and output are the same file",
+                    options.output);
+    }
+    if (std::filesystem::is_directory(options.output, error)) {
+        return fail(ErrorCode::invalid_argument, "{}: is a directory", options.output);
+    }
+    if (!options.force) {
+        return fail(ErrorCode::invalid_argument, "{}: exists already; --force replaces it",
+                    options.output);
+    }
+    return {};
+}
+
+// One run: what the steps share.
+class Quantizing {
+  public:
+    Quantizing(const Options& options, const CommandContext& context)
+        : options_(options),
+          context_(context),
+          threads_(options.threads > 0 ? options.threads : runtime::default_threads()),
+          progress_(context.terminal.stderr_tty, context.clock) {}
+
+    base::Result<QuantizeOutcome> run() {
+        const int64_t start_ns = context_.clock.now_ns();
+        std::optional<Target> target;
+        if (!options_.target.empty()) {
+            HONE_TRY(target, parse_target(options_.target));
+        }
+        HONE_TRY(auto spec, recipe_spec(options_));
+        HONE_TRY(const auto file, formats::GgufFile::open(options_.model));
+        if (!options_.dry_run) HONE_TRY_STATUS(check_output(options_));
+        // Mistakes in names and types are found before minutes are spent.
+        HONE_TRY(outcome_.recipe, compress::make_recipe(file, spec));
+        machine::ThreadTeamOptions team_options;
+        team_options.threads = threads_;
+        HONE_TRY(const auto team, machine::ThreadTeam::create(team_options));
+        if (options_.has_calibrate || target) {
+            HONE_TRY_STATUS(calibrate(file, target, spec, *team));
+            HONE_TRY(outcome_.recipe, compress::make_recipe(file, spec));
+        }
+        if (!options_.dry_run) {
+            HONE_TRY(outcome_.results,
+                     compress::write_quantized(file, outcome_.recipe, guidance_, *team,
+                                               options_.output, go_on("quantizing")));
+        }
+        outcome_.model = std::filesystem::path(options_.model).filename().string();
+        outcome_.output = std::filesystem::path(options_.output).filename().string();
+        outcome_.seconds = static_cast<double>(context_.clock.now_ns() - start_ns) * 1e-9;
+        return std::move(outcome_);
+    }
+
+  private:
+    std::function<bool(double)> go_on(const char* what) {
+        return [this, what](double share) {
+            progress_.show(what, share);
+            return !context_.cancelled.load();
+        };
+    }
+
+    // Reads the text through the model; with a target, also chooses the types.
+    base::Status calibrate(const formats::GgufFile& file, const std::optional<Target>& target,
+                           compress::RecipeSpec& spec, machine::ThreadTeam& team) {
+        std::string text(compress::default_calibration_text());
+        if (!options_.calibrate.empty()) {
+            HONE_TRY(text, base::read_file(options_.calibrate, kTextBytesMax));
+        }
+        const auto load = compress::calibration_load(kCalibrationContext, threads_);
+        HONE_TRY(const auto session, runtime::open_session(options_.model, load, context_.clock));
+        std::vector<int32_t> tokens = session->tokenizer().encode(text);
+        if (tokens.size() > options_.calibration_tokens) {
+            tokens.resize(options_.calibration_tokens);
+        }
+        outcome_.calibration =
+            CalibrationFacts{options_.calibrate.empty()
+                                 ? "built-in"
+                                 : std::filesystem::path(options_.calibrate).filename().string(),
+                             tokens.size(), options_.feedback};
+        compress::CalibrationOptions calibration;
+        calibration.context = kCalibrationContext;
+        calibration.go_on = go_on("calibrating");
+        if (options_.feedback) calibration.wants_moments = [](const std::string&) { return true; };
+        HONE_TRY(auto statistics, compress::calibrate(*session, tokens, calibration));
+        guidance_ = compress::make_guidance(std::move(statistics), team);
+        if (!target) return {};
+        return choose_types(file, *target, *session, tokens, spec);
+    }
+
+    base::Status choose_types(const formats::GgufFile& file, const Target& target,
+                              runtime::Session& session, std::span<const int32_t> tokens,
+                              compress::RecipeSpec& spec) {
+        compress::SensitivityOptions options;
+        options.go_on = go_on("measuring sensitivity");
+        for (const std::string& name : options_.types) {
+            HONE_TRY(const DType type, parse_type(name));
+            options.types.push_back(type);
+        }
+        TargetFacts facts;
+        facts.target = options_.target;
+        HONE_TRY(facts.sensitivity, compress::measure_sensitivity(session, file, guidance_, tokens,
+                                                                  options, context_.clock));
+        auto items = compress::allocation_items(facts.sensitivity);
+        // What the user chose is not up for choice.
+        items.erase(std::remove_if(items.begin(), items.end(),
+                                   [&](const auto& item) { return is_chosen(spec, item.name); }),
+                    items.end());
+        if (items.empty()) {
+            return fail(ErrorCode::invalid_argument, "--tensor leaves nothing for --target");
+        }
+        facts.front = compress::pareto_front(items);
+        facts.fixed_bytes = fixed_bytes(items);
+        HONE_TRY(const compress::Allocation allocation, allocate(file, target, items, facts));
+        facts.expected_kl = allocation.cost;
+        for (size_t i = 0; i < items.size(); ++i) {
+            spec.overrides.push_back({items[i].name, items[i].options[allocation.choice[i]].type});
+        }
+        outcome_.target = std::move(facts);
+        return {};
+    }
+
+    // Bytes of the tensors that are not up for choice.
+    uint64_t fixed_bytes(const std::vector<compress::AllocationItem>& items) const {
+        uint64_t bytes = 0;
+        size_t next = 0;
+        for (const compress::TensorChoice& choice : outcome_.recipe.tensors) {
+            if (next < items.size() && items[next].name == choice.name) {
+                ++next;
+            } else {
+                bytes += choice.bytes;
+            }
+        }
+        return bytes;
+    }
+
+    base::Result<compress::Allocation> allocate(const formats::GgufFile& file, const Target& target,
+                                                const std::vector<compress::AllocationItem>& items,
+                                                const TargetFacts& facts) const {
+        if (target.kl) return compress::allocate_for_cost(items, *target.kl);
+        const auto head = static_cast<double>(target.bytes ? file.data_offset() : 0);
+        const double wanted =
+            target.bytes ? *target.bytes
+                         : *target.bits / 8 * static_cast<double>(outcome_.recipe.elements());
+        const double fixed = static_cast<double>(facts.fixed_bytes) + head;
+        const double least = fixed + static_cast<double>(facts.front.front().bytes);
+        const double most = fixed + static_cast<double>(facts.front.back().bytes);
+        if (wanted < least || wanted > most * (1 + kTargetTolerance)) {
+            const double unit = target.bits ? wanted / *target.bits : 1e6;
+            return fail(ErrorCode::exhausted,
+                        "--target {} cannot be met: the types give {:.4g} to {:.4g} {}",
+                        facts.target, least / unit, most / unit,
+                        target.bits ? "bits per weight" : "MB");
+        }
+        return compress::allocate(items, static_cast<uint64_t>(wanted - fixed));
+    }
+
+    const Options& options_;
+    const CommandContext& context_;
+    int threads_;
+    Progress progress_;
+    compress::Guidance guidance_;
+    QuantizeOutcome outcome_;
+};
+
+base::Status run(const Options& options, const CommandContext& context) {
+    if (options.type.empty() == options.target.empty()) {
+        return fail(ErrorCode::invalid_argument, "one of --type and --target is needed");
+    }
+    if (options.feedback && !options.has_calibrate && options.target.empty()) {
+        return fail(ErrorCode::invalid_argument, "--feedback needs --calibrate");
+    }
+    HONE_TRY(const auto outcome, Quantizing(options, context).run());
+    if (options.json) return print(base::dump_json(quantize_json(outcome)) + "\n");
+    return print(quantize_text(outcome, context.terminal.style));
+}
+
+void add_options(CLI::App& command, Options& options) {
+    command.add_option("model", options.model, "Model file")->required();
+    command.add_option("-o,--output", options.output, "File to write")->required();
+    command.add_option("--type", options.type, "Type of the matrices");
+    command.add_option("--embedding-type", options.embedding_type, "Type of token_embd");
+    command.add_option("--output-type", options.output_type,
+                       "Type of the matrix that makes the logits (default: Q6_K where --type "
+                       "has fewer bits)");
+    command.add_option("--tensor", options.tensors,
+                       "PATTERN=TYPE for the tensors whose name matches (* and ?; repeatable, "
+                       "first match wins)");
+    command.add_flag("--pure", options.pure, "--type for embedding and head too");
+    command.add_option("--target", options.target,
+                       "Choose a type for each tensor: size=96MiB, bits=4.5 or kl=0.01");
+    options.types = {"Q4_0", "IQ4_NL", "Q4_1", "Q4_K", "Q5_0",
+                     "Q5_1", "Q5_K",   "Q6_K", "Q8_0", "F16"};
+    command.add_option("--types", options.types, "What --target may choose from")->delimiter(',');
+    command
+        .add_option("--calibration-tokens", options.calibration_tokens,
+                    "Read at most so many tokens of the text")
+        ->check(CLI::Range(uint32_t{compress::kCalibrationTokensMin}, 1u << 24))
+        ->capture_default_str();
+    command.add_flag("--feedback", options.feedback,
+                     "Let later columns make up for the rounding of earlier ones (needs memory "
+                     "for the moments of all inputs)");
+    command.add_flag("--force", options.force, "Replace an existing file");
+    command.add_flag("--dry-run", options.dry_run, "Only say which tensor gets which type");
+    command.add_option("--threads", options.threads, "Threads (default: the CPUs at hand)")
+        ->check(CLI::Range(1, machine::ThreadTeam::kThreadsMax));
+    command.add_flag("--json", options.json, "Print JSON");
+}
+
+}  // namespace
+
+Action add_quantize(CLI::App& app) {
+    auto* command = app.add_subcommand("quantize", "Write a model in smaller types");
+    auto options = std::make_shared<Options>();
+    add_options(*command, *options);
+    auto* calibrate =
+        command
+            ->add_option("--calibrate", options->calibrate,
+                         "Weigh errors by the activations on this text (without FILE: on a small "
+                         "built-in one)")
+            ->expected(0, 1);
+    return [options, calibrate](const CommandContext& context) {
+        options->has_calibrate = calibrate->count() > 0;
+        return run(*options, context);
+    };
+}
+
+}  // namespace hone::cli
