@@ -1,0 +1,119 @@
+#include "reference/float_reference.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include "base/clock.h"
+#include "compress/input_statistics.h"
+#include "models/synth.h"
+#include "runtime/text_reader.h"
+
+namespace hone::reference {
+namespace {
+
+class Directory {
+  public:
+    Directory() {
+        std::string name = (std::filesystem::temp_directory_path() / "referenceXXXXXX").string();
+        path_ = mkdtemp(name.data());
+    }
+    ~Directory() { std::filesystem::remove_all(path_); }
+    std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+  private:
+    std::string path_;
+};
+
+constexpr uint32_t kTokens = 24;
+
+std::vector<float> logits_of(const std::string& path) {
+    const base::SteadyClock clock;
+    auto session = runtime::open_session(path, compress::calibration_load(64, 2), clock);
+    EXPECT_TRUE(session) << session.error().message;
+    auto reader = runtime::TextReader::create(**session, 64);
+    EXPECT_TRUE(reader);
+    std::vector<int32_t> tokens;
+    for (uint32_t i = 0; i < kTokens; ++i) tokens.push_back(static_cast<int32_t>(17 * i + 5));
+    reader->begin(kTokens);
+    const auto logits = reader->read(tokens, true);
+    return {logits.begin(), logits.end()};
+}
+
+// The largest difference, relative to the largest logit.
+double difference(const std::vector<float>& a, const std::vector<float>& b) {
+    EXPECT_EQ(a.size(), b.size());
+    double off = 0, size = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+        off = std::max(off, std::fabs(double{a[i]} - b[i]));
+        size = std::max(size, std::fabs(double{a[i]}));
+    }
+    return off / size;
+}
+
+void expect_equal_and_off_grid(const std::string& source, const std::string& reference,
+                               uint64_t seed) {
+    auto file = formats::GgufFile::open(source);
+    ASSERT_TRUE(file) << file.error().message;
+    ASSERT_TRUE(write_float_reference(*file, {.seed = seed}, reference));
+    EXPECT_LT(difference(logits_of(source), logits_of(reference)), 1e-3);
+    auto made = formats::GgufFile::open(reference);
+    ASSERT_TRUE(made);
+    for (const formats::GgufTensor& tensor : made->tensors()) {
+        if (tensor.rank < 2) continue;
+        const auto fewest = fewest_distinct(*made, std::string(tensor.name));
+        ASSERT_TRUE(fewest);
+        EXPECT_GE(*fewest, 25u) << tensor.name;
+    }
+}
+
+TEST(FloatReference, SameLogitsAndNoGridLeft) {
+    for (const bool tied : {true, false}) {
+        const Directory directory;
+        models::SynthSpec spec;
+        spec.n_heads = 4;
+        spec.n_kv_heads = 2;
+        spec.type = tensor::DType::q4_1;
+        spec.embedding_type = tensor::DType::q8_0;
+        spec.tied_embeddings = tied;
+        ASSERT_TRUE(models::write_synth(spec, directory.file("q4_1.gguf")));
+        expect_equal_and_off_grid(directory.file("q4_1.gguf"), directory.file("f32.gguf"), 7);
+    }
+}
+
+// A block of 4-bit weights has at most 16 values: the count above can fail.
+TEST(FloatReference, TheSourceItselfIsOnAGrid) {
+    const Directory directory;
+    models::SynthSpec spec;
+    spec.type = tensor::DType::q4_1;
+    ASSERT_TRUE(models::write_synth(spec, directory.file("q4_1.gguf")));
+    const auto file = formats::GgufFile::open(directory.file("q4_1.gguf"));
+    EXPECT_LE(*fewest_distinct(*file, "blk.0.ffn_up.weight"), 16u);
+}
+
+TEST(FloatReference, AnotherSeedIsAnotherModel) {
+    const Directory directory;
+    ASSERT_TRUE(models::write_synth({}, directory.file("a.gguf")));
+    const auto file = formats::GgufFile::open(directory.file("a.gguf"));
+    for (const uint64_t seed : {1, 1, 2}) {
+        ASSERT_TRUE(write_float_reference(*file, {.seed = seed}, directory.file("r.gguf")));
+        const auto bytes = base::read_file(directory.file("r.gguf"), 64 << 20);
+        ASSERT_TRUE(bytes);
+        static std::string first;
+        if (first.empty()) first = *bytes;
+        EXPECT_EQ(*bytes == first, seed == 1);
+    }
+}
+
+TEST(FloatReference, DefaultModel) {
+    const char* path = std::getenv("HONE_TEST_MODEL");
+    if (path == nullptr) GTEST_SKIP() << "HONE_TEST_MODEL names no model";
+    const Directory directory;
+    expect_equal_and_off_grid(path, directory.file("f32.gguf"), 1);
+}
+
+}  // namespace
+}  // namespace hone::reference
