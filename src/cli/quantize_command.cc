@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/progress.h"

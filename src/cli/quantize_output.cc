@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/json.h"
 #include "cost/note.h"
 #include "report/messages.h"
 #include "report/table.h"

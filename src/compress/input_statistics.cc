@@ -134,7 +134,7 @@ base::Result<StatisticsByTensor> calibrate(runtime::Session& session,
                 return fail(ErrorCode::cancelled, "stopped on request");
             }
             const size_t n = std::min(end - at, reader.rows_max());
-            reader.read(tokens.subspan(at, n), true, collector.hook());
+            reader.read(tokens.subspan(at, n), runtime::WantedLogits::all, collector.hook());
             at += n;
         }
     }

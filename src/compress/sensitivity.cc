@@ -78,7 +78,9 @@ class KlMeter {
                 const bool scored = at >= kUnscored;
                 const size_t end = scored ? tokens.size() : kUnscored;
                 const size_t n = std::min(end - at, reader.rows_max());
-                const auto logits = reader.read(tokens.subspan(at, n), scored);
+                const auto logits =
+                    reader.read(tokens.subspan(at, n),
+                                scored ? runtime::WantedLogits::all : runtime::WantedLogits::none);
                 if (scored) take(logits);
                 at += n;
             }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/json.h"
 #include "text/chat_template.h"
 #include "text/small_vocabulary.h"
 #include "text/tokenizer.h"

@@ -9,9 +9,9 @@ using tensor::DType;
 
 constexpr std::array<int8_t, 16> kTernary{-1, 0, 1, 2};
 // 8 * {-1, 0, 1} + 1: a group with the other delta is stored negated, with a negative scale.
-constexpr std::array<int8_t, 16> kIq1S{-7, 1, 9};
-constexpr std::array<int8_t, 16> kIq1M{-9, -7, -1, 1, 7, 9};
-constexpr std::array<int8_t, 16> kIq2{-43, -25, -8, 8, 25, 43};
+constexpr std::array<int8_t, 16> kIq1S{-7, 1, 9, 15};
+constexpr std::array<int8_t, 16> kIq1M{-9, -7, -1, 1, 7, 9, -63, 63};
+constexpr std::array<int8_t, 16> kIq2{-43, -25, -8, 8, 25, 43, -63, 63};
 constexpr std::array<int8_t, 16> kQ3{-4, -3, -2, -1, 0, 1, 2, 3};
 constexpr std::array<int8_t, 16> kIq3Xxs{-62, -52, -44, -36, -28, -20, -12, -4,
                                          4,   12,  20,  28,  36,  44,  52,  62};

@@ -13,7 +13,8 @@ namespace hone::kernels {
 
 struct LevelTable {
     PackFormat format;
-    // Indexed by code; codes that no value needs repeat level 0.
+    // Indexed by code. A code that no value needs has a level at the format's limit, so that a test
+    // which sets all bits reaches it.
     std::array<int8_t, 16> levels;
 };
 

@@ -15,8 +15,11 @@
 // nibbles:
 //   u5: one vector H, bit j of byte 4 * row + i is bit 4 of column 4 * j + i;
 //   u6: two vectors H0, H1; bits 2j, 2j+1 of H0 (columns 0..15, j = 0..3) and of H1 (16..31).
-// Two-bit codes keep vectors j, j + 2, j + 4, j + 6 in one, lowest bits first (2 vectors);
-// three-bit codes follow that with one vector whose bit j is bit 2 of the codes of vector j.
+// Two-bit codes keep vectors j, j + 2, j + 4, j + 6 in one, lowest bits first (2 vectors).
+// Three-bit codes have three vectors, each with two whole codes and two bits more:
+//   A = vector 0 | vector 1 << 3 | low two bits of vector 6 << 6
+//   B = vector 2 | vector 3 << 3 | low two bits of vector 7 << 6
+//   C = vector 4 | vector 5 << 3 | bit 2 of vector 6 << 6 | bit 2 of vector 7 << 7
 // Table formats t2, t3, t4 (2, 3, 4 bits): the code is an index into 16 signed bytes that the tile
 // begins with, four times in a row, so that a load of any width is the operand of a byte shuffle.
 // |level| <= 15 in t2, 63 in t3, 127 in t4: kernels sum products in int16 by these.

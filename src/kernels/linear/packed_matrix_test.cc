@@ -181,6 +181,30 @@ TEST(PackedMatrix, CodesLieWhereTheHeaderSays) {
     }
 }
 
+// Row 1 of an IQ2_XXS matrix, its first group: grid entry 0 has all levels 8, whose code is 3 (of
+// -43, -25, -8, 8, ..), but the last eight elements have all signs minus: code 2.
+TEST(PackedMatrix, ThreeBitCodesLieWhereTheHeaderSays) {
+    std::vector<std::byte> bytes(2 * 66);
+    const uint32_t signs = 0x7fu << 21;
+    std::memcpy(bytes.data() + 66 + 2 + 4, &signs, 4);
+    tensor::TensorView view{DType::iq2_xxs, {256, 2, 1, 1}, 2, bytes.data(), bytes.size()};
+    std::vector<float> values(256);
+    bytes[66 + 1] = std::byte{0x3c};  // d = 1
+    tensor::dequantize(DType::iq2_xxs, bytes.data() + 66, 256, values.data());
+    ASSERT_EQ(values[0], 1.0f);
+    ASSERT_EQ(values[24], -1.0f);
+    ASSERT_EQ(values[31], -1.0f) << "the eighth sign makes their number even";
+    std::vector<std::byte> tile(packed_tile_bytes(PackFormat::t3, 256));
+    ASSERT_TRUE(pack_tiles(view, 0, 1, tile.data()).has_value());
+    // Vectors 0..5 are of code 3, 6 and 7 of code 2: A = B = 3 | 3 << 3 | 2 << 6, C = 3 | 3 << 3.
+    const std::byte* row = tile.data() + kTableBytes + 4 * 1;
+    for (size_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(row[i], std::byte{0x9b});
+        EXPECT_EQ(row[64 + i], std::byte{0x9b});
+        EXPECT_EQ(row[128 + i], std::byte{0x1b});
+    }
+}
+
 TEST(PackedMatrix, RejectsWhatHasNoPackedForm) {
     std::vector<std::byte> bytes(4096);
     std::vector<std::byte> out(1 << 16);

@@ -230,14 +230,13 @@ void pack_table_codes(const std::array<uint32_t, 8>& codes, int bits, const RowS
         for (size_t j = 0; j < 4; ++j) slot.set_vector(j, codes[j] | codes[j + 4] << 4);
         return;
     }
-    std::array<uint32_t, 8> low{};
-    uint32_t high = 0;
-    for (size_t j = 0; j < 8; ++j) {
-        low[j] = codes[j] & 0x03030303u;
-        high |= (codes[j] >> 2 & 0x01010101u) << j;
+    if (bits == 2) return pack_two_bits(codes, slot);
+    for (size_t v = 0; v < 2; ++v) {
+        const uint32_t more = (codes[6 + v] & 0x03030303u) << 6;
+        slot.set_vector(v, codes[2 * v] | codes[2 * v + 1] << 3 | more);
     }
-    pack_two_bits(low, slot);
-    if (bits == 3) slot.set_vector(2, high);
+    const uint32_t top = (codes[6] & 0x04040404u) << 4 | (codes[7] & 0x04040404u) << 5;
+    slot.set_vector(2, codes[4] | codes[5] << 3 | top);
 }
 
 void pack_integers(DType dtype, const LevelCodes& codes, const std::byte* block,

@@ -118,10 +118,10 @@ class TileReader {
     int raw_code(size_t block, size_t column) const {
         const size_t j = column / 4;
         if (format_ == PackFormat::s8) return static_cast<int8_t>(byte(block, j, column));
-        if (layout_.bits <= 3) {
-            const int two_bits = byte(block, j % 2, column) >> (2 * (j / 2)) & 3;
-            if (layout_.bits == 2) return two_bits;
-            return two_bits | (byte(block, 2, column) >> j & 1) << 2;
+        if (layout_.bits == 2) return byte(block, j % 2, column) >> (2 * (j / 2)) & 3;
+        if (layout_.bits == 3) {
+            if (j < 6) return byte(block, j / 2, column) >> (3 * (j % 2)) & 7;
+            return byte(block, j - 6, column) >> 6 | (byte(block, 2, column) >> j & 1) << 2;
         }
         const int nibble = byte(block, j % 4, column) >> (j < 4 ? 0 : 4) & 15;
         if (layout_.bits == 5) return nibble | (byte(block, 4, column) >> j & 1) << 4;

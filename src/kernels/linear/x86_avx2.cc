@@ -5,11 +5,11 @@
 // widens them; the ranges, with |q| <= 127 and two products per lane:
 //   u4  eight: 8 * 2 * 15 * 127 = 30480 < 32768        u5  four: 4 * 2 * 31 * 127 = 31496
 //   u6  two:   2 * 2 * 63 * 127 = 32004                s8  one:  2 * 128 * 127 = 32512
-//   u2  eight: 8 * 2 * 3 * 127 = 6096                  t2  eight, |level| <= 15: as u4
-//   t3  two, |level| <= 63: as u6                      t4  one, |level| <= 127: as s8
-// s8 and the table formats have no unsigned form that fits, so the sign of a weight moves to the
-// activation (vpsignb) and its magnitude (at most 128, as unsigned) is multiplied.
-// Offsets of u4 and u5 ride on the sum of the block like a minimum of -offset * scale.
+//   u2  eight: 8 * 2 * 3 * 127 = 6096                  t2  four: 4 * 2 * 30 * 127 = 30480
+//   t3  one:   2 * 126 * 127 = 32004                   t4  one:  2 * 127 * 127 = 32258
+// s8 and t4 have no unsigned form that fits, so the sign of a weight moves to the activation
+// (vpsignb) and its magnitude (at most 128, as unsigned) is multiplied.
+// Offsets of u4, u5, t2 and t3 ride on the sum of the block like a minimum of -offset * scale.
 
 #include <immintrin.h>
 
@@ -29,6 +29,7 @@ struct Floats {
 using Lane = __m256i;
 using Table = __m256i;
 constexpr size_t kLanes = 16;
+constexpr int kSignedOffset = 0;  // signs move to the activations
 // Two int16 sums per column leave few registers; the f32 sums live in L1 then.
 constexpr size_t kColumnsMax = 4;
 template <PackFormat kFormat>
@@ -56,8 +57,8 @@ inline Ints shift_right(Ints x, int bits) {
 inline Ints prepare_s8(Ints w) {
     return w;
 }
-inline Table load_table(const uint8_t* p) {
-    return load_256(p);
+inline Table load_table(const uint8_t* p, int offset) {
+    return _mm256_add_epi8(load_256(p), _mm256_set1_epi8(static_cast<char>(offset)));
 }
 inline Ints lookup(Table table, Ints indices) {
     return {_mm256_shuffle_epi8(table, indices.a), _mm256_shuffle_epi8(table, indices.b)};

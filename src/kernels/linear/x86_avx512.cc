@@ -13,6 +13,7 @@ using Lane = Ints;
 using Table = Ints;
 using Floats = __m512;
 constexpr size_t kLanes = 16;
+constexpr int kSignedOffset = 0;  // signs move to the activations
 constexpr size_t kColumnsMax = 8;
 template <PackFormat kFormat>
 constexpr int kInterleaved = 2;
@@ -35,8 +36,8 @@ inline Ints shift_right(Ints a, int bits) {
 inline Ints prepare_s8(Ints w) {
     return w;
 }
-inline Table load_table(const uint8_t* p) {
-    return load_ints(p);
+inline Table load_table(const uint8_t* p, int offset) {
+    return _mm512_add_epi8(load_ints(p), _mm512_set1_epi8(static_cast<char>(offset)));
 }
 inline Ints lookup(Table table, Ints indices) {
     return _mm512_shuffle_epi8(table, indices);

@@ -2,8 +2,8 @@
 // activations that are broadcast, four at a time, by the memory operand, and sums into int32.
 //
 // Offsets are exact integers: the accumulator starts at -offset * (sum of q), one vpmaddwd of the
-// activations' own sums, so that no floating-point work is left but the scale. s8 weights and
-// the levels of tables become unsigned by flipping their top bit (+128).
+// activations' own sums, so that no floating-point work is left but the scale. s8 weights
+// become unsigned by flipping their top bit (+128), levels by an addition to the table.
 
 #include <immintrin.h>
 
@@ -16,6 +16,7 @@ using Ints = __m512i;
 using Floats = __m512;
 using Table = Ints;
 constexpr size_t kLanes = 16;
+constexpr int kSignedOffset = 128;
 constexpr size_t kColumnsMax = 8;
 template <PackFormat kFormat>
 constexpr int kInterleaved = 4;
@@ -65,8 +66,8 @@ inline Floats multiply_add(Floats a, Floats b, Floats c) {
 inline Ints prepare_s8(Ints w) {
     return _mm512_xor_si512(w, _mm512_set1_epi8(static_cast<char>(0x80)));
 }
-inline Table load_table(const uint8_t* p) {
-    return prepare_s8(load_ints(p));
+inline Table load_table(const uint8_t* p, int offset) {
+    return _mm512_add_epi8(load_ints(p), _mm512_set1_epi8(static_cast<char>(offset)));
 }
 inline Ints lookup(Table table, Ints indices) {
     return _mm512_shuffle_epi8(table, indices);
@@ -113,8 +114,7 @@ struct Codes {
 template <PackFormat kFormat, int kFrom, int kTo, int kCount>
 inline __attribute__((always_inline)) void dot(const Codes<kFormat>& w, const Group& x, size_t c,
                                                size_t block, Ints (&out)[kCount]) {
-    constexpr bool is_signed = kFormat == PackFormat::s8 || kHasTable<kFormat>;
-    constexpr int offset = is_signed ? 128 : offset_of(kFormat);
+    constexpr int offset = offset_of(kFormat);
 #pragma GCC unroll 8
     for (int i = 0; i < kCount; ++i) {
         out[i] = _mm512_setzero_si512();

@@ -13,6 +13,7 @@ using Lane = Ints;
 using Table = Ints;
 using Floats = __m128;
 constexpr size_t kLanes = 4;
+constexpr int kSignedOffset = 0;  // signs move to the activations
 // Eight code vectors, four sums, and four registers to work with.
 constexpr size_t kColumnsMax = 4;
 template <PackFormat kFormat>
@@ -36,8 +37,8 @@ inline Ints shift_right(Ints a, int bits) {
 inline Ints prepare_s8(Ints w) {
     return w;
 }
-inline Table load_table(const uint8_t* p) {
-    return load_ints(p);
+inline Table load_table(const uint8_t* p, int offset) {
+    return _mm_add_epi8(load_ints(p), _mm_set1_epi8(static_cast<char>(offset)));
 }
 inline Ints lookup(Table table, Ints indices) {
     return _mm_shuffle_epi8(table, indices);
