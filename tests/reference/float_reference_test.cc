@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "compress/input_statistics.h"
 #include "models/synth.h"
 #include "runtime/text_reader.h"
