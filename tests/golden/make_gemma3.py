@@ -3,8 +3,9 @@
 
 Usage: python3 make_gemma3.py BIN MODEL.gguf   (BIN: llama-tokenize and llama-completion of llama.cpp b11434, CPU;
 MODEL: what `scripts/model gemma3` prints)
-"corpus" follows tokenization_corpus.json: the ids with special tokens as text and parsed. "lines" are further lines of
-prose, code and data in several languages. "greedy" are 32 tokens for the prompts of make_greedy.py.
+"corpus" follows tokenization_corpus.json, 20 strings in one text with line breaks between: the ids with special tokens
+as text and parsed. "lines" are texts of 40 further lines of prose, code and data in several languages. "greedy" are 32
+tokens for the prompts of make_greedy.py.
 """
 import json
 import pathlib
@@ -19,7 +20,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SOURCES = ["README.md", "docs/ARCHITECTURE.md", "docs/course/en/*.md", "docs/course/zh/*.md", "src/text/*.cc",
            "scripts/*", "tests/system/*.py", "src/report/page/*.js", "src/report/messages_zh.cc"]
-LINES = 150
+TEXTS = 10
+LINES_OF_TEXT = 40
+STRINGS_OF_TEXT = 20
 
 
 def tokenize(program, model, content, special):
@@ -37,7 +40,16 @@ def some_lines():
         for path in sorted(ROOT.glob(pattern)):
             if path.is_file():
                 lines.update(line for line in path.read_text().splitlines() if len(line) > 20)
-    return random.Random(3).sample(sorted(lines), LINES)
+    return random.Random(3).sample(sorted(lines), TEXTS * LINES_OF_TEXT)
+
+
+def groups(entries, size):
+    return [entries[i:i + size] for i in range(0, len(entries), size)]
+
+
+def corpus_texts():
+    corpus = json.loads((HERE / "tokenization_corpus.json").read_text())
+    return [b"\n".join(bytes.fromhex(entry["hex"]) for entry in group) for group in groups(corpus, STRINGS_OF_TEXT)]
 
 
 def complete(program, model, prompt):
@@ -52,16 +64,13 @@ def main():
     tokenizer, completer = str(tools / "llama-tokenize"), str(tools / "llama-completion")
     golden = {"greedy": [{"prompt": prompt, "text": complete(completer, model, prompt)}
                          for prompt in make_greedy.PROMPTS]}
-    golden["lines"] = [{"text": line, "ids": tokenize(tokenizer, model, line.encode(), False)}
-                       for line in some_lines()]
-    golden["corpus"] = []
-    for entry in json.loads((HERE / "tokenization_corpus.json").read_text()):
-        content = bytes.fromhex(entry["hex"])
-        golden["corpus"].append({"name": entry["name"], "text": tokenize(tokenizer, model, content, False),
-                                 "special": tokenize(tokenizer, model, content, True)})
+    texts = ["\n".join(group) for group in groups(some_lines(), LINES_OF_TEXT)]
+    golden["lines"] = [{"text": text, "ids": tokenize(tokenizer, model, text.encode(), False)} for text in texts]
+    golden["corpus"] = [{"text": tokenize(tokenizer, model, content, False),
+                         "special": tokenize(tokenizer, model, content, True)} for content in corpus_texts()]
     parts = [f'"{key}": [\n' + ",\n".join(json.dumps(entry) for entry in golden[key]) + "\n]" for key in golden]
     (HERE / "gemma3.json").write_text("{" + ",\n".join(parts) + "}\n")
-    print(f"{len(golden['corpus'])} strings, {len(golden['lines'])} lines, {len(golden['greedy'])} completions")
+    print(f"{len(golden['corpus'])} + {len(golden['lines'])} texts, {len(golden['greedy'])} completions")
 
 
 if __name__ == "__main__":
