@@ -96,10 +96,8 @@ formats::TensorSource tensor_source(std::shared_ptr<Work> work, const TensorChoi
                                         work->results[index].error));
         }
         work->bytes_done += out.size();
-        const bool last = offset + out.size() == choice.bytes;
-        if (last && work->file.map() != nullptr) {
-            const formats::GgufTensor& tensor = *work->file.find_tensor(choice.name);
-            work->file.map()->release(tensor.offset, tensor.bytes);
+        if (offset + out.size() == choice.bytes) {
+            work->file.release(*work->file.find_tensor(choice.name));
         }
         return {};
     };

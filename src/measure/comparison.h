@@ -29,8 +29,8 @@ struct PredictedChange {
     std::optional<Interval> ci95;  // of change_percent
     std::string basis;             // where the number comes from, e.g. "measured", "interpolated"
     // What a simulation alone had said, without any run of the change.
-    std::optional<double> simulated_percent;
-    std::optional<Interval> simulated_ci95;
+    std::optional<double> simulated_percent = {};
+    std::optional<Interval> simulated_ci95 = {};
 };
 
 struct MetricComparison {

@@ -9,9 +9,9 @@
 namespace hone::quality {
 namespace {
 
-using TextReader;
 using base::ErrorCode;
 using base::fail;
+using runtime::TextReader;
 using runtime::WantedLogits;
 
 constexpr uint32_t kContextMin = 8;

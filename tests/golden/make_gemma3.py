@@ -5,7 +5,8 @@ Usage: python3 make_gemma3.py BIN MODEL.gguf   (BIN: llama-tokenize and llama-co
 MODEL: what `scripts/model gemma3` prints)
 "corpus" follows tokenization_corpus.json, 20 strings in one text with line breaks between: the ids with special tokens
 as text and parsed. "lines" are texts of 40 further lines of prose, code and data in several languages. "greedy" are 32
-tokens for the prompts of make_greedy.py.
+tokens for prompts with confident continuations: those of make_greedy.py, but four whose first choices this model finds
+about as likely as others.
 """
 import json
 import pathlib
@@ -23,6 +24,13 @@ SOURCES = ["README.md", "docs/ARCHITECTURE.md", "docs/course/en/*.md", "docs/cou
 TEXTS = 10
 LINES_OF_TEXT = 40
 STRINGS_OF_TEXT = 20
+UNSURE = ("10, 9, 8", "The quick brown", "Our Father", "the cat sat")
+PROMPTS = [prompt for prompt in make_greedy.PROMPTS if not prompt.startswith(UNSURE)] + [
+    "a b c d e f g h i j k l m n o p q r s t u v w x y z\na b c d e f g",
+    "2 + 2 = 4\n3 + 3 = 6\n4 + 4 = 8\n5 + 5 =",
+    "100, 200, 300, 400, 500,",
+    "<ul>\n<li>1</li>\n<li>2</li>\n<li>3</li>\n",
+]
 
 
 def tokenize(program, model, content, special):
@@ -63,7 +71,7 @@ def main():
     tools, model = pathlib.Path(sys.argv[1]), sys.argv[2]
     tokenizer, completer = str(tools / "llama-tokenize"), str(tools / "llama-completion")
     golden = {"greedy": [{"prompt": prompt, "text": complete(completer, model, prompt)}
-                         for prompt in make_greedy.PROMPTS]}
+                         for prompt in PROMPTS]}
     texts = ["\n".join(group) for group in groups(some_lines(), LINES_OF_TEXT)]
     golden["lines"] = [{"text": text, "ids": tokenize(tokenizer, model, text.encode(), False)} for text in texts]
     golden["corpus"] = [{"text": tokenize(tokenizer, model, content, False),

@@ -59,7 +59,7 @@ def gap_of(hone, model, prompt, want, *options):
     return abs(ours[0] - max(theirs)) if ours and theirs else float("inf")
 
 
-def greedy_problems(hone, model, cases, *options, equal_min=GREEDY_EQUAL_MIN):
+def greedy_problems(hone, model, cases, *options):
     equal = 0
     apart = 0
     for case in cases:
@@ -73,7 +73,7 @@ def greedy_problems(hone, model, cases, *options, equal_min=GREEDY_EQUAL_MIN):
         apart += gap >= GAP_MAX
         print(f"differs by {gap:.3f}: {prompt!r}: {text!r} instead of {want!r}")
     print(f"greedy text{' with ' + ' '.join(options) if options else ''}: {equal} of 12 equal")
-    return int(equal < equal_min) + apart
+    return int(equal < GREEDY_EQUAL_MIN) + apart
 
 
 def determinism_problems(hone, model):
