@@ -38,5 +38,6 @@ function(hone_embed_page target dir)
     hone_embed(${target} page_css ${dir}/page.css)
     # In the order in which they need each other.
     hone_embed(${target} page_js ${dir}/format.js ${dir}/table.js ${dir}/chart.js
-        ${dir}/pictures.js ${dir}/sections.js ${dir}/findings.js ${dir}/main.js)
+        ${dir}/pictures.js ${dir}/sections.js ${dir}/findings.js
+        ${dir}/optimize.js ${dir}/main.js)
 endfunction()

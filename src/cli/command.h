@@ -27,7 +27,8 @@ struct CommandContext {
     int& exit_code;
 };
 
-// The comparison found a regression, and the user asked to be told by the exit code.
+// The comparison found a regression, and the user asked to be told by the exit code; or the SLO
+// that was asked for is not met.
 inline constexpr int kExitRegressed = 1;
 
 using Action = std::function<base::Status(const CommandContext&)>;
@@ -45,6 +46,9 @@ Action add_quantize(CLI::App& app);
 Action add_synth(CLI::App& app);
 Action add_tokenize(CLI::App& app);
 Action add_completions(CLI::App& app);
+Action add_optimize(CLI::App& app);
+Action add_apply(CLI::App& app);
+Action add_history(CLI::App& app);
 
 // Version, compiler, build type: one line for --version and for records.
 std::string build_text();

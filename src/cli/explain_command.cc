@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/input.h"
 #include "cli/progress.h"
 #include "cli/session_options.h"
 #include "diagnose/diagnosis.h"
@@ -12,11 +13,11 @@
 #include "measure/record.h"
 #include "measure/trace.h"
 #include "models/model.h"
-#include "probe/experiments.h"
 #include "probe/prompt.h"
 #include "probe/workload.h"
 #include "report/explain_report.h"
 #include "report/html_report.h"
+#include "tune/observation.h"
 
 namespace hone::cli {
 namespace {
@@ -62,14 +63,6 @@ base::Result<uint32_t> context_for(const Options& options, const diagnose::Scena
         std::min<size_t>(prompt_tokens + beside, model->config().context_max));
 }
 
-base::Result<std::vector<probe::Prompt>> read_prompts(const std::string& path) {
-    if (path.empty()) return std::vector<probe::Prompt>();
-    HONE_TRY(const std::string text, base::read_file(path, probe::kPromptFileBytesMax));
-    auto prompts = probe::parse_prompts(text);
-    if (!prompts) return tl::unexpected(prompts.error().within(path));
-    return prompts;
-}
-
 base::Result<measure::RunRecord> measure_model(const Options& options,
                                                const diagnose::Scenario& scenario,
                                                const CommandContext& context,
@@ -101,29 +94,15 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     run.output_tokens = scenario.output_tokens;
     run.batch = batch;
     run.prompts = std::move(prompts);
-    run.trim_padding = options.trim_padding;
+    run.trim_padding = options.trim_padding || options.session.trim_padding;
     run.trace = trace;
     run.requests = options.long_run ? scenario.requests_long : scenario.requests;
     // --long means: as long as it takes to get the samples.
     run.budget_s = options.long_run ? 3600 : options.budget_s * requests_share(options);
-    const int64_t measuring_ns = context.clock.now_ns();
-    HONE_TRY(auto record, probe::run_scenario(*session, run, setting, conduct));
-    if (options.no_experiments) return record;
-
-    std::vector<probe::ExperimentOrder> orders;
-    for (const auto& request : diagnose::plan_experiments(record).requests) {
-        orders.push_back({request.name, request.subject, request.slice, request.settings});
-    }
-    probe::ExperimentOptions experiments;
-    const double spent_s = static_cast<double>(context.clock.now_ns() - measuring_ns) * 1e-9;
-    const double kept_s = options.long_run ? options.budget_s * (1 - kRequestsShare) : 0;
-    experiments.budget_s = std::max(kept_s, options.budget_s - spent_s);
-    experiments.depth = record.context.prompt_tokens;
-    experiments.batch = batch;
-    HONE_TRY(auto results,
-             probe::run_experiments(*session, orders, experiments, context.clock, conduct));
-    for (auto& result : results) record.experiments.push_back(std::move(result));
-    return record;
+    if (options.no_experiments) return probe::run_scenario(*session, run, setting, conduct);
+    const tune::ObservationBudget budget{
+        options.budget_s, options.long_run ? options.budget_s * (1 - kRequestsShare) : 0};
+    return tune::observe(*session, run, budget, setting, conduct);
 }
 
 base::Status write_trace(const measure::TraceLog& trace, const measure::RunRecord& record,

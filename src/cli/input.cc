@@ -4,7 +4,11 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <cmath>
 #include <cstring>
+
+#include "base/text.h"
 
 namespace hone::cli {
 
@@ -27,6 +31,30 @@ base::Result<std::string> read_standard_input(size_t bytes_max) {
                               bytes_max);
         }
     }
+}
+
+base::Result<std::vector<probe::Prompt>> read_prompts(const std::string& path) {
+    if (path.empty()) return std::vector<probe::Prompt>();
+    HONE_TRY(const std::string text, base::read_file(path, probe::kPromptFileBytesMax));
+    auto prompts = probe::parse_prompts(text);
+    if (!prompts) return tl::unexpected(prompts.error().within(path));
+    return prompts;
+}
+
+base::Result<double> parse_duration_s(const std::string& text) {
+    double number = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number);
+    const std::string_view unit(parsed.ptr, static_cast<size_t>(end - parsed.ptr));
+    const double unit_s = unit.empty() || unit == "s" ? 1
+                          : unit == "m"               ? 60
+                          : unit == "h"               ? 3600
+                                                      : 0;
+    if (parsed.ec != std::errc() || unit_s == 0 || !(number > 0) || !std::isfinite(number)) {
+        return base::fail(base::ErrorCode::invalid_argument, "'{}': not a duration like 90s or 8m",
+                          base::printable(text));
+    }
+    return number * unit_s;
 }
 
 }  // namespace hone::cli

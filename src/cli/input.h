@@ -2,12 +2,20 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "probe/prompt.h"
 
 namespace hone::cli {
 
 // All of standard input; exhausted over the limit, cancelled by Ctrl-C.
 base::Result<std::string> read_standard_input(size_t bytes_max);
+
+// Requests of a file as probe/prompt.h describes it; none for "". Errors begin with the path.
+base::Result<std::vector<probe::Prompt>> read_prompts(const std::string& path);
+
+// "90s", "8m", "1h" or plain seconds. invalid_argument.
+base::Result<double> parse_duration_s(const std::string& text);
 
 }  // namespace hone::cli

@@ -23,7 +23,7 @@ struct Options {
     std::string file;
     std::string system;
     int output_tokens = 256;
-    uint32_t context = 2048;
+    uint32_t context = 0;  // 0 = that of --config, or kContextDefault
     runtime::SamplingOptions sampling;
     std::vector<std::string> logit_bias;  // ID=BIAS
     std::vector<std::string> stop;
@@ -34,6 +34,7 @@ struct Options {
     bool json = false;
 };
 
+constexpr uint32_t kContextDefault = 2048;
 constexpr size_t kPromptBytesMax = 16u << 20;
 
 base::Status parse_logit_bias(Options& options) {
@@ -233,7 +234,10 @@ base::Status run(Options& options, const CommandContext& context, bool has_promp
     }
     runtime::EngineLimits limits;
     HONE_TRY(const auto model, models::Model::open(options.model));
-    limits.context = std::min(options.context, model->config().context_max);
+    uint32_t wanted = options.context;
+    if (wanted == 0) wanted = options.session.context;
+    if (wanted == 0) wanted = kContextDefault;
+    limits.context = std::min(wanted, model->config().context_max);
     HONE_TRY_STATUS(options.sampling.validate(model->config().n_vocab));
     HONE_TRY(const auto load, load_options(options.session, limits));
     std::string prompt = options.prompt;
@@ -275,9 +279,10 @@ Action add_run(CLI::App& app) {
     command->add_option("-n,--output-tokens", options->output_tokens, "Tokens to generate at most")
         ->check(CLI::Range(1, 1 << 20))
         ->capture_default_str();
-    command->add_option("--context", options->context, "Positions: prompt and output together")
-        ->check(CLI::Range(1, 1 << 24))
-        ->capture_default_str();
+    command
+        ->add_option("--context", options->context,
+                     "Positions: prompt and output together (default: 2048)")
+        ->check(CLI::Range(1, 1 << 24));
     add_sampling_options(*command, *options);
     add_session_options(*command, options->session);
     command->add_flag("--stats", options->stats, "Print statistics to stderr also in a pipe");

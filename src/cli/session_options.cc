@@ -3,10 +3,16 @@
 #include "cli/progress.h"
 #include "machine/facts.h"
 #include "probe/profile_cache.h"
+#include "tune/config_file.h"
 
 namespace hone::cli {
 
 void add_session_options(CLI::App& command, SessionOptions& options) {
+    // Options are taken in the order of their definition: what follows overrides the file.
+    command.add_option_function<std::string>(
+        "--config",
+        [&options](const std::string& path) { options.config = tune::read_config(path, options); },
+        "Settings of a file, as hone optimize writes it (hone.toml); other flags win");
     command.add_option("-t,--threads", options.threads, "Threads (default: CPUs of this process)")
         ->check(CLI::Range(1, machine::ThreadTeam::kThreadsMax));
     command.add_flag("--pin", options.pin, "Pin each thread to one CPU");
@@ -33,27 +39,8 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
 
 base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
                                                 runtime::EngineLimits limits) {
-    runtime::LoadOptions load;
-    load.threads = options.threads;
-    load.pin_threads = options.pin;
-    load.disabled_passes = options.without;
-    load.flush_denormals = options.flush_denormals;
-    if (!options.isa.empty()) {
-        HONE_TRY(load.isa, machine::parse_isa(options.isa));
-    }
-    for (const std::string& variant : options.variants) {
-        const size_t equals = variant.find('=');
-        if (equals == std::string::npos || equals == 0 || equals + 1 == variant.size()) {
-            return base::fail(base::ErrorCode::invalid_argument, "--variant {}: not FAMILY=NAME",
-                              variant);
-        }
-        load.variants.emplace_back(variant.substr(0, equals), variant.substr(equals + 1));
-    }
-    load.limits = limits;
-    load.limits.kv_dtype = options.kv == "q8" ? kernels::KvDtype::q8 : kernels::KvDtype::f16;
-    load.limits.prefix_cache = options.prefix_cache == "on";
-    load.limits.step_tokens_max = std::max(options.step_tokens, limits.sequences_max);
-    return load;
+    HONE_TRY_STATUS(base::Status(options.config));
+    return tune::load_options(options, limits);
 }
 
 base::Result<machine::MachineProfile> load_profile(const CommandContext& context, bool refresh) {

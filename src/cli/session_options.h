@@ -10,22 +10,16 @@
 #include "cli/command.h"
 #include "machine/profile.h"
 #include "runtime/session.h"
+#include "tune/settings.h"
 
 namespace hone::cli {
 
 // Positions to spare beside a test's own tokens: what a chat template or BOS may add.
 inline constexpr uint32_t kPositionsSlack = 64;
 
-struct SessionOptions {
-    int threads = 0;
-    bool pin = false;
-    std::string isa;
-    std::vector<std::string> without;
-    std::vector<std::string> variants;  // FAMILY=NAME
-    uint32_t step_tokens = 256;
-    bool flush_denormals = false;
-    std::string prefix_cache = "on";
-    std::string kv = "f16";
+// From --config first, then from the flags, which win.
+struct SessionOptions : tune::Settings {
+    base::Status config = {};  // of reading --config
 };
 
 void add_session_options(CLI::App& command, SessionOptions& options);

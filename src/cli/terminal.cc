@@ -36,11 +36,12 @@ bool utf8_locale() {
     return false;
 }
 
-std::string cache_directory() {
-    const std::string xdg = variable("XDG_CACHE_HOME");
+// XDG Base Directory Specification: a relative path there is to be ignored.
+std::string xdg_directory(const char* name, const char* below_home) {
+    const std::string xdg = variable(name);
     if (!xdg.empty() && xdg.front() == '/') return xdg + "/hone";
     const std::string home = variable("HOME");
-    return home.empty() ? std::string() : home + "/.cache/hone";
+    return home.empty() ? std::string() : home + below_home;
 }
 
 }  // namespace
@@ -55,7 +56,8 @@ Terminal read_terminal() {
     terminal.style.colour =
         terminal.stdout_tty && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
     terminal.style.unicode = utf8_locale();
-    terminal.cache_directory = cache_directory();
+    terminal.cache_directory = xdg_directory("XDG_CACHE_HOME", "/.cache/hone");
+    terminal.state_directory = xdg_directory("XDG_STATE_HOME", "/.local/state/hone");
     return terminal;
 }
 

@@ -15,6 +15,7 @@ struct Terminal {
     bool stderr_tty = false;
     report::Style style;          // for stdout
     std::string cache_directory;  // $XDG_CACHE_HOME/hone or ~/.cache/hone, "" without a home
+    std::string state_directory;  // $XDG_STATE_HOME/hone or ~/.local/state/hone, likewise
 };
 
 Terminal read_terminal();

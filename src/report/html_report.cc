@@ -86,18 +86,23 @@ std::string html_safe(std::string_view text) {
     return out;
 }
 
+std::string render_page(const std::string& title, base::Json data, const Style& style) {
+    data["language"] = style.language == Language::chinese ? "zh" : "en";
+    data["texts"] = page_texts(style);
+    return fill(page_html(), {{"@LANGUAGE@", style.language == Language::chinese ? "zh-CN" : "en"},
+                              {"@TITLE@", html_safe(valid_utf8(title))},
+                              {"@NOSCRIPT@", html_safe(say(style, "page_noscript"))},
+                              {"@STYLE@", std::string(page_css())},
+                              {"@DATA@", script_safe(base::dump_json(data, -1))},
+                              {"@CHART@", std::string(chart_js())},
+                              {"@SCRIPT@", std::string(page_js())}});
+}
+
 std::string render_html(const diagnose::Diagnosis& diagnosis, const measure::RunRecord& record,
                         const Style& style) {
     const std::string model = record.model.file.empty() ? record.model.name : record.model.file;
-    const std::string title = say(style, diagnose::note("page_title").with("model", model));
-    return fill(page_html(),
-                {{"@LANGUAGE@", style.language == Language::chinese ? "zh-CN" : "en"},
-                 {"@TITLE@", html_safe(valid_utf8(title))},
-                 {"@NOSCRIPT@", html_safe(say(style, "page_noscript"))},
-                 {"@STYLE@", std::string(page_css())},
-                 {"@DATA@", script_safe(base::dump_json(page_data(diagnosis, record, style), -1))},
-                 {"@CHART@", std::string(chart_js())},
-                 {"@SCRIPT@", std::string(page_js())}});
+    return render_page(say(style, diagnose::note("page_title").with("model", model)),
+                       page_data(diagnosis, record, style), style);
 }
 
 }  // namespace hone::report

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/json.h"
 #include "diagnose/diagnosis.h"
 #include "measure/record.h"
 #include "report/style.h"
@@ -18,6 +19,10 @@ namespace hone::report {
 // Of `style` only the language matters.
 std::string render_html(const diagnose::Diagnosis& diagnosis, const measure::RunRecord& record,
                         const Style& style);
+
+// The page around any data: `data` gets the language and its texts, and the scripts draw what they
+// know of it ("explain" with "charts", or "optimization").
+std::string render_page(const std::string& title, base::Json data, const Style& style);
 
 // JSON that may stand inside a script element: no "<", ">", "&" and no line separators of
 // JavaScript, which are written as \u escapes. `json` is valid JSON, so they are inside strings.

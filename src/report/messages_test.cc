@@ -125,7 +125,7 @@ TEST(Messages, EveryIdThatIsWrittenHasASentence) {
     std::set<std::string> known;
     for (const Message& message : messages_en()) known.insert(message.id);
     size_t checked = 0;
-    for (const char* room : {"cost", "diagnose", "report"}) {
+    for (const char* room : {"cost", "diagnose", "report", "tune"}) {
         for (const std::string& id :
              ids_in(std::filesystem::path(HONE_SOURCE_DIR) / "src" / room)) {
             EXPECT_TRUE(known.count(id)) << id << " of " << room;

@@ -164,13 +164,13 @@ size_t left_out(size_t all, size_t shown) {
     return all - std::min(all, shown);
 }
 
-Json texts(const Style& style) {
+}  // namespace
+
+Json page_texts(const Style& style) {
     Json out = Json::object();
     for (const Message& message : messages_en()) out[message.id] = say(style, message.id);
     return out;
 }
-
-}  // namespace
 
 Json waterfalls(const RunRecord& record) {
     Json out = Json::array();
@@ -250,8 +250,7 @@ Json roofs(const RunRecord& record) {
 
 Json page_data(const diagnose::Diagnosis& diagnosis, const RunRecord& record, const Style& style) {
     const diagnose::Breakdown& breakdown = diagnosis.breakdown;
-    return {{"language", style.language == Language::chinese ? "zh" : "en"},
-            {"explain", explain_json(diagnosis, record, style)},
+    return {{"explain", explain_json(diagnosis, record, style)},
             {"charts",
              {{"machine", machine::to_json(record.machine)},
               {"model", measure::model_json(record.model)},
@@ -263,8 +262,7 @@ Json page_data(const diagnose::Diagnosis& diagnosis, const RunRecord& record, co
               {"nodes", nodes_json(breakdown)},
               {"nodes_left_out", left_out(breakdown.nodes.size(), kPageNodesMax)},
               {"experiments", experiments_json(record)},
-              {"experiments_left_out", left_out(record.experiments.size(), kPageExperimentsMax)}}},
-            {"texts", texts(style)}};
+              {"experiments_left_out", left_out(record.experiments.size(), kPageExperimentsMax)}}}};
 }
 
 }  // namespace hone::report

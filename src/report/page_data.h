@@ -1,4 +1,5 @@
-// What the report page is drawn from, as JSON: {language, explain, charts, texts}.
+// What the report page is drawn from, as JSON: {explain, charts}; report/html_report.h
+// adds {language, texts}.
 //
 // `explain` is what `hone explain --json` prints, `texts` the message table of the language, and
 // `charts` what pictures need beyond both: waterfalls, gaps by position, roofs, all nodes. Whatever
@@ -19,6 +20,9 @@ inline constexpr size_t kPagePositionsMax = 256;
 
 base::Json page_data(const diagnose::Diagnosis& diagnosis, const measure::RunRecord& record,
                      const Style& style);
+
+// Every text of the language, by id.
+base::Json page_texts(const Style& style);
 
 // Waterfalls: [{id, total_ms, bars: [{name, start_ms, end_ms}]}] of the cold start, the first
 // request and the warm request of median length. Bars follow each other and end at the total; what

@@ -40,7 +40,7 @@ std::vector<float> logits_of(const std::string& path) {
     std::vector<int32_t> tokens;
     for (uint32_t i = 0; i < kTokens; ++i) tokens.push_back(static_cast<int32_t>(17 * i + 5));
     reader->begin(kTokens);
-    const auto logits = reader->read(tokens, true);
+    const auto logits = reader->read(tokens, runtime::WantedLogits::all);
     return {logits.begin(), logits.end()};
 }
 

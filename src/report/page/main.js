@@ -39,9 +39,8 @@
     return button;
   }
 
-  function build() {
-    const { explain, charts } = data;
-    const sections = [
+  function explained() {
+    return [
       [hone.section("context", text("section_context"), hone.context()), "section_context"],
       [hone.section("metrics", text("section_metrics"), hone.metrics()), "section_metrics"],
       [hone.section("time", text("section_decomposition"), hone.stages(), hone.waterfallFigure(),
@@ -56,16 +55,30 @@
       [hone.section("experiments", text("page_experiments"), hone.experiments()),
         "page_experiments"],
     ].filter(([section]) => section !== null);
+  }
+
+  // What the head of the page says of an explained run.
+  function explainedFacts() {
+    const { explain, charts } = data;
+    return { model: charts.model.file || charts.model.name, build: explain.context.build,
+      line: [charts.model.name, explain.context.machine].filter((part) => part).join(" \u00b7 ") };
+  }
+
+  function build() {
+    const optimized = Object.hasOwn(data, "optimization");
+    const sections = optimized ? hone.optimization() : explained();
+    const facts = optimized ? hone.optimizationFacts() : explainedFacts();
     const links = sections.map(([section, id]) => el("a", { href: "#" + section.id }, text(id)));
     document.getElementById("page").replaceWith(
       el("header", {},
-        el("div", { class: "top" }, el("p", { class: "brand" }, "Hone explain"), themeButton()),
-        el("h1", {}, hone.foreign(charts.model.file || charts.model.name || text("page_no_model"))),
-        el("p", { class: "quiet" }, hone.foreign([charts.model.name, explain.context.machine]
-          .filter((part) => part).join(" \u00b7 ")))),
+        el("div", { class: "top" }, el("p", { class: "brand" }, optimized ? "Hone optimize" : "Hone explain"),
+          themeButton()),
+        el("h1", {}, hone.foreign(facts.model || text("page_no_model"))),
+        el("p", { class: "quiet" }, hone.foreign(facts.line))),
       el("nav", { class: "no-print", "aria-label": text("page_sections") }, links),
-      el("main", {}, hone.trust(), hone.keyFigures(), sections.map(([section]) => section)),
-      el("footer", {}, el("p", {}, hone.foreign(explain.context.build)),
+      el("main", {}, optimized ? null : [hone.trust(), hone.keyFigures()],
+        sections.map(([section]) => section)),
+      el("footer", {}, el("p", {}, hone.foreign(facts.build)),
         el("p", {}, text("page_chart_licence"))));
     hone.drawFigures();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", hone.drawFigures);

@@ -1,0 +1,358 @@
+#include "report/optimize_report.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "ledger/journal_text.h"
+#include "machine/json_fields.h"
+#include "report/comparison_report.h"
+#include "report/html_report.h"
+#include "report/page.h"
+
+namespace hone::report {
+namespace {
+
+using base::Json;
+using diagnose::note;
+using ledger::Run;
+using ledger::RunStatus;
+using ledger::Trial;
+using ledger::TrialStatus;
+using machine::json_number;
+using machine::json_optional;
+
+constexpr int kOptimizationSchema = 1;
+
+Ink ink_of(TrialStatus status) {
+    if (status == TrialStatus::kept) return Ink::good;
+    if (status == TrialStatus::rolled_back) return Ink::warning;
+    return Ink::dim;
+}
+
+std::string interval_text(const std::optional<measure::Interval>& interval) {
+    if (!interval) return {};
+    return fmt::format(" [{:+.1f}, {:+.1f}]", interval->low, interval->high);
+}
+
+std::string change_text(std::optional<double> percent,
+                        const std::optional<measure::Interval>& interval) {
+    if (!percent) return "-";
+    return fmt::format("{:+.1f} %", *percent) + interval_text(interval);
+}
+
+std::string promised_text(const Trial& trial) {
+    if (!trial.promise) return "-";
+    const std::string text = change_text(trial.promise->change_percent, trial.promise->ci95);
+    const bool own = trial.measured.empty() || trial.measured.front().name == trial.promise_metric;
+    return own ? text : trial.promise_metric + " " + text;
+}
+
+std::string measured_text(const Trial& trial) {
+    const auto* result = trial.result();
+    return result == nullptr ? "-" : change_text(result->change_percent, result->ci95);
+}
+
+std::string status_text(const Style& style, TrialStatus status) {
+    return paint(style, ink_of(status),
+                 say(style, std::string("trial_") + ledger::status_name(status)));
+}
+
+Json interval_json(const std::optional<measure::Interval>& interval) {
+    if (!interval) return nullptr;
+    return Json::array({json_number(interval->low), json_number(interval->high)});
+}
+
+Json note_json(const Style& style, const diagnose::Note& note) {
+    if (note.empty()) return nullptr;
+    Json json = to_json(note);
+    json["text"] = say(style, note);
+    return json;
+}
+
+Json notes_json(const Style& style, const std::vector<diagnose::Note>& notes) {
+    Json json = Json::array();
+    for (const diagnose::Note& note : notes) json.push_back(note_json(style, note));
+    return json;
+}
+
+Json trial_json(const Style& style, const Trial& trial) {
+    Json promised = nullptr;
+    if (trial.promise) {
+        promised = {{"metric", trial.promise_metric},
+                    {"change_percent", json_number(trial.promise->change_percent)},
+                    {"interval", interval_json(trial.promise->ci95)},
+                    {"basis", trial.promise->basis}};
+    }
+    Json measured = Json::array();
+    for (const measure::MetricComparison& metric : trial.measured) {
+        measured.push_back({{"metric", metric.name},
+                            {"change_percent", json_optional(metric.change_percent)},
+                            {"ci95", interval_json(metric.ci95)},
+                            {"n", metric.n},
+                            {"verdict", measure::verdict_name(metric.verdict)}});
+    }
+    return {{"action", trial.action},
+            {"title", note_json(style, trial.title)},
+            {"status", ledger::status_name(trial.status)},
+            {"reason", note_json(style, trial.reason)},
+            {"apply", ledger::changes_json(trial.apply)},
+            {"undo", ledger::changes_json(trial.undo)},
+            {"risk", trial.risk},
+            {"minutes", trial.minutes},
+            {"evidence", notes_json(style, trial.evidence)},
+            {"promised", std::move(promised)},
+            {"measured", std::move(measured)},
+            {"quality", trial.quality ? ledger::quality_json(*trial.quality) : Json(nullptr)}};
+}
+
+std::string plain_text(const ledger::Changes& changes) {
+    std::string out;
+    for (const auto& [name, value] : changes) {
+        if (value.empty() || value == "0") continue;
+        out += (out.empty() ? "" : " ") + name + "=" + value;
+    }
+    return out;
+}
+
+// The end as `hone ab` would print it.
+measure::Comparison after_of(const Run& run, std::optional<double> price_per_hour) {
+    measure::Comparison comparison;
+    comparison.method = "group_sequential_signed_ranks";
+    comparison.ended = run.after_ended;
+    comparison.wall_s = run.after_wall_s;
+    comparison.metrics = run.after;
+    comparison.quality = run.after_quality;
+    comparison.price_a = comparison.price_b = price_per_hour;
+    comparison.signature_a =
+        base::Json{{"model", run.subject.model}, {"flags", plain_text(run.start)}};
+    comparison.signature_b =
+        base::Json{{"model", run.subject.model}, {"flags", plain_text(run.best)}};
+    return comparison;
+}
+
+void add_trials(Page& page, const Run& run) {
+    const Style& style = page.style();
+    page.section("section_trials");
+    Table table({{say(style, "head_action"), false, true},
+                 {say(style, "head_promised"), true, false},
+                 {say(style, "head_measured"), true, false},
+                 {say(style, "head_became"), false, false}});
+    for (const Trial& trial : run.trials) {
+        table.add({one_line(trial.action), promised_text(trial), measured_text(trial),
+                   status_text(style, trial.status)});
+    }
+    if (table.empty()) {
+        page.line("  " + say(style, "no_trials"));
+        return;
+    }
+    page.table(table);
+    for (const Trial& trial : run.trials) {
+        page.line("  " + one_line(trial.action) + ": " + say(style, trial.title) + ". " +
+                  one_line(say(style, trial.reason)));
+    }
+}
+
+std::string started_text(int64_t utc_s) {
+    // Days since 1970-01-01 to a date: Howard Hinnant, "chrono-Compatible Low-Level Date
+    // Algorithms", civil_from_days.
+    const int64_t days = (utc_s >= 0 ? utc_s : utc_s - 86'399) / 86'400;
+    const int64_t second = utc_s - days * 86'400;
+    const int64_t z = days + 719'468;
+    const int64_t era = (z >= 0 ? z : z - 146'096) / 146'097;
+    const int64_t day_of_era = z - era * 146'097;
+    const int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+    const int64_t day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const int64_t month_index = (5 * day_of_year + 2) / 153;
+    const int64_t day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    const int64_t month = month_index < 10 ? month_index + 3 : month_index - 9;
+    const int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", year, month, day, second / 3600,
+                       second / 60 % 60);
+}
+
+std::string share_text(size_t part, size_t whole) {
+    if (whole == 0) return "-";
+    return fmt::format("{}/{} ({:.0f} %)", part, whole,
+                       100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+std::string points_text(std::optional<double> points) {
+    return points ? fmt::format("{:.1f}", *points) : "-";
+}
+
+}  // namespace
+
+std::string changes_text(const ledger::Changes& start, const ledger::Changes& best) {
+    const auto value_in = [](const ledger::Changes& all, const std::string& name) {
+        for (const auto& [key, value] : all) {
+            if (key == name) return value;
+        }
+        return std::string(name.starts_with("pass:") ? "on" : "default");
+    };
+    std::string out;
+    const auto add = [&](const std::string& name) {
+        const std::string from = value_in(start, name);
+        const std::string to = value_in(best, name);
+        if (from == to) return;
+        out += (out.empty() ? "" : ", ") + name + " " + (from.empty() ? "default" : from) + " -> " +
+               (to.empty() ? "default" : to);
+    };
+    for (const auto& [name, value] : best) add(name);
+    for (const auto& [name, value] : start) {
+        const bool there = std::any_of(best.begin(), best.end(),
+                                       [&](const auto& change) { return change.first == name; });
+        if (!there) add(name);
+    }
+    return out;
+}
+
+std::string render_optimization(const Run& run, std::optional<double> price_per_hour,
+                                const Style& style) {
+    Page page(style);
+    const std::string changed = changes_text(run.start, run.best);
+    page.note(note("optimize_head")
+                  .with("model", one_line(run.subject.model))
+                  .with("machine", one_line(run.subject.machine))
+                  .with("scenario", one_line(run.subject.scenario))
+                  .with("metric", one_line(run.subject.metric)),
+              0);
+    if (run.grade.size() == 1) page.line("  " + say(style, "trust_" + run.grade));
+    add_trials(page, run);
+    if (!run.after.empty()) page.section("section_after");
+    Page end(style);
+    end.section("section_end");
+    end.note(note("optimize_changes")
+                 .with("changes", changed.empty() ? say(style, "optimize_no_changes") : changed));
+    for (const diagnose::Note& line : run.ending) end.note(line);
+    end.note(note("optimize_spent").with("run", run.id).with("spent_s", run.spent_s));
+    const std::string after =
+        run.after.empty() ? "" : render_comparison(after_of(run, price_per_hour), style);
+    return page.take() + after + end.take();
+}
+
+Json optimization_json(const Run& run, std::optional<double> price_per_hour, const Style& style) {
+    Json trials = Json::array();
+    for (const Trial& trial : run.trials) trials.push_back(trial_json(style, trial));
+    return {{"schema", kOptimizationSchema},
+            {"run", run.id},
+            {"started_utc_s", run.started_utc_s},
+            {"model", run.subject.model},
+            {"machine", run.subject.machine},
+            {"scenario", run.subject.scenario},
+            {"metric", run.subject.metric},
+            {"build", run.subject.build},
+            {"status", ledger::status_name(run.status)},
+            {"grade", run.grade},
+            {"spent_s", json_number(run.spent_s)},
+            {"start", ledger::changes_json(run.start)},
+            {"best", ledger::changes_json(run.best)},
+            {"changes", changes_text(run.start, run.best)},
+            {"trials", std::move(trials)},
+            {"after",
+             run.after.empty() ? Json(nullptr) : comparison_json(after_of(run, price_per_hour))},
+            {"ending", notes_json(style, run.ending)}};
+}
+
+std::string optimization_page(const Run& run, std::optional<double> price_per_hour,
+                              const Style& style) {
+    const std::string title = say(style, note("optimize_title").with("model", run.subject.model));
+    return render_page(title, {{"optimization", optimization_json(run, price_per_hour, style)}},
+                       style);
+}
+
+std::string render_history(const std::vector<Run>& runs, const Style& style) {
+    Page page(style);
+    Table table({{say(style, "head_run"), true, false},
+                 {say(style, "head_started"), false, false},
+                 {say(style, "head_model"), false, true},
+                 {say(style, "head_scenario"), false, false},
+                 {say(style, "head_became"), false, false},
+                 {say(style, "head_changes"), false, true}});
+    for (const Run& run : runs) {
+        table.add({fmt::format("{}", run.id), started_text(run.started_utc_s),
+                   one_line(run.subject.model), one_line(run.subject.scenario),
+                   say(style, std::string("run_") + ledger::status_name(run.status)),
+                   one_line(changes_text(run.start, run.best))});
+    }
+    if (table.empty()) {
+        page.line(say(style, "no_runs"));
+    } else {
+        page.table(table, 0);
+    }
+    return page.take();
+}
+
+Json history_json(const std::vector<Run>& runs) {
+    Json json = Json::array();
+    for (const Run& run : runs) {
+        json.push_back({{"run", run.id},
+                        {"started_utc_s", run.started_utc_s},
+                        {"model", run.subject.model},
+                        {"machine", run.subject.machine},
+                        {"scenario", run.subject.scenario},
+                        {"status", ledger::status_name(run.status)},
+                        {"spent_s", json_number(run.spent_s)},
+                        {"changes", changes_text(run.start, run.best)}});
+    }
+    return json;
+}
+
+std::string render_accuracy(const std::vector<ledger::Accuracy>& groups, const Style& style) {
+    Page page(style);
+    page.line(say(style, "accuracy_head"));
+    if (groups.empty() || groups.front().n == 0) {
+        page.line("  " + say(style, "accuracy_none"));
+        return page.take();
+    }
+    Table table({{say(style, "head_kind"), false, true},
+                 {say(style, "head_n"), true, false},
+                 {say(style, "head_error"), true, false},
+                 {say(style, "head_coverage"), true, false},
+                 {say(style, "head_score"), true, false},
+                 {say(style, "head_sign"), true, false}});
+    for (const ledger::Accuracy& group : groups) {
+        table.add({group.group.empty() ? say(style, "accuracy_all") : one_line(group.group),
+                   fmt::format("{}", group.n), points_text(group.median_error_points),
+                   share_text(group.covered, group.with_interval),
+                   points_text(group.interval_score),
+                   share_text(group.sign_right, group.with_sign)});
+    }
+    page.table(table);
+    return page.take();
+}
+
+Json accuracy_json(const std::vector<ledger::Accuracy>& groups,
+                   const std::vector<ledger::TestedPromise>& promises) {
+    Json rows = Json::array();
+    for (const ledger::Accuracy& group : groups) {
+        rows.push_back({{"kind", group.group},
+                        {"n", group.n},
+                        {"median_error_points", json_optional(group.median_error_points)},
+                        {"interval_score", json_optional(group.interval_score)},
+                        {"with_interval", group.with_interval},
+                        {"covered", group.covered},
+                        {"with_sign", group.with_sign},
+                        {"sign_right", group.sign_right}});
+    }
+    Json tested = Json::array();
+    for (const ledger::TestedPromise& promise : promises) {
+        tested.push_back({{"run", promise.run},
+                          {"action", promise.action},
+                          {"model", promise.model},
+                          {"machine", promise.machine},
+                          {"metric", promise.metric},
+                          {"promised_percent", json_number(promise.promise.change_percent)},
+                          {"interval", interval_json(promise.promise.ci95)},
+                          {"basis", promise.promise.basis},
+                          {"measured_percent", json_number(promise.change_percent)},
+                          {"ci95", interval_json(promise.ci95)},
+                          {"verdict", measure::verdict_name(promise.verdict)}});
+    }
+    return {{"level", ledger::kPromiseLevel},
+            {"groups", std::move(rows)},
+            {"promises", std::move(tested)}};
+}
+
+}  // namespace hone::report

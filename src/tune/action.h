@@ -1,0 +1,52 @@
+// Actions: what the loop may do to the settings, each with what it is expected to bring.
+//
+// An action is a value: changes of settings by name, their numeric class, the work they would be by
+// hand, and a prediction of the scenario's own metric from one record (a decision card, or a
+// simulation where there is no card). Applying is tune::changed(), undoing the same with undo_of().
+// Nothing is run here. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "diagnose/decision.h"
+#include "ledger/journal.h"
+#include "measure/record.h"
+#include "tune/settings.h"
+
+namespace hone::tune {
+
+struct Action {
+    std::string id;  // "threads:2"
+    diagnose::Note title;
+    ledger::Changes apply;
+    std::string risk = "exact";  // exact | epsilon | quality
+    int minutes = 1;
+    std::vector<diagnose::Note> evidence = {};
+    std::optional<diagnose::Prediction> predicted = std::nullopt;
+    diagnose::Note reason = {};  // why there is no prediction
+
+    // Saves memory, and is judged by doing no harm to the scenario's metric.
+    bool saves_memory() const;
+};
+
+// The changes that an action's id stands for; empty for a card that no setting carries out.
+ledger::Changes changes_of(const std::string& id);
+
+// Everything that can be done from `now`; changes that are in force already are left out. The
+// record is of a session with these settings, the cards are its diagnosis.
+std::vector<Action> actions_for(const measure::RunRecord& record,
+                                const std::vector<diagnose::Decision>& cards, const Settings& now);
+
+// Mean of max(0, gain) in percent of the scenario's metric, with a normal distribution of the
+// predicted middle and interval; without a prediction, of kUnknownSpreadPercent around nothing.
+double expected_gain_percent(const Action& action);
+inline constexpr double kUnknownSpreadPercent = 2;
+// What decides the order: gain, less for effort and for what the gate may undo.
+double rank_of(const Action& action);
+
+// For the ledger: the action as a promise against `now`.
+ledger::Trial trial_of(const Action& action, const Settings& now);
+
+}  // namespace hone::tune

@@ -1,0 +1,120 @@
+#include "tune/action.h"
+
+#include <gtest/gtest.h>
+
+#include "tune/trial.h"
+
+namespace hone::tune {
+namespace {
+
+using diagnose::Decision;
+using diagnose::Prediction;
+using ledger::TrialStatus;
+using measure::Verdict;
+
+Action predicted(double change, double half_width, const char* metric = "latency_ms") {
+    Action action{.id = "threads:2", .title = {}, .apply = changes_of("threads:2")};
+    Prediction prediction;
+    prediction.metric = metric;
+    prediction.change_percent = change;
+    prediction.interval = {change - half_width, change + half_width};
+    action.predicted = prediction;
+    return action;
+}
+
+TEST(Action, IdsOfCardsStandForChanges) {
+    using Changes = ledger::Changes;
+    EXPECT_EQ(changes_of("threads:2"), (Changes{{"threads", "2"}}));
+    EXPECT_EQ(changes_of("with:merge_qkv"), (Changes{{"pass:merge_qkv", "on"}}));
+    EXPECT_EQ(changes_of("without:merge_qkv"), (Changes{{"pass:merge_qkv", "off"}}));
+    EXPECT_EQ(changes_of("variant:linear=u4m/avx2"), (Changes{{"variant:linear", "u4m/avx2"}}));
+    EXPECT_EQ(changes_of("keep_denormals"), (Changes{{"flush_denormals", "off"}}));
+    for (const char* other :
+         {"measure_again", "quantize:u4", "threads", "with:", "variant:x", ""}) {
+        EXPECT_TRUE(changes_of(other).empty()) << other;
+    }
+}
+
+TEST(Action, WhatIsInForceOrNoSettingIsLeftOut) {
+    measure::RunRecord record;
+    record.context.prompt_tokens = 64;
+    std::vector<Decision> cards(4);
+    cards[0].action = "threads:2";
+    cards[1].action = "kv:f16";  // in force
+    cards[2].action = "measure_again";
+    cards[3].action = "batch:8";  // the user's, in this scenario
+    const auto ids = [&](const Settings& now) {
+        std::vector<std::string> out;
+        for (const Action& action : actions_for(record, cards, now)) out.push_back(action.id);
+        return out;
+    };
+    EXPECT_EQ(ids({}), (std::vector<std::string>{"threads:2", "kv:q8", "pin:on"}));
+    Settings small;
+    small.step_tokens = 8;
+    small.pin = true;
+    EXPECT_EQ(ids(small), (std::vector<std::string>{"threads:2", "kv:q8", "pin:off",
+                                                    "step_tokens:64", "step_tokens:16"}));
+    record.context.scenario = "batch";
+    EXPECT_EQ(ids({}).at(1), "batch:8");
+}
+
+TEST(Action, TheExpectedGainCountsOnlyTheGoodSide) {
+    EXPECT_NEAR(expected_gain_percent(predicted(-20, 0.001)), 20, 1e-6);
+    EXPECT_NEAR(expected_gain_percent(predicted(20, 0.001)), 0, 1e-6);
+    EXPECT_NEAR(expected_gain_percent(predicted(20, 0.001, "output_tokens_per_s")), 20, 1e-6);
+    // A coin around nothing: spread / sqrt(2 pi).
+    EXPECT_NEAR(expected_gain_percent(predicted(0, 1.959964)), 0.398942, 1e-5);
+    EXPECT_GT(expected_gain_percent(predicted(5, 20)), 1);
+    EXPECT_NEAR(expected_gain_percent(Action{.id = "pin:on", .title = {}, .apply = {}}),
+                kUnknownSpreadPercent * 0.398942, 1e-5);
+}
+
+TEST(Action, RiskAndEffortComeLater) {
+    Action easy = predicted(-10, 1);
+    Action risky = easy;
+    risky.risk = "quality";
+    Action long_work = easy;
+    long_work.minutes = 120;
+    EXPECT_GT(rank_of(easy), rank_of(risky));
+    EXPECT_GT(rank_of(easy), rank_of(long_work));
+    EXPECT_LT(rank_of(predicted(-90, 0, "kv_bytes")), rank_of(long_work));
+}
+
+TEST(Action, APromiseSaysHowToUndoIt) {
+    Settings now;
+    now.threads = 1;
+    const ledger::Trial trial = trial_of(predicted(-30, 4), now);
+    EXPECT_EQ(trial.apply, (ledger::Changes{{"threads", "2"}}));
+    EXPECT_EQ(trial.undo, (ledger::Changes{{"threads", "1"}}));
+    EXPECT_EQ(trial.status, TrialStatus::promised);
+    EXPECT_EQ(trial.promise->ci95->low, -34);
+    EXPECT_EQ(trial.promise_metric, "latency_ms");
+}
+
+measure::MetricComparison metric(const char* name, Verdict verdict) {
+    measure::MetricComparison out;
+    out.name = name;
+    out.change_percent = verdict == Verdict::improved ? -5 : 5;
+    out.verdict = verdict;
+    return out;
+}
+
+TEST(Decide, OnlyAProvenGainStays) {
+    const auto status = [](Verdict primary, Verdict beside, bool saves_memory) {
+        ledger::Trial trial;
+        decide({metric("itl_ms", primary), metric("latency_ms", beside)}, saves_memory, trial);
+        EXPECT_FALSE(trial.reason.empty());
+        return trial.status;
+    };
+    using enum Verdict;
+    EXPECT_EQ(status(improved, within_noise, false), TrialStatus::kept);
+    EXPECT_EQ(status(improved, regressed, false), TrialStatus::rolled_back);
+    EXPECT_EQ(status(within_noise, within_noise, false), TrialStatus::rolled_back);
+    EXPECT_EQ(status(within_noise, within_noise, true), TrialStatus::kept);
+    EXPECT_EQ(status(within_noise, regressed, true), TrialStatus::rolled_back);
+    EXPECT_EQ(status(regressed, improved, true), TrialStatus::rolled_back);
+    EXPECT_EQ(status(not_enough_data, improved, true), TrialStatus::rolled_back);
+}
+
+}  // namespace
+}  // namespace hone::tune

@@ -1,0 +1,39 @@
+#include "tune/model_key.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include "base/mapped_file.h"
+
+namespace hone::tune {
+namespace {
+
+constexpr uint64_t kOffsetBasis = 0xcbf29ce484222325u;
+constexpr uint64_t kPrime = 0x100000001b3u;
+// The head has all metadata; samples of the rest tell weights apart without reading gigabytes.
+constexpr size_t kHeadBytes = 1u << 20;
+constexpr size_t kSampleBytes = 4096;
+constexpr size_t kSamples = 64;
+
+void mix(uint64_t& hash, std::span<const std::byte> bytes) {
+    for (const std::byte byte : bytes) {
+        hash = (hash ^ static_cast<uint64_t>(byte)) * kPrime;
+    }
+}
+
+}  // namespace
+
+base::Result<std::string> model_key(const std::string& path) {
+    HONE_TRY(const auto file, base::MappedFile::open(path));
+    const std::span<const std::byte> bytes = file.bytes();
+    uint64_t hash = kOffsetBasis ^ bytes.size();
+    mix(hash, bytes.first(std::min(bytes.size(), kHeadBytes)));
+    for (size_t i = 1; i <= kSamples && bytes.size() > kHeadBytes; ++i) {
+        const size_t at = (bytes.size() - kSampleBytes) / kSamples * i;
+        mix(hash, bytes.subspan(at, kSampleBytes));
+    }
+    return fmt::format("{:016x}", hash);
+}
+
+}  // namespace hone::tune

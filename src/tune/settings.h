@@ -1,0 +1,56 @@
+// Everything about a session that an optimization may change, by name.
+//
+// A setting has a name and a value in the words of the command line, so that a change can be
+// printed, stored, replayed and undone: {"threads", "2"}, {"pass:merge_gate_up", "off"},
+// {"variant:linear", "u4m/avx2"}. Passes are on and variants are chosen by the program ("default")
+// unless a setting says otherwise. Plain data and pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ledger/journal.h"
+#include "runtime/session.h"
+
+namespace hone::tune {
+
+struct Settings {
+    int threads = 0;  // 0 = the CPUs of this process
+    bool pin = false;
+    std::string isa;                    // "" = the highest that this CPU has
+    std::vector<std::string> without;   // passes that are off
+    std::vector<std::string> variants;  // FAMILY=NAME
+    uint32_t step_tokens = 256;
+    bool flush_denormals = false;
+    std::string prefix_cache = "on";
+    std::string kv = "f16";
+    bool trim_padding = false;
+    uint32_t context = 0;  // positions of a sequence, 0 = what the use needs
+    int batch = 0;         // sequences side by side, 0 = what the use says
+
+    bool operator==(const Settings&) const = default;
+};
+
+inline constexpr uint32_t kStepTokensMax = 4096;
+inline constexpr uint32_t kContextMax = 1u << 24;
+inline constexpr int kBatchMax = 64;
+
+// invalid_argument: no such setting, or no such value of it.
+base::Status change(Settings& settings, const std::string& name, const std::string& value);
+base::Result<Settings> changed(Settings settings, const ledger::Changes& changes);
+// The value now, in the words that change() takes.
+std::string value_of(const Settings& settings, const std::string& name);
+// What change() must be told to come back from `changes`.
+ledger::Changes undo_of(const Settings& settings, const ledger::Changes& changes);
+// All of them; passes and variants as far as they are set.
+ledger::Changes listed(const Settings& settings);
+// The flags that make them, for a command by hand: only what differs from the defaults.
+std::string flags_text(const Settings& settings);
+
+// invalid_argument, or unsupported when this CPU lacks the ISA. Context and batch are in `limits`.
+base::Result<runtime::LoadOptions> load_options(const Settings& settings,
+                                                runtime::EngineLimits limits);
+
+}  // namespace hone::tune

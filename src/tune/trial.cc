@@ -1,0 +1,108 @@
+#include "tune/trial.h"
+
+#include "probe/ab_quality.h"
+
+namespace hone::tune {
+namespace {
+
+using diagnose::note;
+using ledger::Trial;
+using ledger::TrialStatus;
+using measure::Verdict;
+
+// Of a trial's time, for quality.
+constexpr double kQualityShare = 0.4;
+
+void set(Trial& trial, TrialStatus status, diagnose::Note reason) {
+    trial.status = status;
+    trial.reason = std::move(reason);
+}
+
+// False when the change is decided by its quality alone.
+base::Result<bool> passes_gate(const Side& start, const Side& candidate,
+                               const TrialSetting& setting, Trial& trial) {
+    const double seconds = setting.budget_s * kQualityShare;
+    runtime::Session& a = start.session;
+    runtime::Session& b = candidate.session;
+    int positions = setting.work.gate_positions();
+    if (trial.risk == "exact") {
+        positions = std::min(positions, kExactPositions);
+        HONE_TRY(trial.quality, compare_quality(a, b, false, positions, seconds, setting));
+        if (trial.quality->kl_max == 0) return true;
+        positions = setting.work.gate_positions();
+    }
+    HONE_TRY(trial.quality, compare_quality(a, b, false, positions, seconds, setting));
+    GateVerdict verdict = judge(setting.gate, *trial.quality, setting.work.vocabulary());
+    if (verdict.outcome == GateOutcome::broken || verdict.outcome == GateOutcome::unsure) {
+        set(trial, TrialStatus::rolled_back, std::move(verdict.note));
+        return false;
+    }
+    trial.evidence.push_back(std::move(verdict.note));
+    return true;
+}
+
+probe::AbSide ab_side(const Side& side, const Workload& work) {
+    return {.session = side.session,
+            .batch = work.batch(side.settings),
+            .depth = 0,
+            .delay_share = 0,
+            .trim_padding = side.settings.trim_padding};
+}
+
+}  // namespace
+
+base::Result<measure::QualityComparison> compare_quality(runtime::Session& start,
+                                                         runtime::Session& candidate, bool held_out,
+                                                         int positions, double seconds,
+                                                         const TrialSetting& setting) {
+    HONE_TRY(auto quality,
+             probe::compare_logits(start, candidate, setting.work.quality_text(held_out), positions,
+                                   seconds, setting.clock, setting.conduct));
+    quality.text = setting.work.text_name();
+    return quality;
+}
+
+void decide(const std::vector<measure::MetricComparison>& measured, bool saves_memory,
+            Trial& trial) {
+    const measure::MetricComparison& primary = measured.front();
+    const double change = primary.change_percent.value_or(0);
+    const auto with_change = [&](const char* id) {
+        return note(id).with("metric", primary.name).with("change_percent", change);
+    };
+    if (primary.verdict == Verdict::not_enough_data) {
+        return set(trial, TrialStatus::rolled_back, note("rolled_unproved").with("n", primary.n));
+    }
+    if (primary.verdict == Verdict::regressed) {
+        return set(trial, TrialStatus::rolled_back, with_change("rolled_worse"));
+    }
+    for (const measure::MetricComparison& beside : measured) {
+        if (beside.verdict != Verdict::regressed) continue;
+        return set(trial, TrialStatus::rolled_back,
+                   note("rolled_beside")
+                       .with("metric", beside.name)
+                       .with("change_percent", beside.change_percent.value_or(0)));
+    }
+    if (primary.verdict == Verdict::improved) {
+        return set(trial, TrialStatus::kept, with_change("kept_better"));
+    }
+    if (saves_memory) return set(trial, TrialStatus::kept, with_change("kept_memory"));
+    set(trial, TrialStatus::rolled_back, with_change("rolled_noise"));
+}
+
+base::Status test_change(const Side& start, const Side& best, const Side& candidate,
+                         bool saves_memory, const TrialSetting& setting, Trial& trial) {
+    HONE_TRY(const bool passes, passes_gate(start, candidate, setting, trial));
+    if (!passes) return {};
+    const probe::AbOptions options = setting.work.trial_options(
+        setting.number, setting.budget_s * (1 - kQualityShare), setting.floor_percent);
+    HONE_TRY(auto comparison,
+             probe::run_ab(ab_side(best, setting.work), ab_side(candidate, setting.work), options,
+                           setting.clock, setting.conduct));
+    // A comparison cut short decides nothing.
+    HONE_TRY_STATUS(setting.conduct.check());
+    trial.measured = std::move(comparison.metrics);
+    decide(trial.measured, saves_memory, trial);
+    return {};
+}
+
+}  // namespace hone::tune
