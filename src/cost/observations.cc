@@ -136,7 +136,7 @@ ExperimentResult to_experiment(const InterferenceSeries& series) {
 ExperimentResult to_experiment(const LoadReads& reads) {
     ExperimentResult out;
     out.name = "load_reads";
-    out.parameters = {{"file_bytes", reads.file_bytes}};
+    out.parameters = base::Json{{"file_bytes", reads.file_bytes}};
     out.values = Json::object();
     store(out.values, "storage_bytes", reads.storage_bytes);
     store(out.values, "major_faults", reads.major_faults);

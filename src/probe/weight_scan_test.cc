@@ -67,8 +67,10 @@ TEST_F(WeightScanTest, CleanModelsOfEveryTypeHaveNoFindings) {
         EXPECT_EQ(result.bytes_scanned, result.bytes);
         EXPECT_EQ(result.tensors, 2u + 2 * 9);
         for (const TensorScan& tensor : result.findings) {
-            // Noise near 0 is below the smallest normal half now and then.
-            EXPECT_EQ(type, DType::f16) << tensor.name;
+            // Noise near 0 is below the smallest normal half now and then, and rounds to blocks of
+            // zeros where there are only three values.
+            const bool ternary = type == DType::tq1_0 || type == DType::tq2_0;
+            EXPECT_TRUE(type == DType::f16 || ternary) << tensor.name;
             EXPECT_LT(tensor.half_denormals, tensor.elements / 100);
         }
     }

@@ -114,6 +114,14 @@ std::string plain_text(const ledger::Changes& changes) {
     return out;
 }
 
+// "default" where nothing is set.
+std::string value_in(const ledger::Changes& settings, std::string_view name) {
+    for (const auto& [key, value] : settings) {
+        if (key == name && !value.empty() && value != "0") return value;
+    }
+    return "default";
+}
+
 // The end as `hone ab` would print it.
 measure::Comparison after_of(const Run& run, std::optional<double> price_per_hour) {
     measure::Comparison comparison;
@@ -123,10 +131,14 @@ measure::Comparison after_of(const Run& run, std::optional<double> price_per_hou
     comparison.metrics = run.after;
     comparison.quality = run.after_quality;
     comparison.price_a = comparison.price_b = price_per_hour;
-    comparison.signature_a =
-        base::Json{{"model", run.subject.model}, {"flags", plain_text(run.start)}};
-    comparison.signature_b =
-        base::Json{{"model", run.subject.model}, {"flags", plain_text(run.best)}};
+    const auto signature = [&](const ledger::Changes& settings) -> Json {
+        return {{"model", run.subject.model},
+                {"flags", plain_text(settings)},
+                {"threads", value_in(settings, "threads")},
+                {"isa", value_in(settings, "isa")}};
+    };
+    comparison.signature_a = signature(run.start);
+    comparison.signature_b = signature(run.best);
     return comparison;
 }
 
@@ -185,19 +197,16 @@ std::string points_text(std::optional<double> points) {
 }  // namespace
 
 std::string changes_text(const ledger::Changes& start, const ledger::Changes& best) {
-    const auto value_in = [](const ledger::Changes& all, const std::string& name) {
-        for (const auto& [key, value] : all) {
-            if (key == name) return value;
-        }
-        return std::string(name.starts_with("pass:") ? "on" : "default");
+    const auto shown = [](const ledger::Changes& all, const std::string& name) {
+        const std::string value = value_in(all, name);
+        return value == "default" && name.starts_with("pass:") ? std::string("on") : value;
     };
     std::string out;
     const auto add = [&](const std::string& name) {
-        const std::string from = value_in(start, name);
-        const std::string to = value_in(best, name);
+        const std::string from = shown(start, name);
+        const std::string to = shown(best, name);
         if (from == to) return;
-        out += (out.empty() ? "" : ", ") + name + " " + (from.empty() ? "default" : from) + " -> " +
-               (to.empty() ? "default" : to);
+        out += (out.empty() ? "" : ", ") + name + " " + from + " -> " + to;
     };
     for (const auto& [name, value] : best) add(name);
     for (const auto& [name, value] : start) {

@@ -5,6 +5,7 @@
 
 #include "cost/predict.h"
 #include "diagnose/prediction.h"
+#include "machine/isa.h"
 
 namespace hone::tune {
 namespace {
@@ -80,6 +81,21 @@ Action action_of(const Decision& card) {
     return action;
 }
 
+// Where nothing is predicted. A pass is on and a level is the highest because that mostly pays.
+double prior_percent(const Action& action) {
+    if (action.id.starts_with("without:")) return -kUnknownSpreadPercent;
+    if (!action.id.starts_with("isa:")) return 0;
+    for (const auto& [name, value] : action.title.parameters) {
+        if (name != "now") continue;
+        const auto* text = std::get_if<std::string>(&value);
+        const auto now = machine::parse_isa(text != nullptr ? *text : "");
+        const auto then = machine::parse_isa(action.id.substr(4));
+        if (!now || !then) return 0;
+        return *then > *now ? kUnknownSpreadPercent : -kUnknownSpreadPercent;
+    }
+    return 0;
+}
+
 // Of the metric's change, good ways up.
 double gain_percent(const Prediction& prediction, double change_percent) {
     return diagnose::higher_is_better(prediction.metric) ? change_percent : -change_percent;
@@ -136,7 +152,7 @@ std::vector<Action> actions_for(const RunRecord& record, const std::vector<Decis
 }
 
 double expected_gain_percent(const Action& action) {
-    double middle = 0;
+    double middle = prior_percent(action);
     double spread = kUnknownSpreadPercent;
     if (action.predicted) {
         const Prediction& prediction = *action.predicted;

@@ -40,7 +40,8 @@ std::vector<Action> actions_for(const measure::RunRecord& record,
                                 const std::vector<diagnose::Decision>& cards, const Settings& now);
 
 // Mean of max(0, gain) in percent of the scenario's metric, with a normal distribution of the
-// predicted middle and interval; without a prediction, of kUnknownSpreadPercent around nothing.
+// predicted middle and interval; without a prediction, of kUnknownSpreadPercent around nothing
+// (around a loss for switching a pass off or going to a lower ISA level).
 double expected_gain_percent(const Action& action);
 inline constexpr double kUnknownSpreadPercent = 2;
 // What decides the order: gain, less for effort and for what the gate may undo.
