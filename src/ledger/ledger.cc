@@ -253,9 +253,10 @@ base::Status Ledger::promise(int64_t run, Trial& trial) {
 
 base::Status Ledger::settle(const Trial& trial, const Run& run) {
     HONE_TRY(Transaction transaction, Transaction::begin(database_));
-    HONE_TRY(Statement update,
-             database_.prepare("UPDATE actions SET status = ?, reason = ?, evidence = ?, quality = ? "
-                               "WHERE id = ?"));
+    HONE_TRY(
+        Statement update,
+        database_.prepare("UPDATE actions SET status = ?, reason = ?, evidence = ?, quality = ? "
+                          "WHERE id = ?"));
     update.bind(std::string_view(status_name(trial.status))).bind(one_note(trial.reason));
     update.bind(notes_text(trial.evidence)).bind(quality_text(trial.quality));
     HONE_TRY_STATUS(update.bind(trial.id).run());

@@ -164,7 +164,7 @@ TEST_F(ExperimentsTest, FlushingDenormalsLeavesTheTeamAsItWas) {
     const auto flush = cost::as_flush_denormals(result);
     ASSERT_TRUE(flush.has_value());
     EXPECT_EQ(flush->baseline, "off");
-    EXPECT_EQ(flush->rows, 5u) << "one of the prompt, four of the steps after it";
+    EXPECT_GE(flush->rows, 5u) << "one of the prompt, four or more of the steps after it";
     EXPECT_EQ(flush->off.decode_ns.size(), flush->on.decode_ns.size());
     EXPECT_EQ(flush->off.prefill_ns.size(), flush->on.prefill_ns.size());
     EXPECT_EQ(flush->rows_differing, 0u) << "this model has no denormals";
