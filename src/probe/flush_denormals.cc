@@ -30,10 +30,10 @@ std::vector<float> logits_of(Stepper& stepper, const SampleTokens& tokens) {
     };
     stepper.clear();
     stepper.prefill(0, tokens.prompt);
-    keep(stepper.executor().run(stepper.last_input()));
+    keep(stepper.last_logits());
     for (size_t i = 0; i < tokens.steps.size(); ++i) {
         stepper.decode(std::span(tokens.steps).subspan(i, 1));
-        keep(stepper.executor().run(stepper.last_input()));
+        keep(stepper.last_logits());
     }
     return rows;
 }

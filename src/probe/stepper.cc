@@ -51,6 +51,8 @@ void Stepper::add_slice(uint32_t sequence, std::span<const int32_t> tokens, bool
     const uint32_t first = positions_[sequence];
     const uint32_t count = static_cast<uint32_t>(tokens.size());
     HONE_CHECK_LE(first + count, positions_max_);
+    // Only now, since the step before may have run again, and windowed layers give pages back.
+    pool_.advance(sequence, first);
     pool_.back(sequence, first + count);
     graph::StepSlice slice;
     slice.first_token = static_cast<uint32_t>(tokens_.size());
@@ -79,7 +81,6 @@ void Stepper::append(uint32_t sequence, std::span<const int32_t> tokens, bool wa
     begin_step();
     add_slice(sequence, tokens, wants_logits);
     run_step(timer);
-    pool_.advance(sequence, positions_[sequence]);
 }
 
 void Stepper::prefill(uint32_t sequence, std::span<const int32_t> tokens,
@@ -104,9 +105,6 @@ void Stepper::prefill_together(std::span<const int32_t> tokens, uint32_t count) 
                       done + now == length);
         }
         run_step(nullptr);
-        for (uint32_t sequence = 0; sequence < count; ++sequence) {
-            pool_.advance(sequence, positions_[sequence]);
-        }
     }
 }
 
@@ -117,9 +115,6 @@ void Stepper::decode(std::span<const int32_t> tokens, measure::StepTimer* timer)
         add_slice(sequence, tokens.subspan(sequence, 1), true);
     }
     run_step(timer);
-    for (uint32_t sequence = 0; sequence < tokens.size(); ++sequence) {
-        pool_.advance(sequence, positions_[sequence]);
-    }
 }
 
 std::vector<int32_t> random_tokens(base::Random& random, uint32_t vocab, size_t count) {

@@ -48,7 +48,8 @@ class Stepper {
 
     uint32_t position(uint32_t sequence) const { return positions_[sequence]; }
     uint32_t sequences() const { return static_cast<uint32_t>(positions_.size()); }
-    // The last step's input and what it asked of every node; the input borrows from the stepper.
+    // The last step's input and what it asked of every node; the input borrows from the stepper and
+    // may run again until the next step begins.
     const graph::StepInput& last_input() const { return input_; }
     const cost::StepShape& last_shape() const { return shape_; }
     // Of the last step, [positions that wanted them][vocab]; valid until the executor's next run.

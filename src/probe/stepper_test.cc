@@ -78,6 +78,32 @@ TEST_F(StepperTest, PromptsTogetherAreAsAlone) {
     EXPECT_TRUE(std::equal(logits.begin(), logits.end(), expected.begin()));
 }
 
+// The pages that fall behind a window are still needed when the last step runs again.
+TEST_F(StepperTest, StepsOfWindowedModelsRunAgain) {
+    models::SynthSpec spec;
+    spec.n_layers = 2;
+    spec.n_embd = 64;
+    spec.n_ff = 128;
+    spec.sliding_window = 16;
+    const std::string path = directory_ + "/windowed.gguf";
+    ASSERT_TRUE(models::write_synth(spec, path));
+    runtime::LoadOptions options;
+    options.threads = 2;
+    options.limits.context = 128;
+    const auto session = runtime::Session::open(path, options, clock_);
+    ASSERT_TRUE(session) << session.error().message;
+    auto stepper = Stepper::create((*session)->config(), (*session)->executor(), 1, 100);
+    ASSERT_TRUE(stepper);
+    base::Random random(3);
+    for (int i = 0; i < 100; ++i) {
+        stepper->decode(random_tokens(random, (*session)->config().n_vocab, 1));
+        const auto logits = stepper->last_logits();
+        const std::vector<float> first(logits.begin(), logits.end());
+        const auto again = stepper->executor().run(stepper->last_input());
+        ASSERT_TRUE(std::equal(again.begin(), again.end(), first.begin(), first.end())) << i;
+    }
+}
+
 TEST_F(StepperTest, RandomTokensAreInRangeAndRepeatable) {
     base::Random first(7);
     base::Random second(7);
