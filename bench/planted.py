@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Plants nine faults, one at a time, and holds the diagnosis to them; and a clean run that must yield no gain.
 
-    bench/planted.py build/release/bin/hone [--only NAME ...] [--budget 20] [--rounds 3] [--clean-runs 1] [--json F]
+    bench/planted.py build/release/bin/hone [--only NAME ...] [--budget 20] [--rounds 9] [--clean-runs 1] [--json F]
 
 For every fault: a synthetic model, `hone explain` with the fault, then
   named   the attribution has an entry of the right class for the right subject;
   card    the decision that repairs it exists and predicts a change;
   held    the repair is applied and both sides run in turn: the measured change of the card's metric lies in
-          the card's interval. Its own 95 % interval comes from resampling the requests (10 000 draws, seed 1).
+          the card's interval. Its own 95 % interval comes from resampling the rounds (10 000 draws, seed 1).
 The clean run must end in "nothing pays". Takes about 30 s a fault; wants a machine that does nothing else.
 Exit status: 0 when every case is named and at least 8 of 9 predictions held and no clean run shows a gain.
 """
@@ -26,7 +26,7 @@ import time
 
 CPUS = len(os.sched_getaffinity(0))
 PREFIX_TOKENS = 128
-REPAIR_S = 2  # of requests, for each run of a side
+REPAIR_S = 1  # of requests, for each run of a side
 PADDING_ID = 2  # of a synthetic model: its end token, as in many real ones
 
 MODELS = {
@@ -197,29 +197,29 @@ def metric_samples(result, name):
     return [s for s in metric["samples"] if isinstance(s, (int, float))] if metric else []
 
 
-def measured_change(before, after, p, draws=10000):
-    """Percent, with the 95 % interval from resampling both sides; None without samples."""
-    if not before or not after:
+def median_change(changes, draws=10000):
+    """Percent, with the 95 % interval from resampling the rounds; None without any."""
+    if not changes:
         return None
-    change = 100 * (percentile(after, p) / percentile(before, p) - 1)
-    if min(len(before), len(after)) < 3:
-        return {"change_percent": change, "ci95": None, "n": [len(before), len(after)]}
     generator = random.Random(1)
-    draws = min(draws, 400_000 // (len(before) + len(after)))
-    changes = sorted(100 * (percentile(generator.choices(after, k=len(after)), p) /
-                            percentile(generator.choices(before, k=len(before)), p) - 1) for _ in range(draws))
-    return {"change_percent": change, "ci95": [changes[int(draws * 0.025)], changes[int(draws * 0.975)]],
-            "n": [len(before), len(after)]}
+    medians = sorted(statistics.median(generator.choices(changes, k=len(changes))) for _ in range(draws))
+    return {"change_percent": statistics.median(changes), "n": len(changes),
+            "ci95": [medians[int(draws * 0.025)], medians[int(draws * 0.975)]]}
 
 
 def repair(bench, case, metric, rounds):
-    """Both sides in turn, the order reversed every round; their samples together."""
+    """Both sides in turn, the order reversed every round. Each round compares with itself: a shared machine may
+    become twice as slow from one second to the next, and pooled samples would compare its moods."""
     name, p = split_metric(metric)
-    sides = {True: [], False: []}
+    changes = []
     for index in range(rounds):
+        value = {}
         for faulty in (True, False) if index % 2 == 0 else (False, True):
-            sides[faulty] += metric_samples(bench.run(case, faulty, REPAIR_S, experiments=False), name)
-    return measured_change(sides[True], sides[False], p)
+            samples = metric_samples(bench.run(case, faulty, REPAIR_S, experiments=False), name)
+            value[faulty] = percentile(samples, p) if samples else None
+        if value[True] and value[False] is not None:
+            changes.append(100 * (value[False] / value[True] - 1))
+    return median_change(changes)
 
 
 def costs_nothing(result, case):
@@ -282,7 +282,7 @@ def main():
     parser.add_argument("hone")
     parser.add_argument("--only", nargs="+", help="names of cases, or clean")
     parser.add_argument("--budget", type=float, default=16, help="seconds of the explain with the fault")
-    parser.add_argument("--rounds", type=int, default=3, help="pairs of short runs that measure a repair")
+    parser.add_argument("--rounds", type=int, default=9, help="pairs of short runs that measure a repair")
     parser.add_argument("--clean-runs", type=int, default=1)
     parser.add_argument("--json")
     args = parser.parse_args()
