@@ -35,7 +35,7 @@ SampleSize sample_size(const ExperimentBench& bench) {
 double sample_s(const ExperimentBench& bench) {
     const SampleSize size = sample_size(bench);
     return (bench.costs.prefill_token_ns * size.prompt_tokens +
-            bench.costs.decode_ns * size.decode_steps) *
+            bench.costs.decode_ns * (size.decode_steps + 1)) *
            1e-9;
 }
 
@@ -49,6 +49,10 @@ SampleTokens draw_sample(const ExperimentBench& bench, base::Random& random, uin
 
 void measure_sample(const ExperimentBench& bench, Stepper& stepper, const SampleTokens& tokens,
                     cost::SweepPoint& point) {
+    // In a run the caches hold what the step before left; here another setting's weights may be
+    // there.
+    stepper.clear();
+    stepper.decode(std::span(tokens.steps).first(1));
     stepper.clear();
     const double prefill_ns = bench.time_ns([&] { stepper.prefill(0, tokens.prompt); });
     const double decode_ns = bench.time_ns([&] {
