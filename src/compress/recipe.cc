@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "compress/encode.h"
+#include "tensor/codec.h"
 
 namespace hone::compress {
 namespace {
@@ -127,27 +128,13 @@ base::Result<Recipe> make_recipe(const formats::GgufFile& file, const RecipeSpec
                 return fail(ErrorCode::unsupported, "{} is not a type that can be written",
                             tensor::name(wanted.type));
             }
-            choice.to = fitting_type(wanted.type, choice.columns);
+            choice.to = tensor::fitting_type(wanted.type, choice.columns);
             if (choice.to != wanted.type) choice.reason = Reason::fallback;
         }
         choice.bytes = *tensor::row_bytes(choice.to, choice.columns) * choice.rows;
         recipe.tensors.push_back(std::move(choice));
     }
     return recipe;
-}
-
-DType fitting_type(DType type, uint64_t columns) {
-    if (columns % tensor::block_elements(type) == 0) return type;
-    switch (type) {
-        case DType::q4_k:
-            return fitting_type(DType::q5_0, columns);
-        case DType::q5_k:
-            return fitting_type(DType::q5_1, columns);
-        case DType::q6_k:
-            return fitting_type(DType::q8_0, columns);
-        default:
-            return DType::f16;
-    }
 }
 
 bool is_quantizable(const formats::GgufTensor& tensor) {

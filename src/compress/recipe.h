@@ -68,8 +68,6 @@ struct Recipe {
 // invalid_argument (a pattern that matches no tensor).
 base::Result<Recipe> make_recipe(const formats::GgufFile& file, const RecipeSpec& spec);
 
-// The type or the first fallback whose blocks divide a row of so many columns.
-tensor::DType fitting_type(tensor::DType type, uint64_t columns);
 // A matrix whose values are weights of a product: what types are chosen for.
 bool is_quantizable(const formats::GgufTensor& tensor);
 bool matches_pattern(std::string_view pattern, std::string_view text);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "compress/compress_fixture.h"
+#include "tensor/codec.h"
 
 namespace hone::compress {
 namespace {
@@ -78,12 +79,12 @@ TEST(Recipe, EmbeddingAndOutput) {
 }
 
 TEST(Recipe, Fallbacks) {
-    EXPECT_EQ(fitting_type(DType::q4_k, 512), DType::q4_k);
-    EXPECT_EQ(fitting_type(DType::q4_k, 576), DType::q5_0);
-    EXPECT_EQ(fitting_type(DType::q5_k, 576), DType::q5_1);
-    EXPECT_EQ(fitting_type(DType::q6_k, 576), DType::q8_0);
-    EXPECT_EQ(fitting_type(DType::q6_k, 100), DType::f16);
-    EXPECT_EQ(fitting_type(DType::iq4_nl, 33), DType::f16);
+    EXPECT_EQ(tensor::fitting_type(DType::q4_k, 512), DType::q4_k);
+    EXPECT_EQ(tensor::fitting_type(DType::q4_k, 576), DType::q5_0);
+    EXPECT_EQ(tensor::fitting_type(DType::q5_k, 576), DType::q5_1);
+    EXPECT_EQ(tensor::fitting_type(DType::q6_k, 576), DType::q8_0);
+    EXPECT_EQ(tensor::fitting_type(DType::q6_k, 100), DType::f16);
+    EXPECT_EQ(tensor::fitting_type(DType::iq4_nl, 33), DType::f16);
 }
 
 TEST(Recipe, Refusals) {

@@ -12,6 +12,7 @@
 #include "compress/weight_overlay.h"
 #include "runtime/log_softmax.h"
 #include "runtime/text_reader.h"
+#include "tensor/codec.h"
 
 namespace hone::compress {
 namespace {
@@ -200,7 +201,7 @@ class Measurement {
     base::Status add_probe(const TensorSensitivity& tensor, WeightOverlay& overlay,
                            GroupProbe& probe) {
         HONE_TRY(const tensor::TensorView view, file_.tensor(tensor.name));
-        const DType type = fitting_type(options_.probe_type, view.columns());
+        const DType type = tensor::fitting_type(options_.probe_type, view.columns());
         const uint64_t row_bytes = *tensor::row_bytes(type, view.columns());
         std::vector<std::byte> bytes(row_bytes * view.rows());
         const TensorGuidance guidance = guidance_.of(tensor.name, type);

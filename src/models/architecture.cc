@@ -22,12 +22,13 @@ using formats::GgufFile;
 
 constexpr Architecture kArchitectures[] = {
     {"gemma2", read_gemma2_config, gemma2_tensors, build_gemma2_graph},
-    {"gemma3", read_gemma3_config, gemma3_tensors, build_gemma3_graph},
+    // Blocks are Gemma 2's; the metadata differs, norms of heads and all.
+    {"gemma3", read_gemma3_config, gemma2_tensors, build_gemma2_graph},
     {"llama", read_llama_config, llama_tensors, build_llama_graph},
     {"phi3", read_phi3_config, phi3_tensors, build_phi3_graph},
-    // Its blocks are Llama's; only the metadata differs.
+    // Blocks are Llama's; the metadata differs, biases and norms of heads with it.
     {"qwen2", read_qwen2_config, llama_tensors, build_llama_graph},
-    {"qwen3", read_qwen3_config, qwen3_tensors, build_qwen3_graph},
+    {"qwen3", read_qwen3_config, llama_tensors, build_llama_graph},
     {"qwen3moe", read_qwen3moe_config, qwen3moe_tensors, build_qwen3moe_graph},
     {"stablelm", read_stablelm_config, stablelm_tensors, build_stablelm_graph},
 };

@@ -43,6 +43,7 @@ struct ModelConfig {
     bool tied_embeddings = false;
     bool rope_factors = false;  // the file divides each frequency by a factor of its own
     bool qkv_bias = false;
+    bool head_norms = false;         // q and k are normalized head by head before the rotation
     bool parallel_residual = false;  // attention and feed-forward read the same normalized input
     std::vector<LayerGroup> groups;
 

@@ -32,8 +32,7 @@ std::vector<ExpectedTensor> global_tensors(const ModelConfig& c) {
     return out;
 }
 
-void add_attention_tensors(const ModelConfig& c, uint32_t layer, Decoder::HeadNorms norms,
-                           std::vector<ExpectedTensor>& out) {
+void add_attention_tensors(const ModelConfig& c, uint32_t layer, std::vector<ExpectedTensor>& out) {
     const auto add = [&](const char* name, uint64_t columns, uint64_t rows = 1) {
         out.push_back({tensor_name(layer, name), columns, rows});
     };
@@ -46,7 +45,7 @@ void add_attention_tensors(const ModelConfig& c, uint32_t layer, Decoder::HeadNo
         add("attn_k.bias", c.kv_width());
         add("attn_v.bias", c.kv_width());
     }
-    if (norms == Decoder::HeadNorms::yes) {
+    if (c.head_norms) {
         add("attn_q_norm.weight", c.head_dim);
         add("attn_k_norm.weight", c.head_dim);
     }
@@ -199,14 +198,14 @@ ValueId Decoder::qkv(int layer, ValueId h) {
     return add("attn_qkv_bias", layer, product, bias);
 }
 
-ValueId Decoder::attention(int layer, ValueId qkv, HeadNorms norms) {
+ValueId Decoder::attention(int layer, ValueId qkv) {
     const AttentionAttributes& a = attention_.at(layer);
     Value cache;
     cache.name = full_name(layer, "kv");
     cache.type = ElementType::kv;
     cache.origin = ValueOrigin::input_kv;
     std::vector<ValueId> inputs = {qkv, rope_tables_[a.group], graph_.add_value(std::move(cache))};
-    if (norms == HeadNorms::yes) {
+    if (c_.head_norms) {
         inputs.push_back(weight(full_name(layer, "attn_q_norm.weight")));
         inputs.push_back(weight(full_name(layer, "attn_k_norm.weight")));
     }

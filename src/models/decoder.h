@@ -32,10 +32,8 @@ class Decoder {
 
     // attn_q, attn_k and attn_v of h side by side, with their biases where the model has them.
     graph::ValueId qkv(int layer, graph::ValueId h);
-    // Rotation, cache, softmax and attn_output. HeadNorms: attn_q_norm and attn_k_norm before the
-    // rotation.
-    enum class HeadNorms : uint8_t { no, yes };
-    graph::ValueId attention(int layer, graph::ValueId qkv, HeadNorms norms = HeadNorms::no);
+    // attn_q_norm and attn_k_norm where the model has them, rotation, cache, softmax, attn_output.
+    graph::ValueId attention(int layer, graph::ValueId qkv);
     // ffn_down of activation(ffn_gate x) * ffn_up x.
     graph::ValueId gated_ffn(int layer, graph::ValueId x, kernels::GateActivation activation);
 
@@ -74,7 +72,7 @@ class Decoder {
 // Tensors that most decoders share, for Architecture::tensors.
 std::vector<ExpectedTensor> global_tensors(const ModelConfig& config);
 // attn_norm, attn_q, attn_k, attn_v and their biases, the norms of heads, attn_output.
-void add_attention_tensors(const ModelConfig& config, uint32_t layer, Decoder::HeadNorms norms,
+void add_attention_tensors(const ModelConfig& config, uint32_t layer,
                            std::vector<ExpectedTensor>& out);
 // ffn_norm (not with a parallel residual), ffn_gate, ffn_up, ffn_down.
 void add_gated_ffn_tensors(const ModelConfig& config, uint32_t layer,

@@ -11,18 +11,18 @@ using graph::ValueId;
 
 namespace {
 
-// The model of this depth divides scores by the square root of n_embd / n_heads, not of head_dim.
 constexpr uint32_t kLayersOf27b = 46;
 
 }  // namespace
 
+float scale_of_27b(const ModelConfig& config) {
+    return 1.0f / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
+}
+
 base::Result<ModelConfig> read_gemma2_config(const formats::GgufFile& file) {
     HONE_TRY(ModelConfig config,
              read_config(file, {.architecture = "gemma2", .window = 4096, .window_pattern = 2}));
-    if (config.n_layers == kLayersOf27b) {
-        config.attention_scale =
-            1.0f / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
-    }
+    if (config.n_layers == kLayersOf27b) config.attention_scale = scale_of_27b(config);
     const Hyperparameters keys(file, "gemma2");
     HONE_TRY(config.attention_soft_cap, keys.positive_or("attn_logit_softcapping", 50.0));
     HONE_TRY(config.logit_soft_cap, keys.positive_or("final_logit_softcapping", 30.0));
@@ -32,7 +32,7 @@ base::Result<ModelConfig> read_gemma2_config(const formats::GgufFile& file) {
 std::vector<ExpectedTensor> gemma2_tensors(const ModelConfig& c) {
     std::vector<ExpectedTensor> out = global_tensors(c);
     for (uint32_t layer = 0; layer < c.n_layers; ++layer) {
-        add_attention_tensors(c, layer, Decoder::HeadNorms::no, out);
+        add_attention_tensors(c, layer, out);
         out.push_back({tensor_name(layer, "post_attention_norm.weight"), c.n_embd});
         add_gated_ffn_tensors(c, layer, out);
         out.push_back({tensor_name(layer, "post_ffw_norm.weight"), c.n_embd});

@@ -1,17 +1,12 @@
 #include "models/gemma3.h"
 
-#include <cmath>
-
-#include "models/decoder.h"
+#include "models/gemma2.h"
 #include "models/hyperparameters.h"
 
 namespace hone::models {
 
-using graph::ValueId;
-
 namespace {
 
-// The model of this depth divides scores by the square root of n_embd / n_heads, not of head_dim.
 constexpr uint32_t kLayersOf27b = 62;
 
 }  // namespace
@@ -20,41 +15,13 @@ base::Result<ModelConfig> read_gemma3_config(const formats::GgufFile& file) {
     HONE_TRY(ModelConfig config, read_config(file, {.architecture = "gemma3",
                                                     .window_pattern = 6,
                                                     .rope_base_windowed = 10000.0f}));
-    if (config.n_layers == kLayersOf27b) {
-        config.attention_scale =
-            1.0f / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
-    }
+    config.head_norms = true;
+    if (config.n_layers == kLayersOf27b) config.attention_scale = scale_of_27b(config);
     const Hyperparameters keys(file, "gemma3");
     if (keys.has("final_logit_softcapping")) {
         HONE_TRY(config.logit_soft_cap, keys.positive_or("final_logit_softcapping", 1.0));
     }
     return config;
-}
-
-std::vector<ExpectedTensor> gemma3_tensors(const ModelConfig& c) {
-    std::vector<ExpectedTensor> out = global_tensors(c);
-    for (uint32_t layer = 0; layer < c.n_layers; ++layer) {
-        add_attention_tensors(c, layer, Decoder::HeadNorms::yes, out);
-        out.push_back({tensor_name(layer, "post_attention_norm.weight"), c.n_embd});
-        add_gated_ffn_tensors(c, layer, out);
-        out.push_back({tensor_name(layer, "post_ffw_norm.weight"), c.n_embd});
-    }
-    return out;
-}
-
-graph::Graph build_gemma3_graph(const formats::GgufFile& file, const ModelConfig& config,
-                                uint32_t context) {
-    Decoder d(file, config, context);
-    ValueId x = d.embedding(std::sqrt(static_cast<float>(config.n_embd)));
-    for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
-        const ValueId h = d.rms_norm("attn_norm", layer, x);
-        const ValueId attended = d.attention(layer, d.qkv(layer, h), Decoder::HeadNorms::yes);
-        x = d.add("attn_residual", layer, x, d.rms_norm("post_attention_norm", layer, attended));
-        const ValueId f = d.rms_norm("ffn_norm", layer, x);
-        const ValueId y = d.gated_ffn(layer, f, kernels::GateActivation::gelu_tanh);
-        x = d.add("ffn_residual", layer, x, d.rms_norm("post_ffw_norm", layer, y));
-    }
-    return d.finish(d.rms_norm("output_norm", -1, x));
 }
 
 }  // namespace hone::models

@@ -12,8 +12,5 @@
 namespace hone::models {
 
 base::Result<ModelConfig> read_gemma3_config(const formats::GgufFile& file);
-std::vector<ExpectedTensor> gemma3_tensors(const ModelConfig& config);
-graph::Graph build_gemma3_graph(const formats::GgufFile& file, const ModelConfig& config,
-                                uint32_t context);
 
 }  // namespace hone::models

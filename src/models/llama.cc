@@ -20,7 +20,7 @@ base::Result<ModelConfig> read_llama_config(const formats::GgufFile& file) {
 std::vector<ExpectedTensor> llama_tensors(const ModelConfig& c) {
     std::vector<ExpectedTensor> out = global_tensors(c);
     for (uint32_t layer = 0; layer < c.n_layers; ++layer) {
-        add_attention_tensors(c, layer, Decoder::HeadNorms::no, out);
+        add_attention_tensors(c, layer, out);
         add_gated_ffn_tensors(c, layer, out);
     }
     return out;

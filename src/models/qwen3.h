@@ -9,8 +9,5 @@
 namespace hone::models {
 
 base::Result<ModelConfig> read_qwen3_config(const formats::GgufFile& file);
-std::vector<ExpectedTensor> qwen3_tensors(const ModelConfig& config);
-graph::Graph build_qwen3_graph(const formats::GgufFile& file, const ModelConfig& config,
-                               uint32_t context);
 
 }  // namespace hone::models

@@ -11,6 +11,7 @@ using graph::ValueId;
 
 base::Result<ModelConfig> read_qwen3moe_config(const formats::GgufFile& file) {
     HONE_TRY(ModelConfig config, read_config(file, {.architecture = "qwen3moe"}));
+    config.head_norms = true;
     const Hyperparameters keys(file, "qwen3moe");
     HONE_TRY(config.n_experts, keys.bounded("expert_count", 1, kExpertsMax));
     HONE_TRY(config.n_experts_used, keys.bounded("expert_used_count", 1, config.n_experts));
@@ -29,7 +30,7 @@ std::vector<ExpectedTensor> qwen3moe_tensors(const ModelConfig& c) {
         const auto add = [&](const char* name, uint64_t columns, uint64_t rows, uint64_t experts) {
             out.push_back({tensor_name(layer, name), columns, rows, experts});
         };
-        add_attention_tensors(c, layer, Decoder::HeadNorms::yes, out);
+        add_attention_tensors(c, layer, out);
         add("ffn_norm.weight", c.n_embd, 1, 1);
         add("ffn_gate_inp.weight", c.n_embd, c.n_experts, 1);
         add("ffn_gate_exps.weight", c.n_embd, c.n_ff_expert, c.n_experts);
@@ -45,8 +46,7 @@ graph::Graph build_qwen3moe_graph(const formats::GgufFile& file, const ModelConf
     ValueId x = d.embedding();
     for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
         const ValueId h = d.rms_norm("attn_norm", layer, x);
-        x = d.add("attn_residual", layer, x,
-                  d.attention(layer, d.qkv(layer, h), Decoder::HeadNorms::yes));
+        x = d.add("attn_residual", layer, x, d.attention(layer, d.qkv(layer, h)));
         const ValueId f = d.rms_norm("ffn_norm", layer, x);
         x = d.add("ffn_residual", layer, x, d.expert_ffn(layer, f, kernels::GateActivation::silu));
     }

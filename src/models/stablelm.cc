@@ -24,7 +24,7 @@ std::vector<ExpectedTensor> stablelm_tensors(const ModelConfig& c) {
     std::vector<ExpectedTensor> out = global_tensors(c);
     out.push_back({"output_norm.bias", c.n_embd});
     for (uint32_t layer = 0; layer < c.n_layers; ++layer) {
-        add_attention_tensors(c, layer, Decoder::HeadNorms::no, out);
+        add_attention_tensors(c, layer, out);
         out.push_back({tensor_name(layer, "attn_norm.bias"), c.n_embd});
         add_gated_ffn_tensors(c, layer, out);
         if (!c.parallel_residual) out.push_back({tensor_name(layer, "ffn_norm.bias"), c.n_embd});

@@ -94,27 +94,6 @@ formats::TensorSource noise_source(const Fill& fill) {
     };
 }
 
-DType fitting_type(DType dtype, uint64_t columns) {
-    if (columns % tensor::block_elements(dtype) == 0) return dtype;
-    switch (dtype) {
-        case DType::q2_k:
-        case DType::q3_k:
-        case DType::iq4_xs:
-            return fitting_type(DType::iq4_nl, columns);
-        case DType::tq1_0:
-        case DType::tq2_0:
-            return fitting_type(DType::q4_0, columns);
-        case DType::q4_k:
-            return fitting_type(DType::q5_0, columns);
-        case DType::q5_k:
-            return fitting_type(DType::q5_1, columns);
-        case DType::q6_k:
-            return fitting_type(DType::q8_0, columns);
-        default:
-            return DType::f16;
-    }
-}
-
 // What the architecture's tensors follow from.
 ModelConfig config_of(const SynthSpec& spec) {
     ModelConfig c;
@@ -129,6 +108,8 @@ ModelConfig config_of(const SynthSpec& spec) {
     c.rope_dims = c.head_dim;
     c.tied_embeddings = spec.tied_embeddings;
     c.qkv_bias = spec.architecture == "qwen2";
+    c.head_norms = spec.architecture == "gemma3" || spec.architecture == "qwen3" ||
+                   spec.architecture == "qwen3moe";
     if (spec.architecture == "gemma2") {
         c.attention_soft_cap = 50.0f;
         c.logit_soft_cap = 30.0f;
@@ -244,7 +225,7 @@ class SynthBuilder {
 
     void add_matrix(const ExpectedTensor& tensor, DType dtype, bool vocabulary) {
         const float deviation = 1.0f / std::sqrt(static_cast<float>(tensor.columns));
-        dtype = fitting_type(dtype, tensor.columns);
+        dtype = tensor::fitting_type(dtype, tensor.columns);
         Fill fill{dtype, tensor.columns, 0.0f, deviation, seeds_.next_u64()};
         fill.denormals = spec_.plants.denormals;
         fill.zero_blocks = spec_.plants.zero_blocks;

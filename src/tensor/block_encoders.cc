@@ -325,6 +325,27 @@ bool can_quantize(DType dtype) {
     }
 }
 
+DType fitting_type(DType dtype, uint64_t columns) {
+    if (columns % block_elements(dtype) == 0) return dtype;
+    switch (dtype) {
+        case DType::q2_k:
+        case DType::q3_k:
+        case DType::iq4_xs:
+            return fitting_type(DType::iq4_nl, columns);
+        case DType::tq1_0:
+        case DType::tq2_0:
+            return fitting_type(DType::q4_0, columns);
+        case DType::q4_k:
+            return fitting_type(DType::q5_0, columns);
+        case DType::q5_k:
+            return fitting_type(DType::q5_1, columns);
+        case DType::q6_k:
+            return fitting_type(DType::q8_0, columns);
+        default:
+            return DType::f16;
+    }
+}
+
 void encode_block(DType dtype, const float* x, std::byte* block) {
     HONE_DCHECK(can_quantize(dtype));
     switch (dtype) {

@@ -60,6 +60,9 @@ void dequantize(DType dtype, const std::byte* blocks, size_t elements, float* ou
 // search.
 bool can_quantize(DType dtype);
 
+// The type, or the first of its fallbacks whose blocks divide a row of so many columns.
+DType fitting_type(DType dtype, uint64_t columns);
+
 // Rounds `elements` finite floats (whole blocks) to the nearest codes of a scale taken from the
 // block's extremes. Simple and deterministic: meant for synthetic models and tests, not for making
 // the best file of a real model. A type without can_quantize() is a bug of the caller.
