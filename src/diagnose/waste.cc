@@ -119,18 +119,24 @@ void add_oversubscription(const RunRecord& record, const Breakdown& breakdown,
                                  .with("decode_share", barriers.decode));
     const auto simulated =
         cost::simulate(record, WhatIf{WhatIfKind::threads, "", std::to_string(cpus)});
-    if (simulated.value) {
-        waste.confidence = kConfidenceMeasured;
-        waste.prefill_share = saved_share(record, simulated.value->prefill);
-        waste.decode_share = saved_share(record, simulated.value->decode);
+    const cost::Simulation swept = simulated.value.value_or(cost::Simulation{});
+    waste.confidence = kConfidenceMeasured;
+    waste.prefill_share = saved_share(record, swept.prefill);
+    waste.decode_share = saved_share(record, swept.decode);
+    if (worth_naming(waste)) {
         waste.evidence.push_back(note("fewer_threads")
                                      .with("threads", cpus)
                                      .with("prefill_share", waste.prefill_share)
                                      .with("decode_share", waste.decode_share));
     } else {
+        // Threads that wait for a CPU make a sweep scatter: one that leans to fewer threads without
+        // being sure leaves the word to the barriers. One that sees no gain at all does not.
+        const auto waited = [](const std::optional<cost::Ratio>& ratio, double share) {
+            return ratio ? std::min(std::max(1 - ratio->value, 0.0), share) : share;
+        };
         waste.confidence = kConfidenceBarriers;
-        waste.prefill_share = barriers.prefill;
-        waste.decode_share = barriers.decode;
+        waste.prefill_share = waited(swept.prefill, barriers.prefill);
+        waste.decode_share = waited(swept.decode, barriers.decode);
     }
     out.push_back(std::move(waste));
 }

@@ -94,6 +94,17 @@ TEST(Waste, OversubscriptionThatCostsNothingIsNotNamed) {
     expect_not_named(record, "threads/8");
 }
 
+TEST(Waste, OversubscriptionThatScattersIsNamedByTheBarriers) {
+    RunRecord record = oversubscribed_record();
+    record.experiments.clear();
+    const std::vector<double> scattered = {0.4e6, 3.0e6, 0.2e6, 9.0e6, 0.5e6, 0.6e6};
+    const std::vector<double> alone = {0.5e6, 0.5e6, 0.5e6, 0.5e6, 0.5e6, 0.5e6};
+    record.experiments.push_back(cost::to_experiment(
+        cost::Sweep{"thread_sweep", "", "8", {{"2", alone, alone}, {"8", scattered, scattered}}}));
+    expect_named(record, "threads/8", Bottleneck::startup_overhead, 0.05);
+    EXPECT_LT(find(diagnose(record), "threads/8")->confidence, 0.7);
+}
+
 TEST(Waste, AFusionThatIsOffIsRedundantWork) {
     expect_named(unfused_record(), "pass/merge_gate_up", Bottleneck::structural_redundancy, 0.05);
     EXPECT_TRUE(
