@@ -2,7 +2,6 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "base/checked.h"
 #include "graph/constant_ops.h"
 #include "graph/node_parts.h"
 

@@ -112,8 +112,7 @@ cost::NodeDesc describe(const Graph& graph, const Node& node,
 base::Result<PlanNode> plan_node(const Plan& plan, const Node& node) {
     PlanNode out;
     out.node = node;
-    const bool linear = node.kind == OpKind::linear || node.kind == OpKind::linear_gated ||
-                        node.kind == OpKind::expert_linear;
+    const bool linear = cost::is_linear(node.kind);
     if (linear) {
         HONE_TRY(out.segments,
                  select_segments(plan.graph.values[node.inputs[1]],

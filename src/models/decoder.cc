@@ -217,10 +217,14 @@ ValueId Decoder::attention(int layer, ValueId qkv) {
 }
 
 ValueId Decoder::gated_ffn(int layer, ValueId x, kernels::GateActivation activation) {
-    const ValueId product =
-        graph_.add_op(OpKind::gated, full_name(layer, "ffn_gate_up"), layer,
-                      {linear("ffn_gate", layer, x), linear("ffn_up", layer, x)},
-                      graph::GateAttributes{activation});
+    const ValueId gate = linear("ffn_gate", layer, x);
+    return gated_down(layer, gate, linear("ffn_up", layer, x), activation);
+}
+
+ValueId Decoder::gated_down(int layer, ValueId gate, ValueId up,
+                            kernels::GateActivation activation) {
+    const ValueId product = graph_.add_op(OpKind::gated, full_name(layer, "ffn_gate_up"), layer,
+                                          {gate, up}, graph::GateAttributes{activation});
     return linear("ffn_down", layer, product);
 }
 
@@ -238,9 +242,7 @@ ValueId Decoder::linear_rows(const std::string& name, int layer, const std::stri
 ValueId Decoder::fused_gated_ffn(int layer, ValueId x, kernels::GateActivation activation) {
     const ValueId gate = linear_rows("ffn_gate", layer, "ffn_up", 0, c_.n_ff, x);
     const ValueId up = linear_rows("ffn_up", layer, "ffn_up", c_.n_ff, c_.n_ff, x);
-    const ValueId product = graph_.add_op(OpKind::gated, full_name(layer, "ffn_gate_up"), layer,
-                                          {gate, up}, graph::GateAttributes{activation});
-    return linear("ffn_down", layer, product);
+    return gated_down(layer, gate, up, activation);
 }
 
 ValueId Decoder::expert_ffn(int layer, ValueId x, kernels::GateActivation activation) {

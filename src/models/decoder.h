@@ -48,6 +48,8 @@ class Decoder {
     graph::Graph finish(graph::ValueId normed);
 
   private:
+    graph::ValueId gated_down(int layer, graph::ValueId gate, graph::ValueId up,
+                              kernels::GateActivation activation);
     graph::ValueId weight(const std::string& name);
     // Rows [first, first + count) of a stored matrix times x.
     graph::ValueId linear_rows(const std::string& name, int layer, const std::string& stored,

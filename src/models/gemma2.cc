@@ -9,20 +9,11 @@ namespace hone::models {
 
 using graph::ValueId;
 
-namespace {
-
-constexpr uint32_t kLayersOf27b = 46;
-
-}  // namespace
-
-float scale_of_27b(const ModelConfig& config) {
-    return 1.0f / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
-}
-
 base::Result<ModelConfig> read_gemma2_config(const formats::GgufFile& file) {
-    HONE_TRY(ModelConfig config,
-             read_config(file, {.architecture = "gemma2", .window = 4096, .window_pattern = 2}));
-    if (config.n_layers == kLayersOf27b) config.attention_scale = scale_of_27b(config);
+    HONE_TRY(ModelConfig config, read_config(file, {.architecture = "gemma2",
+                                                    .window = 4096,
+                                                    .window_pattern = 2,
+                                                    .layers_scaled_by_width = 46}));
     const Hyperparameters keys(file, "gemma2");
     HONE_TRY(config.attention_soft_cap, keys.positive_or("attn_logit_softcapping", 50.0));
     HONE_TRY(config.logit_soft_cap, keys.positive_or("final_logit_softcapping", 30.0));

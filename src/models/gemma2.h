@@ -12,9 +12,6 @@
 
 namespace hone::models {
 
-// The 27B models, known by their depth, divide scores by the square root of n_embd / n_heads, not
-// of head_dim.
-float scale_of_27b(const ModelConfig& config);
 base::Result<ModelConfig> read_gemma2_config(const formats::GgufFile& file);
 std::vector<ExpectedTensor> gemma2_tensors(const ModelConfig& config);
 graph::Graph build_gemma2_graph(const formats::GgufFile& file, const ModelConfig& config,

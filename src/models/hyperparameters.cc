@@ -35,10 +35,6 @@ base::Result<float> Hyperparameters::positive_or(std::string_view name, double f
     return static_cast<float>(value);
 }
 
-base::Result<bool> Hyperparameters::flag_or(std::string_view name, bool fallback) const {
-    return file_.get_bool_or(key(name), fallback);
-}
-
 std::vector<LayerGroup> layer_groups(uint32_t n_layers, uint32_t window, uint32_t pattern) {
     LayerGroup global;
     LayerGroup windowed;
@@ -131,6 +127,10 @@ base::Result<ModelConfig> read_config(const GgufFile& file, const ConfigRules& r
     HONE_TRY(config.n_ff, keys.bounded("feed_forward_length", 1, kWidthMax));
     HONE_TRY(config.context_max, keys.bounded("context_length", 1, kContextMax));
     HONE_TRY_STATUS(read_heads(keys, config));
+    if (config.n_layers == rules.layers_scaled_by_width) {
+        config.attention_scale =
+            1.0f / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
+    }
     HONE_TRY_STATUS(read_rope(keys, rules, config));
     HONE_TRY(const double epsilon, file.get_f64(keys.key(rules.epsilon_key)));
     if (!(epsilon >= 0 && epsilon < 1)) {

@@ -35,7 +35,6 @@ class Hyperparameters {
                                       uint64_t fallback) const;
     // Finite and greater than 0.
     base::Result<float> positive_or(std::string_view name, double fallback) const;
-    base::Result<bool> flag_or(std::string_view name, bool fallback) const;
     const formats::GgufFile& file() const { return file_; }
 
   private:
@@ -52,6 +51,9 @@ struct ConfigRules {
     uint32_t window_pattern = 0;  // n: every n-th layer is global; 0: all see only the window
     // Where the file names none; 0: as the global layers'.
     float rope_base_windowed = 0.0f;
+    // The depth of the one size that divides scores by the root of n_embd / n_heads, not of
+    // head_dim; 0: none.
+    uint32_t layers_scaled_by_width = 0;
 };
 
 base::Result<ModelConfig> read_config(const formats::GgufFile& file, const ConfigRules& rules);

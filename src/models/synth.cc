@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "models/architecture.h"
+#include "models/hyperparameters.h"
 #include "models/synth_vocabulary.h"
 #include "tensor/codec.h"
 
@@ -21,10 +22,6 @@ using base::Status;
 using formats::GgufWriter;
 using tensor::DType;
 
-constexpr uint32_t kLayersMax = 1024;
-constexpr uint32_t kHeadsMax = 1024;
-constexpr uint32_t kWidthMax = 1u << 20;
-constexpr uint32_t kContextMax = 1u << 24;
 constexpr float kRopeBase = 10000.0f;
 constexpr float kNormEpsilon = 1e-5f;
 // How far norm weights stray from 1 and biases from 0.

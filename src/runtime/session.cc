@@ -15,7 +15,6 @@ using base::ErrorCode;
 
 constexpr uint32_t kWarmUpTokens = 16;
 
-// Adds the time since construction, or since the last stage, to the stages.
 StorageReads reads_between(const machine::DisturbanceCounters& before,
                            const machine::DisturbanceCounters& after) {
     StorageReads reads;
@@ -26,6 +25,7 @@ StorageReads reads_between(const machine::DisturbanceCounters& before,
     return reads;
 }
 
+// Adds the time since construction, or since the last stage, to the stages.
 class StageClock {
   public:
     StageClock(const base::Clock& clock, std::map<std::string, double>& stage_ms)

@@ -116,8 +116,7 @@ int quantize_activations(Graph& graph) {
     std::vector<Node> nodes;
     int rewrites = 0;
     for (Node& node : graph.nodes) {
-        if (node.kind == OpKind::linear || node.kind == OpKind::linear_gated ||
-            node.kind == OpKind::expert_linear) {
+        if (cost::is_linear(node.kind)) {
             const auto& parts = graph.values[node.inputs[1]].parts;
             const Value x = graph.values[node.inputs[0]];
             if (x.type == ElementType::f32 && std::all_of(parts.begin(), parts.end(), quantized)) {
