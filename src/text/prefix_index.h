@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hone::text {
@@ -33,6 +34,24 @@ class PrefixIndex {
     bool step(const std::vector<std::string>& strings, unsigned char byte, Cursor& cursor) const;
     // The id of the string that is exactly what was walked, or -1.
     int32_t match(const std::vector<std::string>& strings, const Cursor& cursor) const;
+
+    // Calls found(id, size) for each string of the set that the text begins with, the shortest
+    // first; answers how many bytes were walked.
+    template <class Found>
+    size_t for_each_match(const std::vector<std::string>& strings, std::string_view text,
+                          Found&& found) const {
+        Cursor cursor;
+        size_t size = 0;
+        bool any = !text.empty() && start(static_cast<unsigned char>(text[0]), cursor);
+        while (any) {
+            const int32_t id = match(strings, cursor);
+            ++size;
+            if (id >= 0) found(id, size);
+            any =
+                size < text.size() && step(strings, static_cast<unsigned char>(text[size]), cursor);
+        }
+        return size;
+    }
 
   private:
     std::vector<int32_t> sorted_;              // ids by the bytes of their strings

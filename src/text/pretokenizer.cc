@@ -7,9 +7,6 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include <algorithm>
-#include <array>
-
 namespace hone::text {
 
 namespace {
@@ -258,11 +255,7 @@ char Pretokenizer::collapse(uint32_t code_point) const {
     if (code_point < kBeyondAscii) return static_cast<char>(code_point);
     int byte = class_byte(unicode_class(code_point));
     for (size_t set = 0; set < family_->sets.size(); ++set) {
-        const CodePointSet ranges = family_->sets[set];
-        const auto next = std::upper_bound(
-            ranges.begin(), ranges.end(), code_point,
-            [](uint32_t value, const CodePointRange& range) { return value < range.first; });
-        if (next != ranges.begin() && code_point <= (next - 1)->last) byte |= 1 << set;
+        if (contains(family_->sets[set], code_point)) byte |= 1 << set;
     }
     return static_cast<char>(byte);
 }

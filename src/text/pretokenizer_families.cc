@@ -1,5 +1,7 @@
 #include "text/pretokenizer_families.h"
 
+#include <algorithm>
+
 namespace hone::text {
 
 namespace {
@@ -199,6 +201,13 @@ const PretokenizerFamily kFamilies[] = {
 };
 
 }  // namespace
+
+bool contains(CodePointSet set, uint32_t code_point) {
+    const auto next = std::upper_bound(
+        set.begin(), set.end(), code_point,
+        [](uint32_t value, const CodePointRange& range) { return value < range.first; });
+    return next != set.begin() && code_point <= (next - 1)->last;
+}
 
 std::span<const PretokenizerFamily> pretokenizer_families() {
     return kFamilies;

@@ -20,7 +20,8 @@ struct CodePointRange {
     uint32_t last;
 };
 
-using CodePointSet = std::span<const CodePointRange>;
+using CodePointSet = std::span<const CodePointRange>;  // ascending and disjoint
+bool contains(CodePointSet set, uint32_t code_point);
 
 struct PretokenizerStage {
     enum class Kind : uint8_t { pattern, digits_from_right };
@@ -45,8 +46,6 @@ struct PretokenizerFamily {
     bool adds_bos_by_default = false;  // what tokenizer.ggml.add_bos_token defaults to
     TokenSpelling spelling = TokenSpelling::bytes;
 };
-
-inline constexpr size_t kPretokenizerSetsMax = 4;
 
 std::span<const PretokenizerFamily> pretokenizer_families();
 

@@ -241,15 +241,10 @@ void SpecialTokens::mark_strips(const VocabularyData& data) {
 std::vector<bool> SpecialTokens::present(std::string_view text,
                                          const std::vector<std::string>& tokens) const {
     std::vector<bool> out(flags_.size());
-    PrefixIndex::Cursor cursor;
     for (size_t at = 0; at < text.size(); ++at) {
-        bool any = cutting_index_.start(static_cast<unsigned char>(text[at]), cursor);
-        for (size_t next = at + 1; any; ++next) {
-            const int32_t id = cutting_index_.match(tokens, cursor);
-            if (id >= 0) out[static_cast<size_t>(id)] = true;
-            any = next < text.size() &&
-                  cutting_index_.step(tokens, static_cast<unsigned char>(text[next]), cursor);
-        }
+        cutting_index_.for_each_match(tokens, text.substr(at), [&](int32_t id, size_t) {
+            out[static_cast<size_t>(id)] = true;
+        });
     }
     return out;
 }

@@ -56,10 +56,10 @@ base::Result<UnigramEncoder> UnigramEncoder::create(const VocabularyData& data) 
             ids.push_back(static_cast<int32_t>(id));
         }
         if (type == TokenType::byte) {
-            for (size_t byte = 0; byte < 256; ++byte) {
-                if (data.tokens[id] == fmt::format("<0x{:02X}>", byte)) {
-                    out.byte_tokens_[byte] = static_cast<int32_t>(id);
-                }
+            // Only as SentencePiece writes it, in capitals.
+            const auto byte = parse_byte_token(data.tokens[id]);
+            if (byte && data.tokens[id] == fmt::format("<0x{:02X}>", *byte)) {
+                out.byte_tokens_[static_cast<size_t>(*byte)] = static_cast<int32_t>(id);
             }
         }
     }
@@ -113,7 +113,6 @@ void UnigramEncoder::find_best(std::string_view text, const std::vector<std::str
     auto& best = scratch.best;
     best.assign(text.size() + 1, {-std::numeric_limits<double>::max(), 0, -1});
     best[0].score = 0;
-    PrefixIndex::Cursor cursor;
     for (size_t at = 0; at < text.size();) {
         const auto begin = static_cast<uint32_t>(at);
         const double before = best[at].score;
@@ -122,17 +121,11 @@ void UnigramEncoder::find_best(std::string_view text, const std::vector<std::str
         };
         const size_t character = std::max<size_t>(character_bytes(text.substr(at)), 1);
         bool known = false;
-        bool any = index_.start(static_cast<unsigned char>(text[at]), cursor);
-        for (size_t end = at + 1; any; ++end) {
-            ++scratch.steps;
-            const int32_t token = index_.match(tokens, cursor);
-            if (token >= 0) {
-                offer(end, double{scores_[static_cast<size_t>(token)]}, token);
-                known = known || end == at + character;
-            }
-            any = end < text.size() &&
-                  index_.step(tokens, static_cast<unsigned char>(text[end]), cursor);
-        }
+        scratch.steps +=
+            index_.for_each_match(tokens, text.substr(at), [&](int32_t token, size_t size) {
+                offer(at + size, double{scores_[static_cast<size_t>(token)]}, token);
+                known = known || size == character;
+            });
         if (!known) offer(at + character, unknown_score_, -1);
         at += character;
     }

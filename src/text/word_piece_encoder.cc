@@ -2,7 +2,6 @@
 
 #include <utf8proc.h>
 
-#include <algorithm>
 #include <numeric>
 
 #include "text/pretokenizer_families.h"
@@ -17,12 +16,6 @@ namespace {
 constexpr CodePointRange kChinese[] = {{0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},
                                        {0x20000, 0x2A6DF}, {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F},
                                        {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F}};
-
-bool is_chinese(uint32_t code_point) {
-    return std::any_of(std::begin(kChinese), std::end(kChinese), [&](const CodePointRange& range) {
-        return code_point >= range.first && code_point <= range.last;
-    });
-}
 
 // Removed: controls such as vertical tab, formats, private use, surrogates; what Unicode has not
 // assigned stays.
@@ -105,7 +98,7 @@ std::vector<std::string> WordPieceEncoder::words(std::string_view text) const {
             open = false;
             continue;
         }
-        const bool chinese = is_chinese(next.code_point);
+        const bool chinese = contains(kChinese, next.code_point);
         for (const char32_t part : clean(next.code_point)) {
             append(part, chinese || is_punctuation(part));
         }
@@ -123,22 +116,16 @@ void WordPieceEncoder::encode(std::string_view text, const std::vector<std::stri
 void WordPieceEncoder::encode_word(const std::string& word, const std::vector<std::string>& tokens,
                                    size_t& steps, std::vector<int32_t>& out) const {
     const size_t count_before = out.size();
-    PrefixIndex::Cursor cursor;
     for (size_t at = 0; at < word.size();) {
         int32_t longest = -1;
         size_t longest_end = at;
-        bool any = index_.start(static_cast<unsigned char>(word[at]), cursor);
-        for (size_t end = at + 1; any; ++end) {
-            ++steps;
-            const int32_t token = index_.match(tokens, cursor);
+        const std::string_view rest = std::string_view(word).substr(at);
+        steps += index_.for_each_match(tokens, rest, [&](int32_t token, size_t size) {
             // The mark of a beginning alone covers nothing of the word.
-            if (token >= 0 && (at > 0 || end > kSpaceMark.size())) {
-                longest = token;
-                longest_end = end;
-            }
-            any = end < word.size() &&
-                  index_.step(tokens, static_cast<unsigned char>(word[end]), cursor);
-        }
+            if (at == 0 && size <= kSpaceMark.size()) return;
+            longest = token;
+            longest_end = at + size;
+        });
         if (longest < 0) {
             out.resize(count_before);
             if (unknown_ >= 0) out.push_back(unknown_);
