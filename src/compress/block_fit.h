@@ -14,7 +14,10 @@
 // are 16 or 32 elements; w is positive. Pure, safe from any thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
+
+#include "tensor/iq_grids.h"
 
 namespace hone::compress {
 
@@ -23,9 +26,12 @@ struct AffineFit {
     float minimum = 0;
 };
 
-// The sixteen levels of IQ4_NL (ggml): finer near zero, where most weights are.
-inline constexpr std::array<float, 16> kNonlinearLevels{-127, -104, -83, -65, -49, -35, -22, -10,
-                                                        1,    13,   25,  38,  53,  69,  89,  113};
+// The sixteen levels of IQ4_NL: finer near zero, where most weights are.
+inline constexpr auto kNonlinearLevels = [] {
+    std::array<float, tensor::kIq4Levels.size()> out{};
+    std::copy(tensor::kIq4Levels.begin(), tensor::kIq4Levels.end(), out.begin());
+    return out;
+}();
 
 // Weighted sums of a group under some codes: what least squares needs.
 struct CodeSums {

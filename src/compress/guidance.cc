@@ -69,4 +69,21 @@ RangeResult encode_range(const tensor::TensorView& source, tensor::DType to,
     return result;
 }
 
+std::vector<RangeResult> encode_with_team(const tensor::TensorView& source, tensor::DType to,
+                                          const TensorGuidance& guidance, uint64_t first_row,
+                                          uint64_t rows, std::byte* out,
+                                          machine::ThreadTeam& team) {
+    const uint64_t row_bytes = *tensor::row_bytes(to, source.columns());
+    std::vector<RangeResult> results(static_cast<size_t>(team.threads()));
+    team.run([&](int thread) {
+        const auto range = machine::split_range(static_cast<int64_t>(rows), int64_t{kFeedbackRows},
+                                                thread, team.threads());
+        const auto begin = static_cast<uint64_t>(range.begin);
+        results[static_cast<size_t>(thread)] =
+            encode_range(source, to, guidance, first_row + begin,
+                         static_cast<uint64_t>(range.end - range.begin), out + begin * row_bytes);
+    });
+    return results;
+}
+
 }  // namespace hone::compress

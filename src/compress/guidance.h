@@ -56,5 +56,9 @@ struct RangeResult {
 RangeResult encode_range(const tensor::TensorView& source, tensor::DType to,
                          const TensorGuidance& guidance, uint64_t first_row, uint64_t rows,
                          std::byte* out);
+// The same, shared among the team: one result of each thread, in their order.
+std::vector<RangeResult> encode_with_team(const tensor::TensorView& source, tensor::DType to,
+                                          const TensorGuidance& guidance, uint64_t first_row,
+                                          uint64_t rows, std::byte* out, machine::ThreadTeam& team);
 
 }  // namespace hone::compress

@@ -120,9 +120,6 @@ base::Result<StatisticsByTensor> calibrate(runtime::Session& session,
                     "the calibration text has {} tokens; at least {} are needed", tokens.size(),
                     kCalibrationTokensMin);
     }
-    if (options.tokens_max > 0 && tokens.size() > options.tokens_max) {
-        tokens = tokens.first(options.tokens_max);
-    }
     HONE_TRY(auto reader, runtime::TextReader::create(session, options.context));
     InputCollector collector(session.executor(), options.wants_moments);
     for (size_t at = 0; at < tokens.size();) {

@@ -54,8 +54,7 @@ class InputCollector {
 };
 
 struct CalibrationOptions {
-    uint32_t context = 512;   // tokens of a window; each window is read from its beginning
-    uint32_t tokens_max = 0;  // 0 = the whole text
+    uint32_t context = 512;  // tokens of a window; each window is read from its beginning
     std::function<bool(const std::string&)> wants_moments = {};  // none when empty
     std::function<bool(double)> go_on = {};
 };

@@ -61,17 +61,8 @@ Status encode_rows(Work& work, const TensorChoice& choice, const tensor::TensorV
                    uint64_t first, std::span<std::byte> out, EncodeError& error) {
     const uint64_t row_bytes = *tensor::row_bytes(choice.to, choice.columns);
     const TensorGuidance guidance = work.guidance.of(choice.name, choice.to);
-    const auto count = static_cast<int64_t>(out.size() / row_bytes);
-    std::vector<RangeResult> results(static_cast<size_t>(work.team.threads()));
-    work.team.run([&](int thread) {
-        const auto range =
-            machine::split_range(count, int64_t{kFeedbackRows}, thread, work.team.threads());
-        const auto begin = static_cast<uint64_t>(range.begin);
-        results[static_cast<size_t>(thread)] = encode_range(
-            view, choice.to, guidance, first + begin,
-            static_cast<uint64_t>(range.end - range.begin), out.data() + begin * row_bytes);
-    });
-    for (const RangeResult& result : results) {
+    for (const RangeResult& result : encode_with_team(
+             view, choice.to, guidance, first, out.size() / row_bytes, out.data(), work.team)) {
         if (result.bad) return bad_weight(work.file, choice, *result.bad);
         error.add(result.error);
     }

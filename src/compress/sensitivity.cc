@@ -141,10 +141,7 @@ class Measurement {
             if (!is_quantizable(tensor) || !tensor.dtype) continue;
             const std::string name(tensor.name);
             TensorSensitivity item{
-                name,
-                group_of(name, session_.config().n_layers, options_.depth_groups),
-                tensor.elements(),
-                {}};
+                name, group_of(name, session_.config().n_layers, options_.depth_groups), {}};
             const uint64_t rows = tensor.elements() / tensor.dims[0];
             for (const DType type : options_.types) {
                 const auto row_bytes = tensor::row_bytes(type, tensor.dims[0]);
@@ -205,17 +202,8 @@ class Measurement {
         const uint64_t row_bytes = *tensor::row_bytes(type, view.columns());
         std::vector<std::byte> bytes(row_bytes * view.rows());
         const TensorGuidance guidance = guidance_.of(tensor.name, type);
-        machine::ThreadTeam& team = session_.executor().team();
-        std::vector<RangeResult> results(static_cast<size_t>(team.threads()));
-        team.run([&](int thread) {
-            const auto range = machine::split_range(static_cast<int64_t>(view.rows()),
-                                                    int64_t{kFeedbackRows}, thread, team.threads());
-            const auto begin = static_cast<uint64_t>(range.begin);
-            results[static_cast<size_t>(thread)] = encode_range(
-                view, type, guidance, begin, static_cast<uint64_t>(range.end - range.begin),
-                bytes.data() + begin * row_bytes);
-        });
-        for (const RangeResult& result : results) {
+        for (const RangeResult& result : encode_with_team(
+                 view, type, guidance, 0, view.rows(), bytes.data(), session_.executor().team())) {
             if (result.bad) {
                 return fail(ErrorCode::corrupt, "tensor '{}', row {}: {} is not a finite number",
                             tensor.name, result.bad->row, result.bad->element.value);

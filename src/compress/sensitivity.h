@@ -37,7 +37,6 @@ struct TypeCost {
 struct TensorSensitivity {
     std::string name;
     std::string group;
-    uint64_t elements = 0;
     std::vector<TypeCost> types;
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "tensor/block_codes.h"
 #include "tensor/block_fields.h"
 #include "tensor/codec.h"
 #include "tensor/iq_grids.h"
@@ -42,21 +43,6 @@ int nearest_level(float x, float scale, const std::array<int8_t, 16>& levels) {
         return distance(a) < distance(b);
     });
     return static_cast<int>(best - levels.begin());
-}
-
-// 32 codes as nibbles: low ones first. Bits above the fourth are left out.
-void store_nibbles(std::byte* to, const int* q) {
-    for (int i = 0; i < 16; ++i) {
-        to[i] = static_cast<std::byte>((q[i] & 15) | (q[i + 16] & 15) << 4);
-    }
-}
-
-// Bit 4 of 32 codes, then their nibbles.
-void store_five_bits(std::byte* to, const int* q) {
-    uint32_t high = 0;
-    for (int i = 0; i < 32; ++i) high |= static_cast<uint32_t>(q[i] >> 4 & 1) << i;
-    store_field(to, high);
-    store_nibbles(to + 4, q);
 }
 
 // 256 codes of 2 bits: byte l of half h holds elements 32 k + l of the half in bits 2 k.
@@ -144,31 +130,10 @@ void encode_k_with_min(DType dtype, const float* x, std::byte* block) {
     const bool five = dtype == DType::q5_k;
     const int top = five ? 31 : 15;
     const GroupScales<kGroups> groups(x, top, 63, block, block + 2);
-    std::array<int, 12> packed{};
-    for (size_t g = 0; g < kGroups; ++g) {
-        const int sc = groups.scale[g], mn = groups.min[g];
-        if (g < 4) {
-            packed[g] |= sc;
-            packed[g + 4] |= mn;
-        } else {
-            packed[g + 4] |= (sc & 15) | (mn & 15) << 4;
-            packed[g - 4] |= (sc >> 4) << 6;
-            packed[g] |= (mn >> 4) << 6;
-        }
-    }
-    for (size_t i = 0; i < 12; ++i) block[4 + i] = static_cast<std::byte>(packed[i]);
+    store_six_bit_scales(block + 4, groups.scale.data(), groups.min.data());
     std::array<int, 256> q{};
     for (size_t i = 0; i < 256; ++i) q[i] = groups.code(x[i], i / 32, top);
-    for (int i = 0; i < 128; ++i) {
-        const int low = i / 32 * 64 + i % 32;
-        block[(five ? 48 : 16) + i] =
-            static_cast<std::byte>((q[low] & 15) | (q[low + 32] & 15) << 4);
-    }
-    for (int l = 0; five && l < 32; ++l) {
-        int bits = 0;
-        for (int g = 0; g < kGroups; ++g) bits |= (q[32 * g + l] >> 4) << g;
-        block[16 + l] = static_cast<std::byte>(bits);
-    }
+    store_k_codes(block + 16, q.data(), five);
 }
 
 // Signed scales of 16 elements as integers in [-limit, limit) times a half; the extreme value of a
@@ -218,15 +183,9 @@ void encode_q6_k(const float* x, std::byte* block) {
     const SignedScales groups(x, 32, 128, block + 208);
     std::array<int, 256> q{};
     for (size_t i = 0; i < 256; ++i) q[i] = groups.code(x[i], i / 16, 32);
-    std::memset(block, 0, 192);
+    store_q6_codes(block, q.data());
     for (int g = 0; g < kSubGroups; ++g) {
         store_field(block + 192 + g, static_cast<int8_t>(groups.scale[g]));
-    }
-    for (int i = 0; i < 256; ++i) {
-        const int half = i / 128, k = i % 128 / 32, l = i % 32;
-        block[64 * half + 32 * (k % 2) + l] |=
-            static_cast<std::byte>((q[i] & 15) << (k < 2 ? 0 : 4));
-        block[128 + 32 * half + l] |= static_cast<std::byte>((q[i] >> 4) << (2 * k));
     }
 }
 

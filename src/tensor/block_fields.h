@@ -1,5 +1,5 @@
-// Reads and writes the fields of stored blocks: unaligned, little endian. Private to this room's
-// codecs and to the packing of kernels; pure.
+// Reads and writes the fields of stored blocks: unaligned, little endian. For the codecs of this
+// room, the packing of kernels and the blocks of compress; pure.
 #pragma once
 
 #include <cstddef>
