@@ -159,6 +159,10 @@ Work row_work(OpKind kind, double m, double n) {
 
 }  // namespace
 
+bool is_linear(OpKind kind) {
+    return kind == OpKind::linear || kind == OpKind::linear_gated || kind == OpKind::expert_linear;
+}
+
 Work node_work(const NodeDesc& node, const StepShape& step) {
     const double m = static_cast<double>(node.per_output ? step.outputs : step.tokens);
     const double n = static_cast<double>(node.rows);

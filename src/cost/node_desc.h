@@ -45,17 +45,21 @@ inline constexpr size_t kOpKindCount = static_cast<size_t>(OpKind::scale) + 1;
 // nullopt for a name that this version does not know.
 std::optional<OpKind> op_kind_of(std::string_view name);
 
+// Activations times a packed matrix of weights.
+bool is_linear(OpKind kind);
+
 // Which arithmetic roof counts for a node.
 enum class Arithmetic : uint8_t { none, f32, int8 };
 
 struct NodeDesc {
     OpKind kind = OpKind::linear;
     Arithmetic arithmetic = Arithmetic::f32;
-    uint64_t rows = 0;          // output features of a linear (gate + up together), or row width
-    uint64_t columns = 0;       // input features
-    uint64_t weight_bytes = 0;  // packed, as the kernel reads them
-    // (expert_linear: of the experts of one row, which is all of it at decode and the least that a
-    // longer step can read; `rows` are those of all its experts)
+    uint64_t rows = 0;     // output features of a linear (gate + up together), or row width
+    uint64_t columns = 0;  // input features
+    // Packed, as the kernel reads them. Of expert_linear: of the experts of one row, which is all
+    // of it at decode and the least that a longer step can read; `rows` are those of all its
+    // experts.
+    uint64_t weight_bytes = 0;
     std::string format;       // packed format name, "" without weights
     bool per_output = false;  // counts outputs (logits rows) instead of tokens
     bool per_thread = false;  // every thread does all of it (no barrier after)

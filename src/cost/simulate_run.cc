@@ -65,7 +65,7 @@ class RunSimulator {
             const uint64_t begin = std::min(plan.reused_tokens, end - 1);
             const auto time = prompt(begin, end, plan);
             if (!time) return std::nullopt;
-            add(sum, *time, count);
+            sum += time->times(count);
         }
         return sum;
     }
@@ -80,14 +80,12 @@ class RunSimulator {
             const uint64_t own = record_.requests.empty() ? 0 : request.prompt;
             const auto time = tokens(plan.depth.value_or(own), request.output - 1, plan);
             if (!time) return std::nullopt;
-            add(sum, *time, count);
+            sum += time->times(count);
         }
         return sum;
     }
 
   private:
-    static void add(StepTime& sum, const StepTime& time, double count) { sum += time.times(count); }
-
     std::optional<StepTime> prompt(uint64_t begin, uint64_t end, const RunPlan& plan) const {
         const uint64_t piece = plan.step_tokens > 0 ? plan.step_tokens : step_tokens_;
         // As many equal pieces as it takes.
@@ -117,7 +115,7 @@ class RunSimulator {
             shape.outputs = static_cast<uint64_t>(batch);
             const auto time = model_.step(shape, plan.change);
             if (!time) return std::nullopt;
-            add(sum, *time, static_cast<double>(count) / static_cast<double>(stops));
+            sum += time->times(static_cast<double>(count) / static_cast<double>(stops));
         }
         return sum;
     }

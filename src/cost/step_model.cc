@@ -20,10 +20,6 @@ constexpr double kTierShareMin = 0.05;
 // those of an empty walk do.
 constexpr double kErrorOverhead = 0.5;
 
-bool is_linear(OpKind kind) {
-    return kind == OpKind::linear || kind == OpKind::linear_gated || kind == OpKind::expert_linear;
-}
-
 const char* family_of(OpKind kind) {
     if (is_linear(kind)) return "linear";
     return kind == OpKind::attend ? "attention" : "rows";

@@ -3,24 +3,17 @@
 #include <cmath>
 
 #include "base/json.h"
+#include "machine/json_fields.h"
+#include "measure/record_json.h"
 
 namespace hone::diagnose {
 namespace {
 
 using base::Json;
+using machine::json_number;
+using machine::json_optional;
+using measure::interval_json;
 using measure::RunRecord;
-
-// JSON has no infinity: a failed latency is "+inf"; not available is null.
-Json number(std::optional<double> value) {
-    if (!value || std::isnan(*value)) return nullptr;
-    if (std::isinf(*value)) return *value > 0 ? "+inf" : "-inf";
-    return *value;
-}
-
-Json interval(const std::optional<measure::Interval>& value) {
-    if (!value) return nullptr;
-    return Json::array({number(value->low), number(value->high)});
-}
 
 Json notes(const std::vector<cost::Note>& list) {
     Json out = Json::array();
@@ -39,8 +32,8 @@ Json slo_json(const Diagnosis& diagnosis) {
                        {"metric", metric_at(verdict.term.metric, verdict.term.percentile)},
                        {"limit_ms", verdict.term.limit_ms},
                        {"verdict", verdict_name(verdict.verdict)},
-                       {"value_ms", number(verdict.value_ms)},
-                       {"ci95", interval(verdict.ci95)},
+                       {"value_ms", json_optional(verdict.value_ms)},
+                       {"ci95", interval_json(verdict.ci95)},
                        {"certain", verdict.certain},
                        {"n", verdict.n},
                        {"n_needed", verdict.n_needed}});
@@ -50,7 +43,7 @@ Json slo_json(const Diagnosis& diagnosis) {
 
 Json context_json(const Diagnosis& diagnosis, const RunRecord& record) {
     const auto& context = record.context;
-    Json price = number(context.price_per_hour);
+    Json price = json_optional(context.price_per_hour);
     return {{"scenario", context.scenario},
             {"primary_metric", context.primary_metric},
             {"slo", slo_json(diagnosis)},
@@ -76,17 +69,15 @@ Json metrics_json(const std::vector<MetricSummary>& metrics) {
     for (const MetricSummary& metric : metrics) {
         Json item = {{"name", metric.name},
                      {"unit", metric.unit},
-                     {"median", number(metric.median)},
-                     {"ci95", interval(metric.ci95)},
+                     {"median", json_optional(metric.median)},
+                     {"ci95", interval_json(metric.ci95)},
                      {"n", metric.n}};
         if (metric.p95) {
-            item["p95"] = number(metric.p95);
-            item["p95_ci95"] = interval(metric.p95_ci95);
+            item["p95"] = json_optional(metric.p95);
+            item["p95_ci95"] = interval_json(metric.p95_ci95);
         }
-        if (metric.p99) item["p99"] = number(metric.p99);
-        Json samples = Json::array();
-        for (const double sample : metric.samples) samples.push_back(number(sample));
-        item["samples"] = samples;
+        if (metric.p99) item["p99"] = json_optional(metric.p99);
+        item["samples"] = machine::json_numbers(metric.samples);
         out.push_back(item);
     }
     return out;
@@ -122,7 +113,7 @@ Json operator_json(const OperatorRow& row) {
     out["calls"] = row.calls;
     out["flops"] = row.flops;
     out["bytes"] = row.bytes;
-    out["roof_share"] = number(row.roof_share());
+    out["roof_share"] = json_optional(row.roof_share());
     out["roof"] = bound;
     out["compute_ms"] = row.compute_ns / 1e6;
     out["barrier_ms"] = row.barrier_ns / 1e6;
@@ -194,9 +185,9 @@ Json decision_json(const Decision& card) {
     Json predicted = nullptr;
     if (card.predicted) {
         predicted = {{"metric", card.predicted->metric},
-                     {"change_percent", number(card.predicted->change_percent)},
-                     {"ci95", interval(card.predicted->ci95)},
-                     {"interval", interval(card.predicted->interval)},
+                     {"change_percent", json_number(card.predicted->change_percent)},
+                     {"ci95", interval_json(card.predicted->ci95)},
+                     {"interval", interval_json(card.predicted->interval)},
                      {"better", card.predicted->better},
                      {"sure", card.predicted->sure},
                      {"pairs", card.predicted->pairs},
@@ -275,7 +266,7 @@ Json to_json(const Diagnosis& diagnosis, const RunRecord& record) {
              {{"stages", stages_json(diagnosis.breakdown)},
               {"operators", operators_json(diagnosis.breakdown)},
               {"sequence", sequence_json(diagnosis.breakdown)},
-              {"unattributed_share", number(diagnosis.breakdown.unattributed_share)}}},
+              {"unattributed_share", json_optional(diagnosis.breakdown.unattributed_share)}}},
             {"attribution", attribution_json(diagnosis.attribution)},
             {"decisions", decisions},
             {"outcome", outcome_json(diagnosis.outcome)},

@@ -66,17 +66,17 @@ struct TrafficRatios {
     double most = 1;   // against the best that this machine ever gave
 };
 
-std::optional<TrafficRatios> traffic_ratios(const RunRecord& record, double lost_share) {
-    const auto probe = cost::find_bandwidth_probe(record);
-    if (!probe || probe->gb_per_s.size() < kProbesMin) return std::nullopt;
-    const auto ratio = probe->quiet_ratio();
+std::optional<TrafficRatios> traffic_ratios(const RunRecord& record,
+                                            const cost::BandwidthProbe& probe, double lost_share) {
+    if (probe.gb_per_s.size() < kProbesMin) return std::nullopt;
+    const auto ratio = probe.quiet_ratio();
     if (!ratio || *ratio <= 0) return std::nullopt;
-    const double now = *measure::median(probe->gb_per_s);
-    const auto interval = measure::percentile_interval(probe->gb_per_s, 0.5);
-    double best = *probe->quiet_gb_per_s;
+    const double now = *measure::median(probe.gb_per_s);
+    const auto interval = measure::percentile_interval(probe.gb_per_s, 0.5);
+    double best = *probe.quiet_gb_per_s;
     for (const machine::BandwidthPoint& point : record.machine.bandwidth) {
-        const bool same = point.threads == probe->threads && point.operation == "read" &&
-                          point.gb_per_s == *probe->quiet_gb_per_s;
+        const bool same = point.threads == probe.threads && point.operation == "read" &&
+                          point.gb_per_s == *probe.quiet_gb_per_s;
         if (same) best = std::max(best, point.gb_per_s_best);
     }
     // The readings waited for their CPUs as well: that part is counted already.
@@ -84,8 +84,8 @@ std::optional<TrafficRatios> traffic_ratios(const RunRecord& record, double lost
         return std::min(1.0, gb_per_s / quiet / (1 - lost_share));
     };
     TrafficRatios out;
-    out.middle = of(now, *probe->quiet_gb_per_s);
-    out.least = of(interval ? interval->high : now, *probe->quiet_gb_per_s);
+    out.middle = of(now, *probe.quiet_gb_per_s);
+    out.least = of(interval ? interval->high : now, *probe.quiet_gb_per_s);
     out.most = of(interval ? interval->low : now, best);
     return out;
 }
@@ -120,7 +120,9 @@ SliceShares shares_of(const Breakdown& breakdown, RowNs&& row_ns) {
 }
 
 void add_traffic(const RunRecord& record, const Breakdown& breakdown, Disturbance& out) {
-    const auto ratios = traffic_ratios(record, out.lost_share);
+    const auto probe = cost::find_bandwidth_probe(record);
+    if (!probe) return;
+    const auto ratios = traffic_ratios(record, *probe, out.lost_share);
     if (!ratios || ratios->middle > kQuietRatioMax) return;
     const SliceShares middle = shares_of(breakdown, [&](const OperatorRow& row) {
         return (least_ns(row, ratios->middle) + most_ns(row, ratios->middle)) / 2;
@@ -129,7 +131,6 @@ void add_traffic(const RunRecord& record, const Breakdown& breakdown, Disturbanc
         shares_of(breakdown, [&](const OperatorRow& row) { return least_ns(row, ratios->least); });
     out.traffic_most =
         shares_of(breakdown, [&](const OperatorRow& row) { return most_ns(row, ratios->most); });
-    const auto probe = cost::find_bandwidth_probe(record);
     Waste& waste = out.traffic;
     waste.subject = "machine/memory_traffic";
     waste.bottleneck = Bottleneck::interference;

@@ -84,19 +84,18 @@ base::Result<T> found(std::optional<T> value, const char* what, const std::strin
     return fail(ErrorCode::corrupt, "unknown {} '{}'", what, text.substr(0, 32));
 }
 
-// The columns metric .. verdict, from `column` on.
-base::Result<MetricComparison> read_metric(const Statement& row, int column) {
+// The columns metric .. verdict.
+base::Result<MetricComparison> read_metric(const Statement& row) {
     MetricComparison metric;
-    metric.name = row.text(column);
-    metric.unit = row.text(column + 1);
-    metric.better =
-        row.text(column + 2) == "higher" ? measure::Better::higher : measure::Better::lower;
-    metric.a = row.optional_real(column + 3);
-    metric.b = row.optional_real(column + 4);
-    metric.change_percent = row.optional_real(column + 5);
-    metric.ci95 = interval_of(row.optional_real(column + 6), row.optional_real(column + 7));
-    metric.n = static_cast<size_t>(std::max<int64_t>(0, row.integer(column + 8)));
-    const std::string verdict = row.text(column + 9);
+    metric.name = row.text(0);
+    metric.unit = row.text(1);
+    metric.better = row.text(2) == "higher" ? measure::Better::higher : measure::Better::lower;
+    metric.a = row.optional_real(3);
+    metric.b = row.optional_real(4);
+    metric.change_percent = row.optional_real(5);
+    metric.ci95 = interval_of(row.optional_real(6), row.optional_real(7));
+    metric.n = static_cast<size_t>(std::max<int64_t>(0, row.integer(8)));
+    const std::string verdict = row.text(9);
     HONE_TRY(metric.verdict, found(parse_verdict(verdict), "verdict", verdict));
     return metric;
 }
@@ -153,6 +152,19 @@ template <class T>
 base::Result<T> from(const std::string& path, base::Result<T> result) {
     if (result) return result;
     return tl::unexpected(result.error().within(path));
+}
+
+base::Result<std::vector<MetricComparison>> read_metrics(Database& database, const char* sql,
+                                                         int64_t owner) {
+    HONE_TRY(Statement rows, database.prepare(sql));
+    rows.bind(owner);
+    std::vector<MetricComparison> out;
+    while (true) {
+        HONE_TRY(const bool more, rows.step());
+        if (!more) return out;
+        HONE_TRY(auto metric, from(database.path(), read_metric(rows)));
+        out.push_back(std::move(metric));
+    }
 }
 
 }  // namespace
@@ -300,7 +312,11 @@ base::Result<Run> Ledger::run(int64_t id) {
     if (!there) return fail(ErrorCode::not_found, "{}: no run {}", database_.path(), id);
     HONE_TRY(Run run, from(database_.path(), read_run(rows)));
     HONE_TRY_STATUS(read_trials(run));
-    HONE_TRY_STATUS(read_finals(run));
+    HONE_TRY(run.after,
+             read_metrics(database_,
+                          "SELECT metric, unit, better, a, b, change_percent, low, high, n, "
+                          "verdict FROM finals WHERE run = ? ORDER BY position",
+                          run.id));
     return run;
 }
 
@@ -347,34 +363,12 @@ base::Status Ledger::read_trials(Run& run) {
                 *change, interval_of(rows.optional_real(13), rows.optional_real(14)),
                 rows.text(15)};
         }
-        HONE_TRY_STATUS(read_results(trial.id, trial));
+        HONE_TRY(trial.measured,
+                 read_metrics(database_,
+                              "SELECT metric, unit, better, a, b, change_percent, low, high, n, "
+                              "verdict FROM results WHERE action = ? ORDER BY position",
+                              trial.id));
         run.trials.push_back(std::move(trial));
-    }
-}
-
-base::Status Ledger::read_results(int64_t action, Trial& trial) {
-    HONE_TRY(Statement rows,
-             database_.prepare("SELECT metric, unit, better, a, b, change_percent, low, high, n, "
-                               "verdict FROM results WHERE action = ? ORDER BY position"));
-    rows.bind(action);
-    while (true) {
-        HONE_TRY(const bool more, rows.step());
-        if (!more) return {};
-        HONE_TRY(auto metric, from(database_.path(), read_metric(rows, 0)));
-        trial.measured.push_back(std::move(metric));
-    }
-}
-
-base::Status Ledger::read_finals(Run& run) {
-    HONE_TRY(Statement rows,
-             database_.prepare("SELECT metric, unit, better, a, b, change_percent, low, high, n, "
-                               "verdict FROM finals WHERE run = ? ORDER BY position"));
-    rows.bind(run.id);
-    while (true) {
-        HONE_TRY(const bool more, rows.step());
-        if (!more) return {};
-        HONE_TRY(auto metric, from(database_.path(), read_metric(rows, 0)));
-        run.after.push_back(std::move(metric));
     }
 }
 

@@ -55,8 +55,6 @@ class Ledger {
 
     base::Status prepare_schema(Access access);
     base::Status read_trials(Run& run);
-    base::Status read_results(int64_t action, Trial& trial);
-    base::Status read_finals(Run& run);
 
     Database database_;
 };

@@ -359,6 +359,11 @@ Json experiment_json(const ExperimentResult& experiment) {
             {"note", experiment.note}};
 }
 
+Json interval_json(const std::optional<Interval>& interval) {
+    if (!interval) return nullptr;
+    return Json::array({machine::json_number(interval->low), machine::json_number(interval->high)});
+}
+
 Json to_json(const RunRecord& record) {
     Json json = known_json(record);
     merge_unknown(json, record.unknown);

@@ -49,10 +49,11 @@ const Metric* find_metric(const std::string& name) {
 base::Status check_options(const AbOptions& options) {
     for (const std::string& name : options.metrics) {
         if (find_metric(name) != nullptr) continue;
-        return fail(ErrorCode::invalid_argument,
-                    "no metric '{}' (known: prefill_tokens_per_s, decode_tokens_per_s, ttft_ms, "
-                    "itl_ms, latency_ms, output_tokens_per_s)",
-                    name);
+        std::string known;
+        for (const Metric& metric : kMetrics) {
+            known += (known.empty() ? "" : ", ") + std::string(metric.name);
+        }
+        return fail(ErrorCode::invalid_argument, "no metric '{}' (known: {})", name, known);
     }
     if (options.shared_tokens < 0 || options.shared_tokens >= options.prompt_tokens) {
         return fail(ErrorCode::invalid_argument, "{} shared tokens of a prompt of {}",

@@ -7,8 +7,6 @@
 // says whether a change moved the numbers, not how good a model is. Thread rule: one thread.
 #pragma once
 
-#include <span>
-
 #include "base/result.h"
 #include "measure/comparison.h"
 #include "probe/conduct.h"

@@ -4,6 +4,8 @@
 
 #include "base/json.h"
 #include "diagnose/metrics.h"
+#include "machine/json_fields.h"
+#include "measure/record_json.h"
 #include "report/explain_sections.h"
 
 namespace hone::report {
@@ -11,17 +13,8 @@ namespace {
 
 using base::Json;
 using diagnose::note;
+using machine::json_optional;
 using measure::RunRecord;
-
-Json number(double value) {
-    if (std::isnan(value)) return nullptr;
-    if (std::isinf(value)) return value > 0 ? "+inf" : "-inf";
-    return value;
-}
-
-Json number(const std::optional<double>& value) {
-    return value ? number(*value) : Json(nullptr);
-}
 
 // Only what the record lists: request metrics of a bench are among its metrics already.
 std::vector<diagnose::MetricSummary> bench_metrics(const RunRecord& record) {
@@ -35,18 +28,12 @@ std::vector<diagnose::MetricSummary> bench_metrics(const RunRecord& record) {
 Json metrics_json(const RunRecord& record) {
     Json out = Json::array();
     for (const diagnose::MetricSummary& metric : bench_metrics(record)) {
-        Json interval = nullptr;
-        if (metric.ci95) {
-            interval = Json::array({number(metric.ci95->low), number(metric.ci95->high)});
-        }
-        Json samples = Json::array();
-        for (const double sample : metric.samples) samples.push_back(number(sample));
         out.push_back({{"name", metric.name},
                        {"unit", metric.unit},
-                       {"median", number(metric.median)},
-                       {"ci95", interval},
+                       {"median", json_optional(metric.median)},
+                       {"ci95", measure::interval_json(metric.ci95)},
                        {"n", metric.n},
-                       {"samples", samples}});
+                       {"samples", machine::json_numbers(metric.samples)}});
     }
     return out;
 }
@@ -144,9 +131,9 @@ Json bench_json(const RunRecord& record) {
             {"cost",
              {{"price_per_hour", price},
               {"currency", "EUR"},
-              {"cost_per_1k_prompt_tokens", number(cost.prompt_per_1k)},
-              {"cost_per_1k_output_tokens", number(cost.output_per_1k)},
-              {"cost_per_1k_tokens", number(cost.mixed_per_1k)}}}};
+              {"cost_per_1k_prompt_tokens", json_optional(cost.prompt_per_1k)},
+              {"cost_per_1k_output_tokens", json_optional(cost.output_per_1k)},
+              {"cost_per_1k_tokens", json_optional(cost.mixed_per_1k)}}}};
 }
 
 }  // namespace hone::report

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "diagnose/scenario.h"
 #include "machine/json_fields.h"
+#include "measure/record_json.h"
 #include "report/explain_sections.h"
 #include "report/page.h"
 
@@ -16,6 +17,7 @@ using diagnose::note;
 using machine::json_number;
 using machine::json_optional;
 using measure::Comparison;
+using measure::interval_json;
 using measure::MetricComparison;
 using measure::Verdict;
 
@@ -39,11 +41,6 @@ std::optional<double> change_percent(const std::optional<double>& a,
                                      const std::optional<double>& b) {
     if (!a || !b || !(*a > 0)) return std::nullopt;
     return 100 * (*b / *a - 1);
-}
-
-Json interval_json(const std::optional<measure::Interval>& interval) {
-    if (!interval) return nullptr;
-    return Json::array({json_number(interval->low), json_number(interval->high)});
 }
 
 Json metric_json(const MetricComparison& metric) {

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "diagnose/diagnosis.h"
 #include "measure/record.h"
 #include "report/style.h"

@@ -553,7 +553,6 @@ constexpr Message kMessages[] = {
     {"experiment_cold_warm", "Cold and warm storage"},
     {"experiment_control", "Control: nothing changed"},
     // The loop and its ledger.
-    {"action_kv", "Keep keys and values as {kv} instead of {now}"},
     {"action_pin_on", "Pin each thread to a CPU"},
     {"action_pin_off", "Let the system move threads between CPUs"},
     {"action_of_recipe", "{action}, from the recipe"},

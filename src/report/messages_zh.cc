@@ -528,7 +528,6 @@ constexpr Message kMessages[] = {
     {"experiment_cold_warm", "冷存储与热存储"},
     {"experiment_control", "对照：什么都不改"},
     // The loop and its ledger.
-    {"action_kv", "键和值改用 {kv}，不再用 {now}"},
     {"action_pin_on", "把每个线程固定在一个 CPU 上"},
     {"action_pin_off", "让系统在 CPU 之间移动线程"},
     {"action_of_recipe", "{action}，来自配方"},

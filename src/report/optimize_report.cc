@@ -1,10 +1,12 @@
 #include "report/optimize_report.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "base/json.h"
 #include "ledger/journal_text.h"
 #include "machine/json_fields.h"
+#include "measure/record_json.h"
 #include "report/comparison_report.h"
 #include "report/html_report.h"
 #include "report/page.h"
@@ -20,6 +22,7 @@ using ledger::Trial;
 using ledger::TrialStatus;
 using machine::json_number;
 using machine::json_optional;
+using measure::interval_json;
 
 constexpr int kOptimizationSchema = 1;
 
@@ -55,11 +58,6 @@ std::string measured_text(const Trial& trial) {
 std::string status_text(const Style& style, TrialStatus status) {
     return paint(style, ink_of(status),
                  say(style, std::string("trial_") + ledger::status_name(status)));
-}
-
-Json interval_json(const std::optional<measure::Interval>& interval) {
-    if (!interval) return nullptr;
-    return Json::array({json_number(interval->low), json_number(interval->high)});
 }
 
 Json note_json(const Style& style, const diagnose::Note& note) {
@@ -165,23 +163,11 @@ void add_trials(Page& page, const Run& run) {
 }
 
 std::string started_text(int64_t utc_s) {
-    // Days since 1970-01-01 to a date: Howard Hinnant, "chrono-Compatible Low-Level Date
-    // Algorithms", civil_from_days.
-    const int64_t days = (utc_s >= 0 ? utc_s : utc_s - 86'399) / 86'400;
-    const int64_t second = utc_s - days * 86'400;
-    const int64_t z = days + 719'468;
-    const int64_t era = (z >= 0 ? z : z - 146'096) / 146'097;
-    const int64_t day_of_era = z - era * 146'097;
-    const int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-    const int64_t day_of_year =
-        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const int64_t month_index = (5 * day_of_year + 2) / 153;
-    const int64_t day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    const int64_t month = month_index < 10 ? month_index + 3 : month_index - 9;
-    const int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", year, month, day, second / 3600,
-                       second / 60 % 60);
+    const std::time_t at = utc_s;
+    std::tm fields{};
+    if (gmtime_r(&at, &fields) == nullptr) return "-";
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", fields.tm_year + int64_t{1900},
+                       fields.tm_mon + 1, fields.tm_mday, fields.tm_hour, fields.tm_min);
 }
 
 std::string share_text(size_t part, size_t whole) {

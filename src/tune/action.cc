@@ -5,6 +5,7 @@
 
 #include "cost/predict.h"
 #include "diagnose/prediction.h"
+#include "ledger/accuracy.h"
 #include "machine/isa.h"
 
 namespace hone::tune {
@@ -19,7 +20,6 @@ using measure::RunRecord;
 
 constexpr double kInterval95Sigmas = 1.959964;
 // Between the forms of one action's id.
-constexpr char kColon = ':';
 
 bool in_force(const Settings& now, const ledger::Changes& changes) {
     return std::all_of(changes.begin(), changes.end(), [&](const auto& change) {
@@ -31,16 +31,6 @@ void predict(const RunRecord& record, const WhatIf& what_if, Action& action) {
     diagnose::PredictionResult result = diagnose::predict_primary(record, what_if);
     action.predicted = std::move(result.value);
     action.reason = std::move(result.reason);
-}
-
-Action other_kv(const RunRecord& record, const Settings& now) {
-    const std::string kv = now.kv == "f16" ? "q8" : "f16";
-    Action action;
-    action.id = "kv:" + kv;
-    action.title = note("action_kv").with("kv", kv).with("now", now.kv);
-    action.risk = kv == "q8" ? "quality" : "epsilon";
-    predict(record, WhatIf{WhatIfKind::kv_dtype, "", kv}, action);
-    return action;
 }
 
 Action other_pinning(const Settings& now) {
@@ -108,7 +98,7 @@ bool Action::saves_memory() const {
 }
 
 ledger::Changes changes_of(const std::string& id) {
-    const size_t colon = id.find(kColon);
+    const size_t colon = id.find(':');
     const std::string kind = id.substr(0, colon);
     const std::string rest = colon == std::string::npos ? "" : id.substr(colon + 1);
     if (kind == "with" && !rest.empty()) return {{"pass:" + rest, "on"}};
@@ -132,12 +122,11 @@ std::vector<Action> actions_for(const RunRecord& record, const std::vector<Decis
                                 const Settings& now) {
     std::vector<Action> actions;
     for (const Decision& card : cards) {
-        const std::string kind = card.action.substr(0, card.action.find(kColon));
+        const std::string kind = ledger::kind_of(card.action);
         // How many requests come together is the user's, but where nobody waits.
         if (kind == "batch" && record.context.scenario != "batch") continue;
         actions.push_back(action_of(card));
     }
-    actions.push_back(other_kv(record, now));
     actions.push_back(other_pinning(now));
     for (Action& action : more_step_tokens(record, now)) actions.push_back(std::move(action));
     std::vector<Action> out;

@@ -38,11 +38,12 @@ TEST(Action, IdsOfCardsStandForChanges) {
 TEST(Action, WhatIsInForceOrNoSettingIsLeftOut) {
     measure::RunRecord record;
     record.context.prompt_tokens = 64;
-    std::vector<Decision> cards(4);
+    std::vector<Decision> cards(5);
     cards[0].action = "threads:2";
     cards[1].action = "kv:f16";  // in force
     cards[2].action = "measure_again";
     cards[3].action = "batch:8";  // the user's, in this scenario
+    cards[4].action = "kv:q8";
     const auto ids = [&](const Settings& now) {
         std::vector<std::string> out;
         for (const Action& action : actions_for(record, cards, now)) out.push_back(action.id);

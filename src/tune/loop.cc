@@ -116,12 +116,15 @@ base::Status Loop::begin(std::optional<ledger::Run> left) {
     return setting_.ledger.begin(run_);
 }
 
+probe::RunSetting Loop::run_setting() const {
+    return {setting_.clock, setting_.machine,       {}, setting_.build, setting_.command,
+            options_.slo,   options_.price_per_hour};
+}
+
 base::Status Loop::look(double seconds) {
-    const probe::RunSetting setting{setting_.clock,         setting_.machine, {},
-                                    setting_.build,         setting_.command, options_.slo,
-                                    options_.price_per_hour};
     const auto scenario = work_->scenario_options(best_settings_, seconds * kRequestsShare, false);
-    HONE_TRY(const auto record, observe(best_session(), scenario, {seconds, 0}, setting, conduct_));
+    HONE_TRY(const auto record,
+             observe(best_session(), scenario, {seconds, 0}, run_setting(), conduct_));
     const diagnose::Diagnosis diagnosis = diagnose::diagnose(record);
     if (run_.grade.empty()) run_.grade = std::string(1, diagnosis.measurement.grade);
     actions_ = actions_for(record, diagnosis.decisions, best_settings_);
@@ -216,10 +219,7 @@ base::Status Loop::try_action(const Action& action) {
         keep(settings, std::move(candidate));
     }
     run_.spent_s = spent_before_s_ + spent_s();
-    for (Trial& row : run_.trials) {
-        if (row.id == trial.id) row = trial;
-    }
-    HONE_TRY_STATUS(setting_.ledger.settle(trial, run_));
+    HONE_TRY_STATUS(settle(trial));
     if (setting_.told) setting_.told(trial);
     return {};
 }
@@ -231,14 +231,16 @@ void Loop::keep(const Settings& settings, SessionPointer candidate) {
     ++kept_;
 }
 
+base::Status Loop::settle(const Trial& trial) {
+    for (Trial& row : run_.trials) {
+        if (row.id == trial.id) row = trial;
+    }
+    return setting_.ledger.settle(trial, run_);
+}
+
 base::Status Loop::refuse(Trial trial) {
     trial.status = TrialStatus::refused;
-    if (trial.id != 0) {
-        for (Trial& row : run_.trials) {
-            if (row.id == trial.id) row = trial;
-        }
-        return setting_.ledger.settle(trial, run_);
-    }
+    if (trial.id != 0) return settle(trial);
     HONE_TRY_STATUS(setting_.ledger.promise(run_.id, trial));
     run_.trials.push_back(std::move(trial));
     return {};
@@ -320,13 +322,10 @@ base::Status Loop::check_slo() {
     HONE_TRY(const auto slo, diagnose::parse_slo(options_.slo));
     if (slo.terms.empty()) return {};
     const double seconds = kEnd.seconds(options_.budget_s) / 2;
-    const probe::RunSetting setting{setting_.clock,         setting_.machine, {},
-                                    setting_.build,         setting_.command, options_.slo,
-                                    options_.price_per_hour};
     HONE_TRY(
         const auto record,
         probe::run_scenario(best_session(), work_->scenario_options(best_settings_, seconds, true),
-                            setting, conduct_));
+                            run_setting(), conduct_));
     for (const diagnose::SloVerdict& verdict : diagnose::judge(slo, record)) {
         const std::string id = std::string("slo_") + diagnose::verdict_name(verdict.verdict);
         run_.ending.push_back(note(id)
@@ -347,15 +346,9 @@ base::Status Loop::prove() {
     const TrialSetting setting = trial_setting(rest_s);
     HONE_TRY(auto quality,
              compare_quality(*start_, *best_, true, work_->gate_positions(), rest_s / 4, setting));
-    const auto side = [&](runtime::Session& session, const Settings& settings) {
-        return probe::AbSide{.session = session,
-                             .batch = work_->batch(settings),
-                             .depth = 0,
-                             .delay_share = 0,
-                             .trim_padding = settings.trim_padding};
-    };
     HONE_TRY(auto comparison,
-             probe::run_ab(side(*start_, start_settings_), side(*best_, best_settings_),
+             probe::run_ab(ab_side({*start_, start_settings_}, *work_),
+                           ab_side({*best_, best_settings_}, *work_),
                            work_->held_out_options(rest_s * 0.75, options_.floor_percent),
                            setting_.clock, conduct_));
     run_.after = std::move(comparison.metrics);

@@ -45,6 +45,8 @@ class Loop {
     void keep(const Settings& settings, SessionPointer candidate);
     base::Status refuse_rest(bool out_of_time);
     base::Status refuse(ledger::Trial trial);
+    // Writes what became of a trial, here and in the ledger.
+    base::Status settle(const ledger::Trial& trial);
     base::Status check_slo();
     void conclude(bool out_of_time);
     ledger::Trial open_trial(const Action& action) const;
@@ -54,6 +56,7 @@ class Loop {
     // Until the time that the end needs.
     double left_s() const;
     TrialSetting trial_setting(double budget_s) const;
+    probe::RunSetting run_setting() const;
 
     const OptimizeOptions& options_;
     const OptimizeSetting& setting_;

@@ -13,10 +13,6 @@ using base::ErrorCode;
 using base::fail;
 using base::Json;
 
-struct Step {
-    std::string action;
-};
-
 }  // namespace
 
 std::string recipe_text(const ledger::Run& run, const std::string& gate) {
@@ -48,32 +44,31 @@ base::Result<Recipe> parse_recipe(std::string_view text) {
     base::Status status;
     Recipe recipe;
     int schema = 0;
-    std::vector<Step> steps;
     machine::JsonFields fields(json, "$", status);
     fields.required("schema", schema);
     fields.required("scenario", recipe.scenario);
     fields.required("gate", recipe.gate);
-    fields.rows("steps", steps,
-                [](machine::JsonFields& row, Step& step) { row.required("action", step.action); });
+    fields.rows("steps", recipe.actions, [](machine::JsonFields& row, std::string& action) {
+        row.required("action", action);
+    });
     if (!status) return tl::unexpected<base::Error>(std::move(status).error());
     if (schema > kRecipeSchema) {
         return fail(ErrorCode::unsupported, "schema {}: this version reads {}", schema,
                     kRecipeSchema);
     }
-    if (steps.size() > kRecipeStepsMax) {
-        return fail(ErrorCode::exhausted, "{} steps; a recipe has {} at most", steps.size(),
-                    kRecipeStepsMax);
+    if (recipe.actions.size() > kRecipeStepsMax) {
+        return fail(ErrorCode::exhausted, "{} steps; a recipe has {} at most",
+                    recipe.actions.size(), kRecipeStepsMax);
     }
-    for (Step& step : steps) {
-        const ledger::Changes changes = changes_of(step.action);
+    for (const std::string& action : recipe.actions) {
+        const ledger::Changes changes = changes_of(action);
         const base::Status known =
             changes.empty() ? fail(ErrorCode::unsupported, "unknown")
                             : base::Status(changed(Settings(), changes).map([](auto&&) {}));
         if (!known) {
             return fail(ErrorCode::unsupported, "this version does not know the action '{}'",
-                        base::printable(step.action));
+                        base::printable(action));
         }
-        recipe.actions.push_back(std::move(step.action));
     }
     return recipe;
 }

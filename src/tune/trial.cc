@@ -41,6 +41,8 @@ base::Result<bool> passes_gate(const Side& start, const Side& candidate,
     return true;
 }
 
+}  // namespace
+
 probe::AbSide ab_side(const Side& side, const Workload& work) {
     return {.session = side.session,
             .batch = work.batch(side.settings),
@@ -48,8 +50,6 @@ probe::AbSide ab_side(const Side& side, const Workload& work) {
             .delay_share = 0,
             .trim_padding = side.settings.trim_padding};
 }
-
-}  // namespace
 
 base::Result<measure::QualityComparison> compare_quality(runtime::Session& start,
                                                          runtime::Session& candidate, bool held_out,

@@ -22,6 +22,8 @@ struct Side {
     const Settings& settings;
 };
 
+probe::AbSide ab_side(const Side& side, const Workload& work);
+
 struct TrialSetting {
     const Workload& work;
     const Gate& gate;

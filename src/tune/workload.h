@@ -41,7 +41,6 @@ class Workload {
                                          const text::Tokenizer& tokenizer,
                                          const WorkloadOptions& options);
 
-    const diagnose::Scenario& scenario() const { return *options_.scenario; }
     int batch(const Settings& settings) const;
     // What a session with these settings must allow. invalid_argument: the settings' own context is
     // less than the work needs.
