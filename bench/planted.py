@@ -32,7 +32,8 @@ PADDING_ID = 2  # of a synthetic model: its end token, as in many real ones
 MODELS = {
     # About 1 M parameters: a step is over before the threads have met.
     "tiny": [],
-    "small": ["--layers", "6", "--embd", "384", "--heads", "6", "--kv-heads", "3", "--ff", "1024", "--vocab",
+    # In the smallest format, so that no other weights are a gain.
+    "small": ["--type", "Q4_0", "--layers", "6", "--embd", "384", "--heads", "6", "--kv-heads", "3", "--ff", "1024", "--vocab",
               "4096"],
     # Many narrow nodes, so that a fusion shows.
     "narrow": ["--layers", "12", "--embd", "256", "--ff", "768", "--vocab", "1024"],

@@ -70,7 +70,8 @@ base::Result<std::unique_ptr<runtime::Session>> open_side(const char* name, cons
     limits.context = positions + kPositionsSlack;
     auto load = load_options(side.session, limits);
     if (!load) return tl::unexpected<base::Error>(load.error().within(name));
-    auto session = runtime::open_session(model, *load, context.clock);
+    HONE_TRY(const auto path, model_file(model, side.session, context));
+    auto session = runtime::open_session(path, *load, context.clock);
     if (!session) return tl::unexpected<base::Error>(session.error().within(name));
     return std::move(*session);
 }
@@ -169,9 +170,7 @@ base::Status run(Options options, const CommandContext& context) {
     HONE_TRY(const auto a, open_side("--a", side_a, options.model, positions, context));
     progress.show("opening B", 0);
     HONE_TRY(const auto b, open_side("--b", side_b, model_b, positions, context));
-    probe::Conduct conduct;
-    conduct.cancel = &context.cancelled;
-    conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
+    const probe::Conduct conduct = progress.conduct(context.cancelled);
     probe::Forecasts forecasts;
     if (options.predict) {
         if (!options.model_b.empty() || side_a.delay_percent > 0 || side_b.delay_percent > 0) {

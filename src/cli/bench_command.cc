@@ -38,14 +38,13 @@ base::Result<measure::RunRecord> bench_model(const std::string& model, const Opt
                                              const CommandContext& context, bool first) {
     const int64_t start_ns = first ? context.process_start_ns : context.clock.now_ns();
     HONE_TRY(const auto load, load_options(options.session, limits_for(options)));
-    HONE_TRY(const auto session, runtime::open_session(model, load, context.clock));
+    HONE_TRY(const auto path, model_file(model, options.session, context));
+    HONE_TRY(const auto session, runtime::open_session(path, load, context.clock));
     probe::RunSetting setting{context.clock,     machine, {},           build_text(),
                               context.arguments, {},      options.price};
     setting.cold_start_ms = static_cast<double>(context.clock.now_ns() - start_ns) * 1e-6;
     Progress progress(context.terminal.stderr_tty, context.clock);
-    probe::Conduct conduct;
-    conduct.cancel = &context.cancelled;
-    conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
+    const probe::Conduct conduct = progress.conduct(context.cancelled);
     return probe::run_bench(*session, options.bench, setting, conduct);
 }
 

@@ -77,16 +77,15 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     HONE_TRY(auto prompts, read_prompts(options.prompts));
     HONE_TRY(limits.context, context_for(options, scenario, prompts));
     HONE_TRY(const auto load, load_options(options.session, limits));
-    HONE_TRY(const auto session, runtime::open_session(options.model, load, context.clock));
+    HONE_TRY(const auto path, model_file(options.model, options.session, context));
+    HONE_TRY(const auto session, runtime::open_session(path, load, context.clock));
     probe::RunSetting setting{context.clock,     machine,     {},           build_text(),
                               context.arguments, options.slo, options.price};
     setting.cold_start_ms =
         static_cast<double>(context.clock.now_ns() - context.process_start_ns - profile_ns) * 1e-6;
 
     Progress progress(context.terminal.stderr_tty, context.clock);
-    probe::Conduct conduct;
-    conduct.cancel = &context.cancelled;
-    conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
+    const probe::Conduct conduct = progress.conduct(context.cancelled);
     probe::ScenarioOptions run;
     run.name = scenario.id;
     run.primary_metric = diagnose::metric_at(scenario.primary_metric, scenario.primary_percentile);

@@ -84,15 +84,36 @@ base::Result<tune::OptimizeOptions> request_of(const Options& options) {
     return request;
 }
 
-// hone.toml, recipe.json, report.html; each is whole or as it was before.
+// The weights that were kept, where they are not the model's own: model.gguf. Without space wasted
+// where the file system can name one file twice.
+base::Result<bool> write_weights(const SessionOptions& best, const Options& options,
+                                 const CommandContext& context) {
+    HONE_TRY(const auto made, model_file(options.model, best, context));
+    if (made == options.model) return false;
+    const std::string path = options.output + "/model.gguf";
+    const std::string partial = path + ".partial";
+    std::error_code error;
+    std::filesystem::remove(partial, error);
+    std::filesystem::create_hard_link(made, partial, error);
+    if (error) std::filesystem::copy_file(made, partial, error);
+    if (!error) std::filesystem::rename(partial, path, error);
+    if (error) return base::fail(base::ErrorCode::unavailable, "{}: {}", path, error.message());
+    return true;
+}
+
+// hone.toml, recipe.json, report.html, model.gguf; each is whole or as it was before.
 base::Status write_results(const ledger::Run& run, const tune::OptimizeOptions& request,
-                           const Options& options, const report::Style& style) {
+                           const Options& options, const CommandContext& context) {
     if (options.output.empty()) return {};
-    HONE_TRY(const tune::Settings best, tune::changed(tune::Settings(), run.best));
+    const report::Style& style = context.terminal.style;
+    SessionOptions best;
+    HONE_TRY(static_cast<tune::Settings&>(best), tune::changed(tune::Settings(), run.best));
+    HONE_TRY(const bool own_weights, write_weights(best, options, context));
     const std::string head = fmt::format(
         "Found by hone optimize: {}, scenario {}, run {} of the ledger.\n"
-        "hone run MODEL --config hone.toml",
-        base::printable(run.subject.model), run.subject.scenario, run.id);
+        "hone run {} --config hone.toml",
+        base::printable(run.subject.model), run.subject.scenario, run.id,
+        own_weights ? "model.gguf" : "MODEL");
     HONE_TRY_STATUS(base::write_file(options.output + "/hone.toml", tune::config_text(best, head)));
     HONE_TRY_STATUS(base::write_file(options.output + "/recipe.json",
                                      tune::recipe_text(run, request.gate.text())));
@@ -132,7 +153,7 @@ base::Result<std::optional<ledger::Run>> left_run(const Options& options,
 base::Status finish(const ledger::Run& run, const tune::OptimizeOptions& request,
                     const Options& options, const CommandContext& context) {
     const report::Style& style = context.terminal.style;
-    HONE_TRY_STATUS(write_results(run, request, options, style));
+    HONE_TRY_STATUS(write_results(run, request, options, context));
     if (options.json) {
         HONE_TRY_STATUS(
             print(base::dump_json(report::optimization_json(run, options.price, style)) + "\n"));
@@ -157,11 +178,15 @@ base::Status run(const Options& options, const CommandContext& context) {
     HONE_TRY(const auto lock, ledger::LoopLock::acquire(path + ".lock"));
     HONE_TRY(const auto machine, load_profile(context, false));
     Progress progress(context.terminal.stderr_tty, context.clock);
-    probe::Conduct conduct;
-    conduct.cancel = &context.cancelled;
-    conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
-    const tune::OptimizeSetting setting{
-        context.clock, machine, ledger, std::time(nullptr), build_text(), context.arguments, {}};
+    const probe::Conduct conduct = progress.conduct(context.cancelled);
+    const tune::OptimizeSetting setting{context.clock,
+                                        machine,
+                                        ledger,
+                                        std::time(nullptr),
+                                        build_text(),
+                                        context.arguments,
+                                        context.terminal.cache_folder("weights"),
+                                        {}};
     HONE_TRY(auto left, left_run(options, request, setting));
     HONE_TRY(const auto run, tune::optimize(request, setting, std::move(left), conduct));
     progress.clear();
@@ -186,8 +211,9 @@ void add_common_options(CLI::App& command, Options& options) {
         ->capture_default_str();
     command.add_option("--price", options.price, "Price of this machine, EUR per hour")
         ->check(CLI::PositiveNumber);
-    command.add_option("-o,--output", options.output,
-                       "Folder for hone.toml, recipe.json and report.html");
+    command.add_option(
+        "-o,--output", options.output,
+        "Folder for hone.toml, recipe.json, report.html and, with new weights, model.gguf");
     command.add_flag("--resume", options.resume,
                      "Go on with the unfinished optimization of this model and scenario");
     add_ledger_option(command, options.ledger);

@@ -36,4 +36,8 @@ void Progress::clear() {
     drawn_ = false;
 }
 
+probe::Conduct Progress::conduct(const std::atomic<bool>& cancelled) {
+    return {[this](std::string_view what, double share) { show(what, share); }, &cancelled};
+}
+
 }  // namespace hone::cli

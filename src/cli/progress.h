@@ -3,10 +3,12 @@
 // Redrawn at most ten times a second on stderr and wiped before anything else is printed.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
 #include "base/clock.h"
+#include "probe/conduct.h"
 
 namespace hone::cli {
 
@@ -19,6 +21,8 @@ class Progress {
 
     void show(std::string_view what, double done_share);
     void clear();
+    // Shows what work reports, which stops when `cancelled` is set. Both outlive the work.
+    probe::Conduct conduct(const std::atomic<bool>& cancelled);
 
   private:
     bool enabled_;

@@ -8,7 +8,7 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/quantize_output.h"
-#include "compress/calibration_text.h"
+#include "compress/calibrated.h"
 #include "runtime/session.h"
 
 namespace hone::cli {
@@ -39,7 +39,6 @@ struct Options {
 };
 
 constexpr size_t kTextBytesMax = 64u << 20;
-constexpr uint32_t kCalibrationContext = 512;
 // A target counts as met within this share.
 constexpr double kTargetTolerance = 0.03;
 
@@ -193,29 +192,26 @@ class Quantizing {
     // Reads the text through the model; with a target, also chooses the types.
     base::Status calibrate(const formats::GgufFile& file, const std::optional<Target>& target,
                            compress::RecipeSpec& spec, machine::ThreadTeam& team) {
-        std::string text(compress::default_calibration_text());
+        compress::CalibrationRequest request;
+        request.model = options_.model;
+        request.tokens_max = options_.calibration_tokens;
+        request.feedback = options_.feedback;
         if (!options_.calibrate.empty()) {
-            HONE_TRY(text, base::read_file(options_.calibrate, kTextBytesMax));
+            HONE_TRY(request.text, base::read_file(options_.calibrate, kTextBytesMax));
+            if (request.text.empty()) {
+                return fail(ErrorCode::invalid_argument, "{}: empty", options_.calibrate);
+            }
         }
-        const auto load = compress::calibration_load(kCalibrationContext, threads_);
-        HONE_TRY(const auto session, runtime::open_session(options_.model, load, context_.clock));
-        std::vector<int32_t> tokens = session->tokenizer().encode(text);
-        if (tokens.size() > options_.calibration_tokens) {
-            tokens.resize(options_.calibration_tokens);
-        }
+        HONE_TRY(auto read,
+                 compress::calibrate_model(request, team, context_.clock, go_on("calibrating")));
+        guidance_ = std::move(read.guidance);
         outcome_.calibration =
             CalibrationFacts{options_.calibrate.empty()
                                  ? "built-in"
                                  : std::filesystem::path(options_.calibrate).filename().string(),
-                             tokens.size(), options_.feedback};
-        compress::CalibrationOptions calibration;
-        calibration.context = kCalibrationContext;
-        calibration.go_on = go_on("calibrating");
-        if (options_.feedback) calibration.wants_moments = [](const std::string&) { return true; };
-        HONE_TRY(auto statistics, compress::calibrate(*session, tokens, calibration));
-        guidance_ = compress::make_guidance(std::move(statistics), team);
+                             read.tokens.size(), options_.feedback};
         if (!target) return {};
-        return choose_types(file, *target, *session, tokens, spec);
+        return choose_types(file, *target, *read.session, read.tokens, spec);
     }
 
     base::Status choose_types(const formats::GgufFile& file, const Target& target,

@@ -247,7 +247,8 @@ base::Status run(Options& options, const CommandContext& context, bool has_promp
     } else if (!has_prompt && !chat) {
         HONE_TRY(prompt, read_standard_input(kPromptBytesMax));
     }
-    HONE_TRY(const auto session, runtime::open_session(options.model, load, context.clock));
+    HONE_TRY(const auto path, model_file(options.model, options.session, context));
+    HONE_TRY(const auto session, runtime::open_session(path, load, context.clock));
     if (chat) return run_chat(options, *session, context);
     return run_once(options, prompt, *session, context);
 }

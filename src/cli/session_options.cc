@@ -4,6 +4,7 @@
 #include "machine/facts.h"
 #include "probe/profile_cache.h"
 #include "tune/config_file.h"
+#include "tune/weight_files.h"
 
 namespace hone::cli {
 
@@ -35,6 +36,9 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
                     "Keep the KV pages of prompts for later prompts that begin alike")
         ->check(CLI::IsMember({"on", "off"}))
         ->capture_default_str();
+    command.add_option("--weights", options.weights,
+                       "Weights in another format, made once and kept: TYPE[,head=TYPE]"
+                       "[,embedding=TYPE], e.g. Q4_0");
 }
 
 base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
@@ -43,15 +47,20 @@ base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
     return tune::load_options(options, limits);
 }
 
+base::Result<std::string> model_file(const std::string& model, const SessionOptions& options,
+                                     const CommandContext& context) {
+    HONE_TRY_STATUS(base::Status(options.config));
+    Progress progress(context.terminal.stderr_tty, context.clock);
+    const probe::Conduct conduct = progress.conduct(context.cancelled);
+    tune::WeightFiles files(context.terminal.cache_folder("weights"), context.clock);
+    return files.file_for(model, options.weights, options.threads, conduct);
+}
+
 base::Result<machine::MachineProfile> load_profile(const CommandContext& context, bool refresh) {
     Progress progress(context.terminal.stderr_tty, context.clock);
     const auto facts = machine::read_machine_facts();
-    const probe::ProfileCache cache(context.terminal.cache_directory.empty()
-                                        ? std::string()
-                                        : context.terminal.cache_directory + "/machines");
-    probe::Conduct conduct;
-    conduct.cancel = &context.cancelled;
-    conduct.progress = [&](std::string_view what, double share) { progress.show(what, share); };
+    const probe::ProfileCache cache(context.terminal.cache_folder("machines"));
+    const probe::Conduct conduct = progress.conduct(context.cancelled);
     HONE_TRY(auto cached, probe::ceilings_of_machine(facts, machine::detect_isa(), context.clock,
                                                      cache, refresh, {}, conduct));
     return std::move(cached.profile);

@@ -28,6 +28,11 @@ void add_session_options(CLI::App& command, SessionOptions& options);
 base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
                                                 runtime::EngineLimits limits);
 
+// The file to open for `model`: its own, or what --weights makes of it (with progress on a
+// terminal).
+base::Result<std::string> model_file(const std::string& model, const SessionOptions& options,
+                                     const CommandContext& context);
+
 // Facts and ceilings of this machine, from the cache or measured (with progress on a terminal).
 base::Result<machine::MachineProfile> load_profile(const CommandContext& context, bool refresh);
 

@@ -15,6 +15,10 @@ struct Terminal {
     bool stderr_tty = false;
     report::Style style;          // for stdout
     std::string cache_directory;  // $XDG_CACHE_HOME/hone or ~/.cache/hone, "" without a home
+    // A folder in it, "" without one.
+    std::string cache_folder(const std::string& name) const {
+        return cache_directory.empty() ? std::string() : cache_directory + "/" + name;
+    }
     std::string state_directory;  // $XDG_STATE_HOME/hone or ~/.local/state/hone, likewise
 };
 

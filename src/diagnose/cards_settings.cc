@@ -2,6 +2,8 @@
 #include <charconv>
 #include <set>
 
+#include "cost/kernel_curve.h"
+#include "cost/speed_of_light.h"
 #include "diagnose/cards.h"
 #include "machine/isa.h"
 
@@ -13,7 +15,7 @@ using cost::WhatIf;
 using cost::WhatIfKind;
 using measure::RunRecord;
 
-constexpr int kMinutesQuantize = 30;  // find or make the file, check its quality
+constexpr int kMinutesQuantize = 10;  // make the file, check its quality
 constexpr int kMinutesLayers = 240;   // choose them, heal what is left, check its quality
 // Models below this depth have no layer to spare.
 constexpr int kLayersMin = 8;
@@ -33,6 +35,23 @@ void add_barrier_share(Cards& cards, Decision& card) {
     card.evidence.push_back(note("barrier_share")
                                 .with("threads", cards.record.context.threads)
                                 .with("step_share", barrier_ns / cards.breakdown.steps_ns));
+}
+
+// Packed, mean over the matrices; nullopt without any of a known format.
+std::optional<double> weight_bytes(const RunRecord& record) {
+    double bytes = 0;
+    double weights = 0;
+    for (const measure::PlanNodeFacts& node : record.nodes) {
+        const auto each = cost::format_bytes_per_weight(cost::parse_variant(node.variant).format);
+        if (!each) continue;
+        // A record of an older version has no shapes: then every matrix counts alike.
+        const double count = std::max(
+            1.0, static_cast<double>(node.shape.rows) * static_cast<double>(node.shape.columns));
+        bytes += *each * count;
+        weights += count;
+    }
+    if (weights <= 0) return std::nullopt;
+    return bytes / weights;
 }
 
 }  // namespace
@@ -189,21 +208,31 @@ void add_context(Cards& cards) {
     cards.out.push_back(std::move(card));
 }
 
+// Fewer bytes for every weight. The packed form is what the kernels read; a format that saves less
+// than a twentieth of it is no change worth the risk.
 void add_format(Cards& cards) {
-    const WhatIf what_if{WhatIfKind::weight_format, "", "u4"};
-    const cost::SimulationResult simulated = cost::simulate(cards.record, what_if);
-    const auto& reason = simulated.reason.id;
-    if (reason == "nothing_to_change" || reason == "no_operator_samples") return;
-    Decision card;
-    card.action = "quantize:u4";
-    card.title = note("card_quantize").with("format", "Q4_0");
-    card.complexity = {"medium", kMinutesQuantize};
-    card.risk = {"quality", true};
-    card.available = false;
-    predict(cards, card, what_if);
-    card.evidence.push_back(note("bytes_not_kernels"));
-    add_class_share(cards, card, Bottleneck::memory_bandwidth);
-    cards.out.push_back(std::move(card));
+    struct Format {
+        const char* name;
+        const char* packed;
+    };
+    constexpr Format kFormats[] = {{"Q8_0", "s8"}, {"Q6_K", "u6"}, {"Q5_0", "u5"}, {"Q4_0", "u4"}};
+    constexpr double kBytesShareMax = 0.95;
+    const std::optional<double> now = weight_bytes(cards.record);
+    if (!now) return;
+    for (const Format& format : kFormats) {
+        const auto then = cost::format_bytes_per_weight(format.packed);
+        if (!then || *then > *now * kBytesShareMax) continue;
+        Decision card = flag_card(fmt::format("weights:{}", format.name),
+                                  note("card_quantize").with("format", format.name));
+        card.complexity = {"medium", kMinutesQuantize};
+        card.risk.level = "quality";
+        predict(cards, card, WhatIf{WhatIfKind::weight_format, "", format.packed});
+        if (!card.predicted && card.reason.id == "no_operator_samples") return;
+        card.evidence.push_back(note("bytes_per_weight").with("then", *then).with("now", *now));
+        add_class_share(cards, card, Bottleneck::memory_bandwidth);
+        card.apply = {"--weights", format.name};
+        cards.out.push_back(std::move(card));
+    }
 }
 
 // The cache in half of its bytes, or in all of them again.

@@ -123,6 +123,10 @@ Outcome conclude(const std::vector<Decision>& decisions, const MeasurementGrade&
     out.untrusted = grade.grade >= 'D';
     for (const Decision& card : decisions) {
         if (!card.available || card.action == "measure_again" || !judges_scenario(card)) continue;
+        if (card.risk.level == "quality") {
+            out.gains_at_risk += card.predicted && card.predicted->sure && card.predicted->better;
+            continue;
+        }
         if (!card.predicted) {
             ++out.not_predicted;
             continue;

@@ -49,11 +49,13 @@ std::vector<Decision> decide(const measure::RunRecord& record, const Breakdown& 
 struct Outcome {
     enum class Verdict : uint8_t { gains, nothing_pays, not_enough_data };
     Verdict verdict = Verdict::not_enough_data;
-    // Cards that this version can apply, by what their prediction of the primary metric says.
+    // Cards that this version can apply and that keep the answers, by what their prediction of the
+    // primary metric says.
     size_t gains = 0;
     size_t losses = 0;
     size_t too_close = 0;
     size_t not_predicted = 0;
+    size_t gains_at_risk = 0;  // would pay, if the quality of the answers allows it
     // The measurement itself is not to be trusted (grade D): then no gain found means little.
     bool untrusted = false;
     // Kinds of change with at least one prediction: "threads", "without", "isa", ...

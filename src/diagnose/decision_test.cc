@@ -137,7 +137,7 @@ TEST(Prediction, FewPairsMustAgreeToBeSure) {
 TEST(Decisions, NothingIsPredictedWithoutData) {
     for (const Decision& card : diagnose(fake_record()).decisions) {
         // What the record itself holds: memory is exact, bytes come from the operators.
-        if (card.action.rfind("context:", 0) == 0 || card.action == "quantize:u4") continue;
+        if (card.action.starts_with("context:") || card.action.starts_with("weights:")) continue;
         EXPECT_FALSE(card.predicted) << card.action;
         EXPECT_FALSE(card.reason.empty()) << card.action;
     }
@@ -174,17 +174,19 @@ TEST(Decisions, GainsComeFirstLossesLast) {
     EXPECT_EQ(stage, 2);
 }
 
-TEST(Decisions, QuantizingIsPredictedFromBytesButNotAvailable) {
+TEST(Decisions, SmallerWeightsArePredictedAndRiskQuality) {
     const Diagnosis diagnosis = diagnose(experimented_record());
-    const Decision* card = card_of(diagnosis, "quantize:u4");
+    const Decision* card = card_of(diagnosis, "weights:Q4_0");
     ASSERT_NE(card, nullptr);
-    EXPECT_FALSE(card->available);
+    EXPECT_EQ(card->apply, (std::vector<std::string>{"--weights", "Q4_0"}));
     EXPECT_EQ(card->risk.level, "quality");
     ASSERT_TRUE(card->predicted);
     EXPECT_TRUE(card->predicted->better);
     EXPECT_FALSE(card->predicted->ci95);
     EXPECT_LT(card->predicted->change_percent, -3);
     EXPECT_GT(card->predicted->change_percent, -10);
+    // What is not smaller is not offered.
+    EXPECT_EQ(card_of(diagnosis, "weights:Q8_0"), nullptr);
 }
 
 TEST(Decisions, DisabledPassIsOfferedBack) {

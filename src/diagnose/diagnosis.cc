@@ -212,6 +212,7 @@ Json outcome_json(const Outcome& outcome) {
             {"losses", outcome.losses},
             {"too_close", outcome.too_close},
             {"not_predicted", outcome.not_predicted},
+            {"gains_at_risk", outcome.gains_at_risk},
             {"untrusted", outcome.untrusted},
             {"checked", outcome.checked}};
 }

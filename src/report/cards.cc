@@ -120,6 +120,9 @@ void add_outcome(Page& page, const diagnose::Outcome& outcome) {
     if (outcome.not_predicted > 0) {
         page.note(note("outcome_not_predicted").with("count", outcome.not_predicted));
     }
+    if (outcome.gains_at_risk > 0) {
+        page.note(note("outcome_at_risk").with("count", outcome.gains_at_risk));
+    }
 }
 
 }  // namespace

@@ -19,8 +19,6 @@ using diagnose::Prediction;
 using measure::RunRecord;
 
 constexpr double kInterval95Sigmas = 1.959964;
-// Between the forms of one action's id.
-
 bool in_force(const Settings& now, const ledger::Changes& changes) {
     return std::all_of(changes.begin(), changes.end(), [&](const auto& change) {
         return value_of(now, change.first) == change.second;
@@ -111,8 +109,8 @@ ledger::Changes changes_of(const std::string& id) {
     if (id == "trim_padding") return {{"trim_padding", "on"}};
     if (id == "flush_denormals") return {{"flush_denormals", "on"}};
     if (id == "keep_denormals") return {{"flush_denormals", "off"}};
-    for (const char* setting :
-         {"threads", "isa", "step_tokens", "context", "batch", "kv", "pin", "prefix_cache"}) {
+    for (const char* setting : {"threads", "isa", "step_tokens", "context", "batch", "kv", "pin",
+                                "prefix_cache", "weights"}) {
         if (kind == setting && !rest.empty()) return {{kind, rest}};
     }
     return {};

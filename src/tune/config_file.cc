@@ -25,7 +25,7 @@ bool is_switch(std::string_view key) {
            key == "trim_padding";
 }
 bool is_word(std::string_view key) {
-    return key == "isa" || key == "kv";
+    return key == "isa" || key == "kv" || key == "weights";
 }
 
 base::Result<std::vector<std::string>> texts_of(std::string_view key, const toml::node& node) {
@@ -112,6 +112,7 @@ std::string config_text(const Settings& settings, const std::string& head) {
     session.insert("prefix_cache", settings.prefix_cache == "on");
     session.insert("flush_denormals", settings.flush_denormals);
     session.insert("trim_padding", settings.trim_padding);
+    if (!settings.weights.empty()) session.insert("weights", settings.weights);
     if (settings.context > 0) session.insert("context", static_cast<int64_t>(settings.context));
     if (settings.batch > 0) session.insert("batch", settings.batch);
     toml::array without;

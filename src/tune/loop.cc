@@ -1,6 +1,7 @@
 #include "tune/loop.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "diagnose/diagnosis.h"
 #include "models/model.h"
@@ -47,6 +48,7 @@ Loop::Loop(const OptimizeOptions& options, const OptimizeSetting& setting,
     : options_(options),
       setting_(setting),
       conduct_(conduct),
+      weights_(setting.weights_directory, setting.clock),
       begin_ns_(setting.clock.now_ns()),
       start_settings_(options.start),
       best_settings_(options.start) {}
@@ -72,9 +74,19 @@ base::Status Loop::open_work() {
     return {};
 }
 
-base::Result<Loop::SessionPointer> Loop::open(const Settings& settings) const {
+base::Result<Loop::SessionPointer> Loop::open(const Settings& settings) {
     HONE_TRY(const auto load, work_->load(settings));
-    return runtime::open_session(options_.model, load, setting_.clock);
+    // Weights in another format can take longer to make than there is time.
+    std::atomic<bool> stop{false};
+    const probe::Conduct timed{[&](std::string_view what, double) {
+                                   conduct_.report(what,
+                                                   std::min(1.0, spent_s() / options_.budget_s));
+                                   stop = conduct_.cancelled() || left_s() < kTrial.least_s;
+                               },
+                               &stop};
+    HONE_TRY(const auto path,
+             weights_.file_for(options_.model, settings.weights, settings.threads, timed));
+    return runtime::open_session(path, load, setting_.clock);
 }
 
 base::Status Loop::begin(std::optional<ledger::Run> left) {
@@ -186,9 +198,14 @@ Trial Loop::open_trial(const Action& action) const {
 base::Status Loop::test(const Action& action, const Settings& settings, Trial& trial,
                         SessionPointer& candidate) {
     auto opened = open(settings);
+    HONE_TRY_STATUS(conduct_.check());
     if (!opened) {
         trial.status = TrialStatus::refused;
-        trial.reason = note(kImpossible).with("error", opened.error().message);
+        // Not the user's doing, so it was the clock's.
+        const bool late = opened.error().code == ErrorCode::cancelled;
+        trial.reason =
+            late ? note("refused_no_time").with("gain_percent", expected_gain_percent(action))
+                 : note(kImpossible).with("error", opened.error().message);
         return {};
     }
     candidate = std::move(*opened);

@@ -12,6 +12,7 @@
 
 #include "tune/optimizer.h"
 #include "tune/trial.h"
+#include "tune/weight_files.h"
 
 namespace hone::tune {
 
@@ -32,7 +33,7 @@ class Loop {
     using SessionPointer = std::unique_ptr<runtime::Session>;
 
     base::Status open_work();
-    base::Result<SessionPointer> open(const Settings& settings) const;
+    base::Result<SessionPointer> open(const Settings& settings);
     base::Status look(double seconds);
     void choose_recipe();
     const Action* next() const;
@@ -61,6 +62,7 @@ class Loop {
     const OptimizeOptions& options_;
     const OptimizeSetting& setting_;
     const probe::Conduct& conduct_;
+    WeightFiles weights_;
     int64_t begin_ns_;
     double spent_before_s_ = 0;
 

@@ -42,7 +42,8 @@ class LoopTest : public probe::TinyModelTest {
     base::Result<ledger::Run> run(std::optional<ledger::Run> left = {}) {
         HONE_TRY(auto ledger, ledger::Ledger::open(path_, ledger::Access::read_write));
         const HastyClock clock;
-        const OptimizeSetting setting{clock, machine_, ledger, 1, "test", "hone test", told_};
+        const OptimizeSetting setting{
+            clock, machine_, ledger, 1, "test", "hone test", directory_ + "/weights", told_};
         probe::Conduct conduct;
         conduct.cancel = &cancel_;
         return optimize(options_, setting, std::move(left), conduct);

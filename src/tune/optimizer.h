@@ -53,6 +53,7 @@ struct OptimizeSetting {
     int64_t utc_s = 0;  // now
     std::string build = {};
     std::string command = {};
+    std::string weights_directory = {};  // see tune/weight_files.h
     // After each change of a trial's status. May be empty.
     std::function<void(const ledger::Trial&)> told = {};
 };

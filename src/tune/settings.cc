@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "machine/isa.h"
 #include "machine/thread_team.h"
+#include "tune/weight_files.h"
 
 namespace hone::tune {
 namespace {
@@ -82,9 +83,9 @@ std::string switch_text(bool on) {
     return on ? kOn : kOff;
 }
 
-const char* const kScalars[] = {"threads",      "pin",         "isa",   "kv",
-                                "step_tokens",  "context",     "batch", "flush_denormals",
-                                "prefix_cache", "trim_padding"};
+const char* const kScalars[] = {"threads",      "pin",          "isa",    "kv",
+                                "step_tokens",  "context",      "batch",  "flush_denormals",
+                                "prefix_cache", "trim_padding", "weights"};
 
 }  // namespace
 
@@ -107,6 +108,11 @@ base::Status change(Settings& settings, const std::string& name, const std::stri
     if (name == "flush_denormals") return set_switch(settings.flush_denormals, name, value);
     if (name == "prefix_cache") return set_word(settings.prefix_cache, name, value, {kOn, kOff});
     if (name == "trim_padding") return set_switch(settings.trim_padding, name, value);
+    if (name == "weights") {
+        if (!value.empty()) HONE_TRY_STATUS(parse_weights(value));
+        settings.weights = value;
+        return {};
+    }
     if (name.starts_with(kPass)) return set_pass(settings, name, value);
     if (name.starts_with(kVariant)) return set_variant(settings, name, value);
     return fail(ErrorCode::invalid_argument, "no setting '{}'", base::printable(name));
@@ -128,6 +134,7 @@ std::string value_of(const Settings& settings, const std::string& name) {
     if (name == "flush_denormals") return switch_text(settings.flush_denormals);
     if (name == "prefix_cache") return settings.prefix_cache;
     if (name == "trim_padding") return switch_text(settings.trim_padding);
+    if (name == "weights") return settings.weights;
     if (name.starts_with(kPass)) {
         const auto& off = settings.without;
         const std::string pass = name.substr(kPass.size());
@@ -178,6 +185,7 @@ std::string flags_text(const Settings& settings) {
     add(settings.kv != plain.kv, "--kv " + settings.kv);
     add(settings.prefix_cache != plain.prefix_cache, "--prefix-cache " + settings.prefix_cache);
     add(settings.trim_padding, "--trim-padding");
+    add(!settings.weights.empty(), "--weights " + settings.weights);
     add(settings.context != 0, fmt::format("--context {}", settings.context));
     add(settings.batch != 0, fmt::format("--batch {}", settings.batch));
     return out;

@@ -27,6 +27,7 @@ struct Settings {
     std::string prefix_cache = "on";
     std::string kv = "f16";
     bool trim_padding = false;
+    std::string weights;   // "" = as in the file; else formats, see tune/weight_files.h
     uint32_t context = 0;  // positions of a sequence, 0 = what the use needs
     int batch = 0;         // sequences side by side, 0 = what the use says
 

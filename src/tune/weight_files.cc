@@ -1,0 +1,130 @@
+#include "tune/weight_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+
+#include "base/text.h"
+#include "compress/calibrated.h"
+#include "compress/encode.h"
+#include "compress/quantize_file.h"
+#include "formats/gguf.h"
+#include "machine/thread_team.h"
+#include "runtime/session.h"
+#include "tune/model_key.h"
+
+namespace hone::tune {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+
+// Raised when the same formats come to mean other bytes.
+constexpr int kMethodVersion = 1;
+// Half of what `hone quantize` reads: a loop has minutes, not an evening.
+constexpr uint32_t kCalibrationTokens = 4096;
+
+tl::unexpected<base::Error> wrong(std::string_view text) {
+    return fail(ErrorCode::invalid_argument,
+                "weights '{}': not TYPE[,head=TYPE][,embedding=TYPE] with types that can be "
+                "written (F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL)",
+                base::printable(text, 80));
+}
+
+bool changes_nothing(const compress::Recipe& recipe) {
+    return std::all_of(recipe.tensors.begin(), recipe.tensors.end(),
+                       [](const compress::TensorChoice& t) { return t.from == t.to; });
+}
+
+// For a file name: the same formats in one way.
+std::string name_of(const compress::RecipeSpec& spec) {
+    std::string name(tensor::traits(spec.type).name);
+    if (spec.output_type) name += fmt::format("-head-{}", tensor::traits(*spec.output_type).name);
+    if (spec.embedding_type) {
+        name += fmt::format("-embedding-{}", tensor::traits(*spec.embedding_type).name);
+    }
+    return name;
+}
+
+std::function<bool(double)> told(const probe::Conduct& conduct, const char* what) {
+    return [&conduct, what](double share) {
+        conduct.report(what, share);
+        return !conduct.cancelled();
+    };
+}
+
+}  // namespace
+
+base::Result<compress::RecipeSpec> parse_weights(std::string_view text) {
+    compress::RecipeSpec spec;
+    bool first = true;
+    for (const std::string_view part : base::split(text, ',')) {
+        const size_t equals = part.find('=');
+        const bool named = equals != std::string_view::npos;
+        const auto type = tensor::parse_dtype(named ? part.substr(equals + 1) : part);
+        if (first == named || !type || !compress::can_encode(*type)) return wrong(text);
+        const std::string_view name = named ? part.substr(0, equals) : "";
+        if (first) {
+            spec.type = *type;
+        } else if (name == "head" && !spec.output_type) {
+            spec.output_type = *type;
+        } else if (name == "embedding" && !spec.embedding_type) {
+            spec.embedding_type = *type;
+        } else {
+            return wrong(text);
+        }
+        first = false;
+    }
+    return spec;
+}
+
+WeightFiles::WeightFiles(std::string directory, const base::Clock& clock)
+    : directory_(std::move(directory)), clock_(clock) {}
+
+base::Result<std::string> WeightFiles::file_for(const std::string& model,
+                                                const std::string& weights, int threads,
+                                                const probe::Conduct& conduct) {
+    if (weights.empty()) return model;
+    HONE_TRY(const auto spec, parse_weights(weights));
+    HONE_TRY(const auto file, formats::GgufFile::open(model));
+    HONE_TRY(const auto recipe, compress::make_recipe(file, spec));
+    if (changes_nothing(recipe)) return model;
+    if (directory_.empty()) {
+        return fail(ErrorCode::unavailable, "no directory to keep weights in: HOME is not set");
+    }
+    std::error_code error;
+    std::filesystem::create_directories(directory_, error);
+    if (error) return fail(ErrorCode::unavailable, "{}: {}", directory_, error.message());
+    HONE_TRY(const std::string key, model_key(model));
+    const std::string path =
+        fmt::format("{}/{}-{}-v{}.gguf", directory_, key, name_of(spec), kMethodVersion);
+    if (std::filesystem::exists(path, error)) return path;
+    HONE_TRY_STATUS(make(model, file, recipe, threads, path, conduct));
+    return path;
+}
+
+base::Status WeightFiles::make(const std::string& model, const formats::GgufFile& file,
+                               const compress::Recipe& recipe, int threads, const std::string& path,
+                               const probe::Conduct& conduct) {
+    machine::ThreadTeamOptions options;
+    options.threads = threads > 0 ? threads : runtime::default_threads();
+    HONE_TRY(const auto team, machine::ThreadTeam::create(options));
+    if (calibrated_ != model) {
+        compress::CalibrationRequest request;
+        request.model = model;
+        request.tokens_max = kCalibrationTokens;
+        request.feedback = true;
+        request.moments_bytes_max = kMomentsBytesMax;
+        auto read = compress::calibrate_model(request, *team, clock_, told(conduct, "calibrating"));
+        HONE_TRY_STATUS(conduct.check());
+        guidance_ = read ? std::move(read->guidance) : compress::Guidance();
+        calibrated_ = model;
+    }
+    HONE_TRY(const auto results, compress::write_quantized(file, recipe, guidance_, *team, path,
+                                                           told(conduct, "quantizing")));
+    return {};
+}
+
+}  // namespace hone::tune

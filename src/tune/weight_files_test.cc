@@ -1,0 +1,81 @@
+#include "tune/weight_files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/text.h"
+#include "compress/compress_fixture.h"
+
+namespace hone::tune {
+namespace {
+
+using base::ErrorCode;
+using testing::HasSubstr;
+
+TEST(Weights, AreTypesByName) {
+    const auto spec = parse_weights("q4_0,head=Q8_0,embedding=Q6_K");
+    ASSERT_TRUE(spec);
+    EXPECT_EQ(spec->type, tensor::DType::q4_0);
+    EXPECT_EQ(spec->output_type, tensor::DType::q8_0);
+    EXPECT_EQ(spec->embedding_type, tensor::DType::q6_k);
+    EXPECT_FALSE(parse_weights("Q4_0")->output_type);
+    for (const char* text : {"", "Q4", "head=Q8_0", "Q4_0,Q8_0", "Q4_0,tail=Q8_0",
+                             "Q4_0,head=", "Q4_0,head=Q8_0,head=Q8_0", "IQ1_S", "Q4_0,"}) {
+        const auto wrong = parse_weights(text);
+        ASSERT_FALSE(wrong) << text;
+        EXPECT_EQ(wrong.error().code, ErrorCode::invalid_argument) << text;
+    }
+}
+
+class WeightFilesTest : public testing::Test {
+  protected:
+    base::Result<std::string> file_for(const std::string& weights) {
+        WeightFiles files(folder(), clock_);
+        return files.file_for(model_.path(), weights, 1, {});
+    }
+    std::string folder() const { return model_.directory().file("weights"); }
+
+    compress::SynthModel model_{models::SynthSpec()};
+    base::SteadyClock clock_;
+};
+
+TEST_F(WeightFilesTest, AModelInTheseFormatsIsItsOwn) {
+    EXPECT_EQ(file_for("").value(), model_.path());
+    EXPECT_EQ(file_for("Q8_0").value(), model_.path());
+    EXPECT_FALSE(std::filesystem::exists(folder()));
+}
+
+TEST_F(WeightFilesTest, AreMadeOnceAndNamedByWhatTheyAre) {
+    const auto made = file_for("q4_0,head=Q5_0");
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_THAT(*made, HasSubstr("-Q4_0-head-Q5_0-v"));
+    EXPECT_LT(std::filesystem::file_size(*made), std::filesystem::file_size(model_.path()));
+    const auto before = std::filesystem::last_write_time(*made);
+    EXPECT_EQ(file_for("Q4_0,head=q5_0").value(), *made);
+    EXPECT_EQ(std::filesystem::last_write_time(*made), before);
+    // What was made of it needs no making again.
+    WeightFiles files(folder(), clock_);
+    EXPECT_EQ(files.file_for(*made, "Q4_0,head=Q5_0", 1, {}).value(), *made);
+}
+
+TEST_F(WeightFilesTest, StopWhenAskedAndLeaveNothing) {
+    const std::atomic<bool> cancelled{true};
+    const probe::Conduct conduct{{}, &cancelled};
+    WeightFiles files(folder(), clock_);
+    const auto made = files.file_for(model_.path(), "Q4_0", 1, conduct);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, ErrorCode::cancelled);
+    EXPECT_TRUE(std::filesystem::is_empty(folder()));
+}
+
+TEST_F(WeightFilesTest, NeedAFolder) {
+    WeightFiles none("", clock_);
+    EXPECT_EQ(none.file_for(model_.path(), "Q4_0", 1, {}).error().code, ErrorCode::unavailable);
+    ASSERT_TRUE(base::write_file(folder(), "a file"));
+    EXPECT_EQ(file_for("Q4_0").error().code, ErrorCode::unavailable);
+}
+
+}  // namespace
+}  // namespace hone::tune
