@@ -29,9 +29,6 @@ struct LinearArgs {
     const std::byte* tiles = nullptr;  // first tile
     size_t tile_bytes = 0;
     size_t n_tiles = 0;
-    // Optional: where this thread will read weights next; fetched ahead towards the end of the
-    // call.
-    const std::byte* next_tiles = nullptr;
     size_t columns = 0;  // K, a multiple of 32
     // Activations: exactly one of the two is set, by the variant's class.
     const QuantizedRows* quantized = nullptr;

@@ -398,8 +398,10 @@ TEST(Linear, ExtremeCodesDoNotSaturate) {
         // that is -1 and 0, so its own extremes follow.
         for (const int byte : {0xff, 0x00, 0x7f, 0x80, 0x81}) {
             const TileLayout layout = tile_layout(weights.matrix.format);
-            std::memset(weights.packed.data() + layout.table_bytes, byte,
-                        layout.code_bytes * weights.matrix.blocks());
+            for (size_t block = 0; block < weights.matrix.blocks(); ++block) {
+                std::byte* blocks = weights.packed.data() + layout.table_bytes;
+                std::memset(blocks + layout.codes_at(block), byte, layout.code_bytes);
+            }
             for (size_t r = 0; r < kTileRows; ++r) {
                 unpack_row(weights.matrix, r, weights.values.data() + r * n_columns);
             }

@@ -86,8 +86,7 @@ size_t packed_tile_bytes(PackFormat format, size_t columns) {
     const TileLayout layout = tile_layout(format);
     if (!is_quantized(format)) return base::round_up(layout.code_bytes * columns, 64);
     HONE_CHECK_EQ(columns % kTileBlock, size_t{0});
-    const size_t per_block = layout.code_bytes + 32 * (layout.groups + layout.mins);
-    return layout.table_bytes + base::round_up(per_block * (columns / kTileBlock), 64);
+    return layout.table_bytes + layout.blocks_bytes(columns / kTileBlock);
 }
 
 base::Status pack_tiles(const TensorView& source, size_t row_begin, size_t tiles, std::byte* out) {
@@ -108,8 +107,7 @@ base::Status pack_tiles(const TensorView& source, size_t row_begin, size_t tiles
 
 void unpack_row(const PackedMatrix& matrix, size_t row, float* out) {
     HONE_DCHECK(row < matrix.rows);
-    const TileReader reader(matrix.format, matrix.columns, matrix.tile(row / kTileRows),
-                            row % kTileRows);
+    const TileReader reader(matrix.format, matrix.tile(row / kTileRows), row % kTileRows);
     for (size_t k = 0; k < matrix.columns; ++k) out[k] = reader.value(k);
 }
 

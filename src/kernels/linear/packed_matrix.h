@@ -1,14 +1,18 @@
-// Weights as the linear kernels want them: 16 rows interleaved, codes and scales in separate areas.
+// Weights as the linear kernels want them: 16 rows interleaved, each block's scales behind its
+// codes, so that a matrix is read as one stream from its first byte to its last.
 //
 // One layout serves every ISA and every batch size, so a model is packed once. A matrix of `rows` x
 // `columns` (out x in features) is ceil(rows / 16) tiles; missing rows of the last tile are zero.
 // Quantized formats work in blocks of 32 columns. A tile is
 //   table  64 bytes, of the table formats only
-//   codes  [blocks][code bytes]
-//   scales [blocks][groups][16 rows] f16
-//   mins   [blocks][groups][16 rows] f16, of the formats with minimums
-// and starts on a 64-byte border. A group is a block, or one of its halves of 16 columns. Within a
-// block the code vectors are 64 bytes = 16 rows x 4 columns:
+//   blocks, each of them
+//     codes  [code bytes]
+//     scales [groups][16 rows] f16
+//     mins   [groups][16 rows] f16, of the formats with minimums
+// and starts on a 64-byte border. Where a block is no multiple of 64 bytes, two of them share their
+// place, codes codes scales scales, so that no code vector lies across a border (a lone last block
+// has the place of two). A group is a block, or one of its halves of 16 columns. Within a block the
+// code vectors are 64 bytes = 16 rows x 4 columns:
 //   byte 4 * row + i of vector j holds column 4 * j + i, for j = 0..7 (8 vectors, 32 columns).
 // Nibble formats keep vectors j and j + 4 in one: low nibble = vector j, high nibble = vector j +
 // 4, so that one mask and one shift give two vectors. High bits of 5- and 6-bit codes follow the

@@ -42,7 +42,7 @@ double f32_sum(const TileReader& weights, const float* x, size_t columns) {
 void run(PackFormat format, const LinearArgs& args) {
     for (size_t r = 0; r < args.n_tiles * kTileRows; ++r) {
         const std::byte* tile = args.tiles + r / kTileRows * args.tile_bytes;
-        const TileReader weights(format, args.columns, tile, r % kTileRows);
+        const TileReader weights(format, tile, r % kTileRows);
         for (size_t c = 0; c < args.n_cols; ++c) {
             const double sum =
                 args.quantized != nullptr

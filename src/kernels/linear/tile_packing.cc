@@ -38,24 +38,20 @@ struct RowSlot {
 // The slots of one row, block by block.
 class RowSlots {
   public:
-    RowSlots(PackFormat format, size_t blocks, std::byte* tile, size_t row)
-        : layout_(tile_layout(format)),
-          codes_(tile + layout_.table_bytes + 4 * row),
-          scales_(tile + layout_.table_bytes + blocks * layout_.code_bytes + 2 * row),
-          mins_(scales_ + blocks * 32 * layout_.groups) {}
+    RowSlots(PackFormat format, std::byte* tile, size_t row)
+        : layout_(tile_layout(format)), blocks_(tile + layout_.table_bytes), row_(row) {}
 
     RowSlot at(size_t block) const {
-        return {codes_ + block * layout_.code_bytes, scales_ + block * 32 * layout_.groups,
-                mins_ + block * 32 * layout_.mins};
+        std::byte* scales = blocks_ + layout_.scales_at(block) + 2 * row_;
+        return {blocks_ + layout_.codes_at(block) + 4 * row_, scales, scales + 32 * layout_.groups};
     }
 
     const TileLayout& layout() const { return layout_; }
 
   private:
     TileLayout layout_;
-    std::byte* codes_;
-    std::byte* scales_;
-    std::byte* mins_;
+    std::byte* blocks_;
+    size_t row_;
 };
 
 // Q4_0, Q4_1, Q5_0 and Q5_1 keep column i beside column i + 16, just as vectors j and j + 4 are
@@ -292,7 +288,7 @@ void pack_blocks(const TensorView& source, size_t row_begin, size_t n_rows, std:
     const std::byte* first = source.data + row_begin * row_bytes;
     for (size_t i = 0; i < source.columns() / per_block; ++i) {
         for (size_t row = 0; row < n_rows; ++row) {
-            const RowSlots slots(format, source.columns() / kTileBlock, tile, row);
+            const RowSlots slots(format, tile, row);
             pack(first + row * row_bytes + i * block_bytes, slots, i * per_block / kTileBlock);
         }
     }

@@ -21,7 +21,25 @@ struct TileLayout {
     size_t mins;             // vectors of 16 f16 minimums per block: groups, or none
     int bits;                // of a code; 0 for s8 and float formats
     int offset = 0;          // w = scale * (code + offset) + min
-    size_t table_bytes = 0;  // before the codes: w = scale * table[code]
+    size_t table_bytes = 0;  // before the blocks: w = scale * table[code]
+
+    // Of quantized formats, from the first block on: bytes of so many blocks, and where a block
+    // has its codes and its scales, which its minimums follow.
+    constexpr size_t blocks_bytes(size_t blocks) const {
+        return block_bytes() * (in_pairs() ? (blocks + 1) / 2 * 2 : blocks);
+    }
+    constexpr size_t codes_at(size_t block) const {
+        if (!in_pairs()) return block * block_bytes();
+        return block / 2 * 2 * block_bytes() + block % 2 * code_bytes;
+    }
+    constexpr size_t scales_at(size_t block) const {
+        if (!in_pairs()) return block * block_bytes() + code_bytes;
+        return block / 2 * 2 * block_bytes() + 2 * code_bytes + block % 2 * 32;
+    }
+
+  private:
+    constexpr size_t block_bytes() const { return code_bytes + 32 * (groups + mins); }
+    constexpr bool in_pairs() const { return block_bytes() % 64 != 0; }
 };
 
 constexpr TileLayout tile_layout(PackFormat format) {
@@ -59,14 +77,8 @@ constexpr TileLayout tile_layout(PackFormat format) {
 
 class TileReader {
   public:
-    TileReader(PackFormat format, size_t columns, const std::byte* tile, size_t row)
-        : format_(format),
-          layout_(tile_layout(format)),
-          tile_(tile),
-          codes_(tile + layout_.table_bytes),
-          scales_(codes_ + columns / kTileBlock * layout_.code_bytes),
-          mins_(scales_ + columns / kTileBlock * 32 * layout_.groups),
-          row_(row) {}
+    TileReader(PackFormat format, const std::byte* tile, size_t row)
+        : format_(format), layout_(tile_layout(format)), tile_(tile), row_(row) {}
 
     // The integer of the weight, offset or table applied: w = scale * code + min.
     int code(size_t block, size_t column) const {
@@ -76,12 +88,12 @@ class TileReader {
     }
 
     float scale(size_t block, size_t column) const {
-        return half(scales_, block * layout_.groups + column * layout_.groups / kTileBlock);
+        return half(block, column * layout_.groups / kTileBlock);
     }
 
     float min(size_t block, size_t column) const {
         if (layout_.mins == 0) return 0.0f;
-        return half(mins_, block * layout_.mins + column * layout_.mins / kTileBlock);
+        return half(block, layout_.groups + column * layout_.mins / kTileBlock);
     }
 
     // The weight of column k. The product is exact, so only the sum with a minimum rounds.
@@ -99,8 +111,10 @@ class TileReader {
         return out;
     }
 
-    float half(const std::byte* area, size_t vector) const {
-        return tensor::f16_to_f32(load<uint16_t>(area + 32 * vector + 2 * row_));
+    // Of the vectors of scales and minimums behind the codes.
+    float half(size_t block, size_t vector) const {
+        const size_t at = layout_.table_bytes + layout_.scales_at(block) + 32 * vector + 2 * row_;
+        return tensor::f16_to_f32(load<uint16_t>(tile_ + at));
     }
 
     float float_value(size_t k) const {
@@ -111,8 +125,8 @@ class TileReader {
     }
 
     int byte(size_t block, size_t vector, size_t column) const {
-        const size_t at = block * layout_.code_bytes + 64 * vector + 4 * row_ + column % 4;
-        return static_cast<int>(codes_[at]);
+        const size_t at = layout_.table_bytes + layout_.codes_at(block) + 64 * vector;
+        return static_cast<int>(tile_[at + 4 * row_ + column % 4]);
     }
 
     int raw_code(size_t block, size_t column) const {
@@ -132,9 +146,6 @@ class TileReader {
     PackFormat format_;
     TileLayout layout_;
     const std::byte* tile_;
-    const std::byte* codes_;
-    const std::byte* scales_;
-    const std::byte* mins_;
     size_t row_;
 };
 

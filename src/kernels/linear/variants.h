@@ -7,13 +7,13 @@
 #include "kernels/linear/linear.h"
 
 // Lists the formats once: LINE(format) for each that has a quantized and for each a float variant.
-#define HONE_LINEAR_QUANTIZED_FORMATS(LINE, isa)                                          \
-    LINE(u4, isa)                                                                         \
-    LINE(u4m, isa)                                                                        \
-    LINE(u5, isa)                                                                         \
-    LINE(u5m, isa)                                                                        \
-    LINE(u6, isa) LINE(u2m, isa) LINE(t2, isa) LINE(t3, isa) LINE(t3h, isa) LINE(t4, isa) \
-        LINE(s8, isa)
+#define HONE_LINEAR_QUANTIZED_FORMATS(LINE, isa) \
+    LINE(u4, isa)                                \
+    LINE(u4m, isa)                               \
+    LINE(u5, isa)                                \
+    LINE(u5m, isa)                               \
+    LINE(u6, isa)                                \
+    LINE(u2m, isa) LINE(t2, isa) LINE(t3, isa) LINE(t3h, isa) LINE(t4, isa) LINE(s8, isa)
 #define HONE_LINEAR_F32_FORMATS(LINE, isa)   \
     HONE_LINEAR_QUANTIZED_FORMATS(LINE, isa) \
     LINE(f32, isa) LINE(f16, isa) LINE(bf16, isa)
