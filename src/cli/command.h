@@ -45,6 +45,7 @@ Action add_quality(CLI::App& app);
 Action add_quantize(CLI::App& app);
 Action add_synth(CLI::App& app);
 Action add_tokenize(CLI::App& app);
+Action add_embed(CLI::App& app);
 Action add_completions(CLI::App& app);
 Action add_optimize(CLI::App& app);
 Action add_apply(CLI::App& app);

@@ -5,7 +5,7 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "models/model.h"
-#include "text/tokenizer.h"
+#include "runtime/session.h"
 
 namespace hone::cli {
 namespace {
@@ -17,8 +17,7 @@ struct Options {
 
 base::Status run(const Options& options, const CommandContext&) {
     HONE_TRY(const auto model, models::Model::open(options.model));
-    HONE_TRY(auto vocabulary, model->vocabulary());
-    HONE_TRY(const auto tokenizer, text::Tokenizer::create(std::move(vocabulary)));
+    HONE_TRY(const auto tokenizer, runtime::open_tokenizer(*model));
     HONE_TRY(const std::string input, read_standard_input(text::Tokenizer::kTextBytesMax));
     text::EncodeOptions encode;
     encode.parse_special = options.special;

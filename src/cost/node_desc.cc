@@ -79,6 +79,8 @@ const char* op_kind_name(OpKind kind) {
             return "linear_gated";
         case OpKind::gated:
             return "gated";
+        case OpKind::activate:
+            return "activate";
         case OpKind::soft_cap:
             return "soft_cap";
         case OpKind::route:
@@ -148,6 +150,7 @@ Work row_work(OpKind kind, double m, double n) {
             return set(to_q8, n * 8, 10);
         case OpKind::gated:
             return set(n * 12, 0, 12);
+        case OpKind::activate:
         case OpKind::soft_cap:
             return set(n * 8, 0, 12);
         case OpKind::add:

@@ -26,6 +26,7 @@ enum class OpKind : uint8_t {
     linear,        // optional residual or bias in the store
     linear_gated,  // gate and up in one tile, activation(gate) * up, optionally quantized
     gated,
+    activate,  // an activation alone
     soft_cap,
     route,          // the best experts of each row
     gather,         // rows in the order of their experts

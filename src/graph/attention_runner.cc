@@ -105,10 +105,13 @@ void run_rope_store(const StepContext& step, uint32_t index, int thread) {
         args.first_position = task.slice.first_position + task.token_begin;
         args.style = a.rope_style;
         args.rope_dims = a.rope_dims;
-        args.cos_sin = step.f32(node.inputs[1], thread);
-        if (node.inputs.size() > 3) {
-            args.q_norm = step.f32(node.inputs[3], thread);
-            args.k_norm = step.f32(node.inputs[4], thread);
+        size_t next = 2;
+        if (a.rope_style != kernels::RopeStyle::none) {
+            args.cos_sin = step.f32(node.inputs[next++], thread);
+        }
+        if (node.inputs.size() > next) {
+            args.q_norm = step.f32(node.inputs[next], thread);
+            args.k_norm = step.f32(node.inputs[next + 1], thread);
             args.norm_epsilon = a.norm_epsilon;
         }
         args.kv = kv_view(task.slice, a);
@@ -137,6 +140,7 @@ void run_attend(const StepContext& step, uint32_t index, int thread) {
         args.first_position = task.slice.first_position;
         args.scale = a.scale;
         args.soft_cap = a.soft_cap;
+        args.causal = a.causal;
         args.kv = kv_view(task.slice, a);
         args.token_begin = task.token_begin;
         args.token_end = task.token_end;

@@ -43,7 +43,7 @@ void check_input(const Plan& plan, const StepInput& input) {
     HONE_CHECK_EQ(covered, input.tokens.size());
     for (const uint32_t row : input.output_rows) HONE_CHECK_LT(size_t{row}, input.tokens.size());
     for (const int32_t token : input.tokens) {
-        HONE_CHECK(token >= 0 && static_cast<uint32_t>(token) < plan.vocab);
+        HONE_CHECK(token >= 0 && static_cast<uint32_t>(token) < plan.tokens_end);
     }
 }
 

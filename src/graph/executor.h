@@ -34,7 +34,7 @@ struct StepSlice {
 };
 
 struct StepInput {
-    std::span<const int32_t> tokens;        // <= Executor::tokens_max(), each < vocab
+    std::span<const int32_t> tokens;        // <= Executor::tokens_max(), each < Plan::tokens_end
     std::span<const StepSlice> slices;      // cover tokens in order
     std::span<const uint32_t> output_rows;  // indices into tokens whose logits are wanted
 };

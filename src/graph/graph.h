@@ -46,6 +46,7 @@ enum class ElementType : uint8_t {
 enum class ValueOrigin : uint8_t {
     node,
     input_tokens,
+    input_positions,  // of each token in its sequence
     input_output_rows,
     input_kv,
     constant,
@@ -93,12 +94,13 @@ struct ScaleAttributes {
     float factor = 1.0f;
     bool operator==(const ScaleAttributes&) const = default;
 };
-struct GateAttributes {
-    kernels::GateActivation activation = kernels::GateActivation::silu;
-    bool operator==(const GateAttributes&) const = default;
+struct ActivationAttributes {
+    kernels::Activation activation = kernels::Activation::silu;
+    bool operator==(const ActivationAttributes&) const = default;
 };
 struct RopeTableAttributes {
     uint32_t positions = 0;
+    float magnitude = 1.0f;  // of cos and sin
     bool operator==(const RopeTableAttributes&) const = default;
 };
 // route, gather, expert_linear and combine.
@@ -117,6 +119,7 @@ struct AttentionAttributes {
     float scale = 1.0f;
     float soft_cap = 0.0f;      // of scores; 0: none
     float norm_epsilon = 0.0f;  // of the norms of q and k heads
+    bool causal = true;         // false: every token sees its whole slice; window 0
     uint32_t window = 0;
     uint32_t group = 0;         // layer group, index into StepSlice::pages
     uint32_t group_layers = 0;  // layers in that group
@@ -124,19 +127,20 @@ struct AttentionAttributes {
     kernels::KvDtype kv_dtype = kernels::KvDtype::f16;  // prepare() sets it
     bool operator==(const AttentionAttributes&) const = default;
 };
-using Attributes = std::variant<NoAttributes, NormAttributes, ScaleAttributes, GateAttributes,
+using Attributes = std::variant<NoAttributes, NormAttributes, ScaleAttributes, ActivationAttributes,
                                 RopeTableAttributes, ExpertAttributes, AttentionAttributes>;
 
 // Inputs by kind (outputs in brackets); a vector is a weight of one row:
-//   embedding(weight, tokens) [f32]            select_rows(x, output_rows) [f32]
+//   embedding(weight, tokens or positions) [f32]    select_rows(x, output_rows) [f32]
 //   rms_norm(x, vector) [f32]                  layer_norm(x, vector, bias vector?) [f32]
 //   quantize(x) [q8]                           rms_norm_quantize, layer_norm_quantize [q8]
 //   rms_norm_add(x, vector, residual) [f32]    soft_cap(x) [f32]
 //   linear(x, weight, residual or vector?) [f32]
 //   linear_gated(x, weight interleaved) [f32 or q8]    gated(gate, up) [f32]
+//   activate(x) [f32]
 //   add(a, b or vector) [f32]                  concat(a, b, ...) [f32]
 //   scale(constant) [f32]                      rope_table(inverse frequencies) [f32]
-//   rope_store(qkv, table, kv) or (qkv, table, kv, q norm vector, k norm vector) [qkv, kv]
+//   rope_store(qkv, kv, table unless the style is none, q norm vector?, k norm vector?) [qkv, kv]
 //   attend(qkv, kv) [f32]
 //   route(scores) [routes]                     gather(x, routes) [f32], one row per (row, expert)
 //   expert_linear(x, stacked weight, routes) [f32]     combine(x, routes) [f32]
@@ -152,7 +156,7 @@ struct Node {
 struct Graph {
     std::vector<Value> values;
     std::vector<Node> nodes;
-    ValueId output = 0;  // f32 [outputs][vocab]
+    ValueId output = 0;  // f32 [outputs][vocab], of an encoder [outputs][width]
 
     ValueId add_value(Value value);
     // Appends a node; its outputs come from infer_outputs, which must succeed (the caller has

@@ -89,7 +89,7 @@ class TinyBuilder {
         a.group_layers = s_.n_layers;
         a.layer_in_group = layer;
         const auto stored =
-            g_.add_node(OpKind::rope_store, p + "rope", l, {qkv, table, g_.add_value(cache)}, a);
+            g_.add_node(OpKind::rope_store, p + "rope", l, {qkv, g_.add_value(cache), table}, a);
         const ValueId attended =
             g_.add_op(OpKind::attend, p + "attend", l, {stored[0], stored[1]}, a);
         x = g_.add_op(OpKind::add, p + "add1", l, {x, linear("o", attended, s_.n_embd, q_width)});
@@ -97,7 +97,7 @@ class TinyBuilder {
         const ValueId product =
             g_.add_op(OpKind::gated, p + "gated", l,
                       {linear("gate", f, s_.n_ff, s_.n_embd), linear("up", f, s_.n_ff, s_.n_embd)},
-                      GateAttributes{});
+                      ActivationAttributes{});
         return g_.add_op(OpKind::add, p + "add2", l,
                          {x, linear("down", product, s_.n_embd, s_.n_ff)});
     }

@@ -130,16 +130,21 @@ Result<std::vector<Value>> infer_attention(const Graph& graph, const Node& node)
     }
     Value kv;
     kv.type = ElementType::kv;
+    HONE_TRY_STATUS(expect(graph, node, 1, ElementType::kv));
+    if (!a->causal && a->window != 0) {
+        return fail(ErrorCode::invalid_argument, "{}: a window without a direction", node.name);
+    }
     if (node.kind == OpKind::rope_store) {
-        HONE_TRY_STATUS(expect(graph, node, 1, ElementType::f32));
-        HONE_TRY_STATUS(expect(graph, node, 2, ElementType::kv));
-        if (node.inputs.size() > 3) {
-            HONE_TRY_STATUS(expect_vector(graph, node, 3, a->head_dim));
-            HONE_TRY_STATUS(expect_vector(graph, node, 4, a->head_dim));
+        size_t norms = 2;
+        if (a->rope_style != kernels::RopeStyle::none) {
+            HONE_TRY_STATUS(expect(graph, node, norms++, ElementType::f32));
+        }
+        if (node.inputs.size() > norms) {
+            HONE_TRY_STATUS(expect_vector(graph, node, norms, a->head_dim));
+            HONE_TRY_STATUS(expect_vector(graph, node, norms + 1, a->head_dim));
         }
         return std::vector<Value>{f32_rows(qkv.dims.front(), width), kv};
     }
-    HONE_TRY_STATUS(expect(graph, node, 1, ElementType::kv));
     return std::vector<Value>{f32_rows(qkv.dims.front(), uint64_t{a->n_heads} * a->head_dim)};
 }
 
@@ -177,7 +182,7 @@ Result<std::vector<Value>> infer_rows(const Graph& graph, const Node& node) {
         }
     } else if (node.kind == OpKind::add && node.inputs.size() > 1 && is_weight(graph, node, 1)) {
         HONE_TRY_STATUS(expect_vector(graph, node, 1, out.width()));
-    } else if (node.kind != OpKind::soft_cap) {
+    } else if (node.kind != OpKind::soft_cap && node.kind != OpKind::activate) {
         HONE_TRY_STATUS(expect(graph, node, 1, ElementType::f32));
         HONE_TRY_STATUS(expect_same_shape(graph, node, 0, 1));
     }
@@ -269,6 +274,7 @@ Result<std::vector<Value>> infer_outputs(const Graph& graph, const Node& node) {
             break;
         case OpKind::quantize:
         case OpKind::gated:
+        case OpKind::activate:
         case OpKind::soft_cap:
         case OpKind::add:
         case OpKind::concat:

@@ -52,7 +52,7 @@ void store_gated(const StepContext& step, const Node& node, int thread, const fl
     const Value& out_value = step.plan->graph.values[node.outputs[0]];
     const kernels::RowsVariant& k = *step.plan->rows;
     const bool to_q8 = out_value.type == ElementType::q8;
-    const auto activation = std::get<GateAttributes>(node.attributes).activation;
+    const auto activation = std::get<ActivationAttributes>(node.attributes).activation;
     const QuantizedRows q8 = to_q8 ? quantized(step, node.outputs[0], thread) : QuantizedRows{};
     auto* f32 = reinterpret_cast<float*>(step.memory(node.outputs[0], thread));
     for (size_t c = 0; c < n_cols; ++c) {

@@ -16,7 +16,7 @@ constexpr size_t kAlignment = 64;
 // The rows of the result are split over the threads, and row r needs row r of the inputs alone.
 bool takes_same_rows(OpKind kind) {
     return cost::done_by_every_thread(kind, 1) || kind == OpKind::add || kind == OpKind::gated ||
-           kind == OpKind::concat;
+           kind == OpKind::activate || kind == OpKind::concat;
 }
 
 // Split over the threads by rows of the result; from wherever the inputs come.
@@ -165,7 +165,7 @@ size_t place(std::vector<Placed>& placed, size_t bytes, Lifetime life) {
 
 bool uses_rows_kernels(OpKind kind) {
     return cost::done_by_every_thread(kind, 1) || kind == OpKind::add || kind == OpKind::gated ||
-           kind == OpKind::soft_cap;
+           kind == OpKind::activate || kind == OpKind::soft_cap;
 }
 
 size_t value_bytes(const Value& value, uint32_t tokens, uint32_t outputs) {

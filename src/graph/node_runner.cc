@@ -16,15 +16,28 @@ Range row_range(const StepContext& step, uint32_t node, size_t rows, int thread)
     return split(rows, 1, thread, step.threads);
 }
 
+// The position of a step's token in its sequence.
+size_t position_of(const StepContext& step, size_t token) {
+    const auto& slices = step.input->slices;
+    const auto after = std::upper_bound(
+        slices.begin(), slices.end(), token,
+        [](size_t wanted, const StepSlice& slice) { return wanted < slice.first_token; });
+    const StepSlice& slice = *(after - 1);
+    return slice.first_position + (token - slice.first_token);
+}
+
 void run_embedding(const StepContext& step, const Node& node, int thread) {
     const uint64_t width = step.plan->graph.values[node.outputs[0]].width();
     auto* out = reinterpret_cast<float*>(step.memory(node.outputs[0], thread));
     const auto* scale = std::get_if<ScaleAttributes>(&node.attributes);
+    const bool positions =
+        step.plan->graph.values[node.inputs[1]].origin == ValueOrigin::input_positions;
     const Range range = split(step.tokens(), 1, thread, step.threads);
     for (size_t t = range.begin; t < range.end; ++t) {
         float* row = out + t * padded_width(width);
-        step.weights->embedding_row(node.inputs[0], static_cast<size_t>(step.input->tokens[t]),
-                                    row);
+        const size_t index =
+            positions ? position_of(step, t) : static_cast<size_t>(step.input->tokens[t]);
+        step.weights->embedding_row(node.inputs[0], index, row);
         if (scale != nullptr) scale_values({row, width}, scale->factor, {row, width});
     }
 }
@@ -48,8 +61,9 @@ void quantize_row(const StepContext& step, const Node& node, const float* x,
 void f32_row(const StepContext& step, const Node& node, size_t width, const float* x,
              const float* second, const float* third, float* out) {
     const kernels::RowsVariant& k = *step.plan->rows;
-    if (node.kind == OpKind::gated) {
-        const auto activation = std::get<GateAttributes>(node.attributes).activation;
+    if (const auto* attributes = std::get_if<ActivationAttributes>(&node.attributes)) {
+        const kernels::Activation activation = attributes->activation;
+        if (node.kind == OpKind::activate) return k.activate(activation, x, width, out);
         return k.gated(activation, x, second, width, out);
     }
     if (node.kind == OpKind::add) {
@@ -186,9 +200,10 @@ void run_constant(const StepContext& step, const Node& node, int thread) {
         scale_values({x, width}, std::get<ScaleAttributes>(node.attributes).factor, {out, width});
         return;
     }
-    const uint32_t positions = std::get<RopeTableAttributes>(node.attributes).positions;
+    const auto& table = std::get<RopeTableAttributes>(node.attributes);
     // Its readers know the table as dense rows, without the padding of other values.
-    rope_table_values({x, width}, positions, {out, size_t{positions} * width * 2});
+    rope_table_values({x, width}, table.positions, table.magnitude,
+                      {out, size_t{table.positions} * width * 2});
 }
 
 }  // namespace
@@ -254,6 +269,7 @@ void run_node(const StepContext& step, uint32_t index, int thread) noexcept {
         case OpKind::layer_norm:
         case OpKind::layer_norm_quantize:
         case OpKind::gated:
+        case OpKind::activate:
         case OpKind::add:
             return run_rows(step, index, thread);
         case OpKind::linear:

@@ -115,7 +115,8 @@ base::Status PackedWeights::pack_matrices(const WeightSource& source, machine::T
 base::Status PackedWeights::load_vector(const Value& value, const WeightSource& source,
                                         std::vector<float>& out) {
     for (const WeightPart& part : value.parts) {
-        HONE_TRY(const tensor::TensorView view, source.tensor(part.name));
+        HONE_TRY(const tensor::TensorView stored, source.tensor(part.name));
+        const tensor::TensorView view = part_of(stored, part);
         const size_t begin = out.size();
         out.resize(begin + part.columns);
         tensor::dequantize(part.dtype, view.data, part.columns, out.data() + begin);

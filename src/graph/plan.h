@@ -80,7 +80,8 @@ struct Plan {
     const kernels::RowsVariant* rows = nullptr;
     const kernels::AttentionVariant* attention = nullptr;
     std::vector<Binding> bindings;  // ascending tokens_max
-    uint32_t vocab = 0;
+    uint32_t vocab = 0;             // width of an output row: logits, or an encoder's values
+    uint32_t tokens_end = 0;        // token ids are below
 
     const Binding& binding_for(uint32_t tokens) const;
     // Barriers one step of that size passes.

@@ -131,6 +131,17 @@ base::Result<PlanNode> plan_node(const Plan& plan, const Node& node) {
     return out;
 }
 
+// Rows of the smallest table that tokens index.
+uint32_t token_rows(const Graph& graph) {
+    uint64_t rows = UINT32_MAX;
+    for (const Node& node : graph.nodes) {
+        if (node.kind != OpKind::embedding) continue;
+        if (graph.values[node.inputs[1]].origin != ValueOrigin::input_tokens) continue;
+        rows = std::min(rows, graph.values[node.inputs[0]].parts.at(0).rows);
+    }
+    return static_cast<uint32_t>(rows);
+}
+
 }  // namespace
 
 base::Result<Plan> prepare(Graph graph, const PrepareOptions& options, const base::Clock& clock) {
@@ -153,6 +164,7 @@ base::Result<Plan> prepare(Graph graph, const PrepareOptions& options, const bas
         plan.nodes.push_back(std::move(planned));
     }
     plan.vocab = static_cast<uint32_t>(plan.graph.values[plan.graph.output].width());
+    plan.tokens_end = token_rows(plan.graph);
     // Without last_position_logits every token's logits are computed before the selection.
     std::vector<uint32_t> classes;
     for (const uint32_t tokens : kStepClasses) {

@@ -1,15 +1,17 @@
-// The activations of gated feed-forward layers. Apart from every kernel family, so that graphs and
-// ISA files can name one without more.
+// The activations of feed-forward layers. Apart from every kernel family, so that graphs and ISA
+// files can name one without more.
 #pragma once
 
 #include <cstdint>
 
 namespace hone::kernels {
 
-// The product of a gated layer is activation(gate) * up (Shazeer 2020). Both are g * sigmoid(s(g)):
-enum class GateActivation : uint8_t {
-    silu,       // s(g) = g
-    gelu_tanh,  // s(g) = 2 sqrt(2 / pi) (g + 0.044715 g^3): GELU's tanh form (Hendrycks 2016)
+// Alone, or in the product of a gated layer: activation(gate) * up (Shazeer 2020). The first two
+// are x * sigmoid(s(x)):
+enum class Activation : uint8_t {
+    silu,       // s(x) = x
+    gelu_tanh,  // s(x) = 2 sqrt(2 / pi) (x + 0.044715 x^3): GELU's tanh form
+    gelu,       // x * Phi(x), Phi the normal distribution function (Hendrycks 2016)
 };
 
 }  // namespace hone::kernels

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "models/bert.h"
 #include "models/gemma2.h"
 #include "models/gemma3.h"
 #include "models/llama.h"
@@ -21,6 +22,7 @@ using base::fail;
 using formats::GgufFile;
 
 constexpr Architecture kArchitectures[] = {
+    {"bert", read_bert_config, bert_tensors, build_bert_graph},
     {"gemma2", read_gemma2_config, gemma2_tensors, build_gemma2_graph},
     // Blocks are Gemma 2's; the metadata differs, norms of heads and all.
     {"gemma3", read_gemma3_config, gemma2_tensors, build_gemma2_graph},
@@ -45,8 +47,8 @@ base::Status check_tensor(const GgufFile& file, const ExpectedTensor& expected) 
                     expected.columns);
     }
     // Frequencies are read as they are.
-    if (expected.name == "rope_freqs.weight" && view.dtype != tensor::DType::f32) {
-        return fail(ErrorCode::unsupported, "{}: rope_freqs.weight is not F32", file.name());
+    if (expected.name.starts_with("rope_f") && view.dtype != tensor::DType::f32) {
+        return fail(ErrorCode::unsupported, "{}: {} is not F32", file.name(), expected.name);
     }
     return {};
 }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <span>
 
 #include "formats/gguf_writer.h"
 #include "models/synth.h"
@@ -59,23 +60,29 @@ TEST(Architecture, SyntheticModelsPassTheirOwnChecks) {
     }
 }
 
+struct Case {
+    SynthSpec spec;
+    Change change;
+    ErrorCode code;
+    const char* fragment;
+};
+
+void expect_refused(std::span<const Case> cases) {
+    for (const Case& wrong : cases) {
+        const auto status = check(wrong.spec, wrong.change);
+        ASSERT_FALSE(status) << wrong.fragment;
+        EXPECT_EQ(status.error().code, wrong.code) << status.error().message;
+        EXPECT_THAT(status.error().message, HasSubstr(wrong.fragment));
+    }
+}
+
 TEST(Architecture, RefusesByNameWhatItDoesNotDo) {
-    struct Case {
-        SynthSpec spec;
-        Change change;
-        ErrorCode code;
-        const char* fragment;
-    };
     const SynthSpec narrow{.architecture = "qwen3moe", .n_embd = 80, .n_heads = 5, .n_kv_heads = 1};
     const Case cases[] = {
-        {{.architecture = "qwen3"},
-         text("qwen3.rope.scaling.type", "yarn"),
+        {{.architecture = "bert"},
+         [](GgufWriter& w) { w.add_u32("bert.attention.sliding_window", 8); },
          ErrorCode::unsupported,
-         "rope scaling 'yarn'"},
-        {{.architecture = "phi3"},
-         vector("rope_factors_long.weight", 16),
-         ErrorCode::unsupported,
-         "longrope"},
+         "do not all see each other"},
         {{.architecture = "llama"},
          [](GgufWriter& w) { w.add_u32("llama.expert_count", 8); },
          ErrorCode::unsupported,
@@ -114,12 +121,46 @@ TEST(Architecture, RefusesByNameWhatItDoesNotDo) {
          ErrorCode::unsupported,
          "head dims 24"},
     };
-    for (const Case& wrong : cases) {
-        const auto status = check(wrong.spec, wrong.change);
-        ASSERT_FALSE(status) << wrong.fragment;
-        EXPECT_EQ(status.error().code, wrong.code) << status.error().message;
-        EXPECT_THAT(status.error().message, HasSubstr(wrong.fragment));
-    }
+    expect_refused(cases);
+}
+
+TEST(Architecture, RefusesScalingsOfPositionsThatItDoesNotDo) {
+    const Case cases[] = {
+        {{.architecture = "qwen3"},
+         text("qwen3.rope.scaling.type", "su"),
+         ErrorCode::unsupported,
+         "rope scaling 'su'"},
+        {{.architecture = "qwen3"},
+         text("qwen3.rope.scaling.type", "yarn"),
+         ErrorCode::not_found,
+         "qwen3.rope.scaling.original_context_length"},
+        {{.architecture = "qwen3"},
+         [](GgufWriter& w) {
+             w.add_string("qwen3.rope.scaling.type", "yarn");
+             w.add_f32("qwen3.rope.scaling.yarn_ext_factor", 0.5f);
+         },
+         ErrorCode::unsupported,
+         "yarn_ext_factor"},
+        {{.architecture = "qwen3"},
+         [](GgufWriter& w) {
+             w.add_string("qwen3.rope.scaling.type", "yarn");
+             w.add_u32("qwen3.rope.scaling.original_context_length", 0);
+         },
+         ErrorCode::corrupt,
+         "qwen3.rope.scaling.original_context_length is 0"},
+        {{.architecture = "phi3"},
+         vector("rope_factors_long.weight", 16),
+         ErrorCode::not_found,
+         "phi3.rope.scaling.original_context_length"},
+        {{.architecture = "phi3"},
+         [](GgufWriter& w) {
+             add_vector(w, "rope_factors_long.weight", 16);
+             w.add_u32("phi3.rope.scaling.original_context_length", 64);
+         },
+         ErrorCode::corrupt,
+         "'rope_factors_short.weight' is missing"},
+    };
+    expect_refused(cases);
 }
 
 }  // namespace

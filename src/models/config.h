@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "models/rope.h"
 
 namespace hone::models {
 
@@ -15,6 +16,14 @@ namespace hone::models {
 struct LayerGroup {
     uint32_t window = 0;
     std::vector<uint32_t> layers;
+};
+
+// How the values of a text's tokens become one embedding.
+enum class Pooling : uint8_t {
+    none,  // they do not: one for each token
+    mean,
+    cls,  // the first token's
+    last,
 };
 
 struct ModelConfig {
@@ -31,7 +40,7 @@ struct ModelConfig {
     float norm_epsilon = 1e-5f;
     kernels::RopeStyle rope_style = kernels::RopeStyle::adjacent;
     float rope_base = 10000.0f;
-    float rope_scale = 1.0f;              // linear position scaling factor, 1 = none
+    RopeScaling rope_scaling;
     float rope_base_windowed = 10000.0f;  // of windowed layers, which are never scaled
     uint32_t rope_dims = 0;
     float attention_scale = 0.0f;     // of scores
@@ -45,10 +54,19 @@ struct ModelConfig {
     bool qkv_bias = false;
     bool head_norms = false;         // q and k are normalized head by head before the rotation
     bool parallel_residual = false;  // attention and feed-forward read the same normalized input
+    bool linear_bias = false;        // the output projections and feed-forward linears have biases
+    bool causal = true;              // false: an encoder; its tokens see each other, it has no head
+    Pooling pooling = Pooling::mean;  // of an encoder
+    uint32_t n_token_types = 0;       // of an encoder
     std::vector<LayerGroup> groups;
 
     uint64_t q_width() const { return uint64_t{n_heads} * head_dim; }
     uint64_t kv_width() const { return uint64_t{n_kv_heads} * head_dim; }
+    // Layers of a group that need keys and values of their own. Those of an encoder are read in the
+    // step that makes them and never again, so all its layers take turns with one.
+    uint32_t kv_layers(const LayerGroup& group) const {
+        return causal ? static_cast<uint32_t>(group.layers.size()) : 1;
+    }
 };
 
 }  // namespace hone::models

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "models/decoder.h"
 #include "models/hyperparameters.h"
+#include "models/transformer.h"
 
 namespace hone::models {
 
@@ -33,17 +33,17 @@ std::vector<ExpectedTensor> gemma2_tensors(const ModelConfig& c) {
 
 graph::Graph build_gemma2_graph(const formats::GgufFile& file, const ModelConfig& config,
                                 uint32_t context) {
-    Decoder d(file, config, context);
-    ValueId x = d.embedding(std::sqrt(static_cast<float>(config.n_embd)));
+    Transformer t(file, config, context);
+    ValueId x = t.embedding(std::sqrt(static_cast<float>(config.n_embd)));
     for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
-        const ValueId h = d.rms_norm("attn_norm", layer, x);
-        const ValueId attended = d.attention(layer, d.qkv(layer, h));
-        x = d.add("attn_residual", layer, x, d.rms_norm("post_attention_norm", layer, attended));
-        const ValueId f = d.rms_norm("ffn_norm", layer, x);
-        const ValueId y = d.gated_ffn(layer, f, kernels::GateActivation::gelu_tanh);
-        x = d.add("ffn_residual", layer, x, d.rms_norm("post_ffw_norm", layer, y));
+        const ValueId h = t.rms_norm("attn_norm", layer, x);
+        const ValueId attended = t.attention(layer, t.qkv(layer, h));
+        x = t.add("attn_residual", layer, x, t.rms_norm("post_attention_norm", layer, attended));
+        const ValueId f = t.rms_norm("ffn_norm", layer, x);
+        const ValueId y = t.gated_ffn(layer, f, kernels::Activation::gelu_tanh);
+        x = t.add("ffn_residual", layer, x, t.rms_norm("post_ffw_norm", layer, y));
     }
-    return d.finish(d.rms_norm("output_norm", -1, x));
+    return t.finish(t.rms_norm("output_norm", -1, x));
 }
 
 }  // namespace hone::models

@@ -74,9 +74,53 @@ base::Status read_heads(const Hyperparameters& keys, ModelConfig& config) {
     return {};
 }
 
+base::Result<RopeScaling> read_yarn(const Hyperparameters& keys) {
+    RopeScaling yarn{.kind = RopeScaling::Kind::yarn};
+    // A mix other than the paper's, and the models whose magnitude goes by another rule.
+    for (const char* name : {"rope.scaling.yarn_ext_factor", "rope.scaling.yarn_log_multiplier"}) {
+        if (!keys.has(name)) continue;
+        return fail(ErrorCode::unsupported, "{}: {} is not supported", keys.file().name(),
+                    keys.key(name));
+    }
+    HONE_TRY(yarn.factor, keys.positive_or("rope.scaling.factor", 1.0));
+    HONE_TRY(yarn.original_context,
+             keys.bounded("rope.scaling.original_context_length", 1, kContextMax));
+    HONE_TRY(yarn.beta_fast, keys.positive_or("rope.scaling.yarn_beta_fast", 32.0));
+    HONE_TRY(yarn.beta_slow, keys.positive_or("rope.scaling.yarn_beta_slow", 1.0));
+    HONE_TRY(const float attention, keys.positive_or("rope.scaling.attn_factor", 1.0));
+    HONE_TRY(const float yarn_attention, keys.positive_or("rope.scaling.yarn_attn_factor", 1.0));
+    const float growth = yarn.factor > 1.0f ? 1.0f + 0.1f * std::log(yarn.factor) : 1.0f;
+    yarn.magnitude = growth * attention * yarn_attention;
+    return yarn;
+}
+
+base::Result<RopeScaling> read_rope_scaling(const Hyperparameters& keys) {
+    const GgufFile& file = keys.file();
+    HONE_TRY(const std::string_view name,
+             file.get_string_or(keys.key("rope.scaling.type"), "none"));
+    // Files that have the factors often do not say so.
+    if (name == "longrope" || file.find_tensor("rope_factors_long.weight") != nullptr) {
+        RopeScaling scaling{.kind = RopeScaling::Kind::longrope};
+        HONE_TRY(scaling.original_context,
+                 keys.bounded("rope.scaling.original_context_length", 1, kContextMax));
+        HONE_TRY(scaling.magnitude, keys.positive_or("rope.scaling.attn_factor", 1.0));
+        return scaling;
+    }
+    if (name == "none") return RopeScaling();
+    if (name == "yarn") return read_yarn(keys);
+    if (name != "linear") {
+        return fail(ErrorCode::unsupported,
+                    "{}: rope scaling '{}' is not supported; none, linear, yarn, longrope and "
+                    "factors per frequency (rope_freqs.weight) are",
+                    file.name(), base::printable(name));
+    }
+    RopeScaling scaling{.kind = RopeScaling::Kind::linear};
+    HONE_TRY(scaling.factor, keys.positive_or("rope.scaling.factor", 1.0));
+    return scaling;
+}
+
 base::Status read_rope(const Hyperparameters& keys, const ConfigRules& rules, ModelConfig& config) {
     const GgufFile& file = keys.file();
-    config.rope_style = rules.rope_style;
     HONE_TRY(config.rope_dims,
              keys.bounded_or("rope.dimension_count", 2, config.head_dim, config.head_dim));
     if (config.rope_dims % 2 != 0) {
@@ -86,16 +130,7 @@ base::Status read_rope(const Hyperparameters& keys, const ConfigRules& rules, Mo
     const float windowed =
         rules.rope_base_windowed > 0 ? rules.rope_base_windowed : config.rope_base;
     HONE_TRY(config.rope_base_windowed, keys.positive_or("rope.freq_base_swa", double{windowed}));
-    HONE_TRY(const std::string_view scaling,
-             file.get_string_or(keys.key("rope.scaling.type"), "none"));
-    if (scaling != "none" && scaling != "linear") {
-        return fail(ErrorCode::unsupported,
-                    "{}: rope scaling '{}' is not supported; none, linear and factors per "
-                    "frequency (rope_freqs.weight) are",
-                    file.name(), base::printable(scaling));
-    }
-    HONE_TRY(const float scale, keys.positive_or("rope.scaling.factor", 1.0));
-    config.rope_scale = scaling == "linear" ? scale : 1.0f;
+    HONE_TRY(config.rope_scaling, read_rope_scaling(keys));
     config.rope_factors = file.find_tensor("rope_freqs.weight") != nullptr;
     return {};
 }
@@ -131,7 +166,10 @@ base::Result<ModelConfig> read_config(const GgufFile& file, const ConfigRules& r
         config.attention_scale =
             1.0f / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
     }
-    HONE_TRY_STATUS(read_rope(keys, rules, config));
+    config.rope_style = rules.rope_style;
+    if (config.rope_style != kernels::RopeStyle::none) {
+        HONE_TRY_STATUS(read_rope(keys, rules, config));
+    }
     HONE_TRY(const double epsilon, file.get_f64(keys.key(rules.epsilon_key)));
     if (!(epsilon >= 0 && epsilon < 1)) {
         return fail(ErrorCode::corrupt, "{}: norm epsilon {} is outside [0, 1)", file.name(),

@@ -12,6 +12,15 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
+// A file that is there and lacks a key that it must have contradicts its format.
+template <class T>
+base::Result<T> complete(base::Result<T> result) {
+    if (result || result.error().code != ErrorCode::not_found) return result;
+    base::Error error = std::move(result).error();
+    error.code = ErrorCode::corrupt;
+    return tl::unexpected<base::Error>(std::move(error));
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Model>> Model::open(const std::string& path) {
@@ -19,11 +28,12 @@ base::Result<std::unique_ptr<Model>> Model::open(const std::string& path) {
     auto model = std::unique_ptr<Model>(new Model());
     model->file_ = std::make_unique<formats::GgufFile>(std::move(file));
     const formats::GgufFile& gguf = *model->file_;
-    HONE_TRY(const std::string_view architecture, gguf.get_string("general.architecture"));
+    HONE_TRY(const std::string_view architecture,
+             complete(gguf.get_string("general.architecture")));
     const auto found = find_architecture(architecture);
     if (!found) return fail(found.error().code, "{}: {}", path, found.error().message);
     model->architecture_ = *found;
-    HONE_TRY(model->config_, model->architecture_->read_config(gguf));
+    HONE_TRY(model->config_, complete(model->architecture_->read_config(gguf)));
     HONE_TRY_STATUS(
         check_tensors(gguf, model->config_, model->architecture_->tensors(model->config_)));
     model->path_ = path;
@@ -36,7 +46,7 @@ base::Result<std::unique_ptr<Model>> Model::open(const std::string& path) {
 }
 
 base::Result<text::VocabularyData> Model::vocabulary() const {
-    HONE_TRY(text::VocabularyData data, read_vocabulary(*file_));
+    HONE_TRY(text::VocabularyData data, complete(read_vocabulary(*file_)));
     if (data.tokens.size() != config_.n_vocab) {
         return fail(ErrorCode::corrupt, "{}: {} tokens for an embedding of {} rows", path_,
                     data.tokens.size(), config_.n_vocab);

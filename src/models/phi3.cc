@@ -1,17 +1,13 @@
 #include "models/phi3.h"
 
-#include "models/decoder.h"
 #include "models/hyperparameters.h"
+#include "models/transformer.h"
 
 namespace hone::models {
 
 using graph::ValueId;
 
 base::Result<ModelConfig> read_phi3_config(const formats::GgufFile& file) {
-    if (file.find_tensor("rope_factors_long.weight") != nullptr) {
-        return base::fail(base::ErrorCode::unsupported,
-                          "{}: rope scaling 'longrope' is not supported", file.name());
-    }
     return read_config(file, {.architecture = "phi3"});
 }
 
@@ -33,16 +29,15 @@ std::vector<ExpectedTensor> phi3_tensors(const ModelConfig& c) {
 
 graph::Graph build_phi3_graph(const formats::GgufFile& file, const ModelConfig& config,
                               uint32_t context) {
-    Decoder d(file, config, context);
-    ValueId x = d.embedding();
+    Transformer t(file, config, context);
+    ValueId x = t.embedding();
     for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
-        const ValueId h = d.rms_norm("attn_norm", layer, x);
-        x = d.add("attn_residual", layer, x, d.attention(layer, d.linear("attn_qkv", layer, h)));
-        const ValueId f = d.rms_norm("ffn_norm", layer, x);
-        x = d.add("ffn_residual", layer, x,
-                  d.fused_gated_ffn(layer, f, kernels::GateActivation::silu));
+        const ValueId h = t.rms_norm("attn_norm", layer, x);
+        x = t.add("attn_residual", layer, x, t.attention(layer, t.linear("attn_qkv", layer, h)));
+        const ValueId f = t.rms_norm("ffn_norm", layer, x);
+        x = t.add("ffn_residual", layer, x, t.fused_gated_ffn(layer, f, kernels::Activation::silu));
     }
-    return d.finish(d.rms_norm("output_norm", -1, x));
+    return t.finish(t.rms_norm("output_norm", -1, x));
 }
 
 }  // namespace hone::models

@@ -3,8 +3,8 @@
 //
 // Names and metadata keys are those of GGUF files of architecture "phi3": attn_qkv holds the rows
 // of q, then k, then v; ffn_up holds those of the gate, then of up. A sliding window counts for
-// every layer, as the published configuration says. Not the variants for long contexts with two
-// sets of frequency factors ("longrope"). Reference: Abdin et al. 2024, "Phi-3 Technical Report".
+// every layer, as the published configuration says. Those for long contexts have two sets of
+// frequency factors (models/rope.h). Reference: Abdin et al. 2024, "Phi-3 Technical Report".
 #pragma once
 
 #include "models/architecture.h"

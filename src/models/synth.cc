@@ -112,6 +112,14 @@ ModelConfig config_of(const SynthSpec& spec) {
         c.logit_soft_cap = 30.0f;
     }
     if (spec.architecture == "stablelm") c.rope_dims = c.head_dim / 4 / 2 * 2;
+    if (spec.architecture == "bert") {
+        c.causal = false;
+        c.qkv_bias = true;
+        c.linear_bias = true;
+        c.n_token_types = 2;
+        c.context_max = spec.n_ctx;
+        c.rope_dims = 0;
+    }
     if (spec.architecture == "qwen3moe") {
         c.n_experts = 8;
         c.n_experts_used = 2;
@@ -150,8 +158,10 @@ class SynthBuilder {
         writer_.add_f32(key(layer_norms() ? "attention.layer_norm_epsilon"
                                           : "attention.layer_norm_rms_epsilon"),
                         kNormEpsilon);
-        writer_.add_u32(key("rope.dimension_count"), config_.rope_dims);
-        writer_.add_f32(key("rope.freq_base"), kRopeBase);
+        if (config_.rope_dims > 0) {
+            writer_.add_u32(key("rope.dimension_count"), config_.rope_dims);
+            writer_.add_f32(key("rope.freq_base"), kRopeBase);
+        }
         writer_.add_u32(key("vocab_size"), spec_.n_vocab);
         if (config_.q_width() != spec_.n_embd) {
             writer_.add_u32(key("attention.key_length"), config_.head_dim);
@@ -164,13 +174,19 @@ class SynthBuilder {
         add_own_hyperparameters();
     }
 
-    bool layer_norms() const { return spec_.architecture == "stablelm"; }
+    bool layer_norms() const {
+        return spec_.architecture == "bert" || spec_.architecture == "stablelm";
+    }
 
     // What only some architectures have.
     void add_own_hyperparameters() {
         if (config_.attention_soft_cap > 0) {
             writer_.add_f32(key("attn_logit_softcapping"), config_.attention_soft_cap);
             writer_.add_f32(key("final_logit_softcapping"), config_.logit_soft_cap);
+        }
+        if (!config_.causal) {
+            writer_.add_bool(key("attention.causal"), false);
+            writer_.add_u32(key("pooling_type"), static_cast<uint32_t>(config_.pooling));
         }
         if (config_.n_experts > 0) {
             writer_.add_u32(key("expert_count"), config_.n_experts);

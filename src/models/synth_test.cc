@@ -141,11 +141,14 @@ TEST(Synth, EveryArchitectureOpensWithAGraph) {
     const std::string path = testing::TempDir() + "hone_synth_arch_" + std::to_string(getpid());
     for (const Architecture& architecture : architectures()) {
         SCOPED_TRACE(architecture.name);
+        // An encoder has neither a head nor windows.
+        const bool encoder = std::string_view(architecture.name) == "bert";
         for (const bool tied : {true, false}) {
+            if (encoder && !tied) continue;
             const SynthSpec spec{.architecture = architecture.name,
                                  .n_layers = 3,
                                  .tied_embeddings = tied,
-                                 .sliding_window = 16,
+                                 .sliding_window = encoder ? 0u : 16u,
                                  .sliding_window_pattern = 2};
             ASSERT_TRUE(write_synth(spec, path));
             const auto model = Model::open(path);

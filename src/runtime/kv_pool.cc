@@ -48,7 +48,7 @@ std::vector<kernels::KvLayout> kv_layouts(const models::ModelConfig& config,
     for (const models::LayerGroup& group : config.groups) {
         layouts.push_back({.n_kv_heads = config.n_kv_heads,
                            .head_dim = config.head_dim,
-                           .layers = static_cast<uint32_t>(group.layers.size()),
+                           .layers = config.kv_layers(group),
                            .window = group.window,
                            .dtype = dtype});
     }

@@ -64,7 +64,9 @@ base::Result<ExecutorParts> build_executor(const models::Model& model, const Loa
     prepare_options.isa = *options.isa;
     prepare_options.threads = options.threads;
     prepare_options.tokens_max = options.limits.step_tokens_max;
-    prepare_options.outputs_max = options.limits.sequences_max;
+    // Every token of an encoder is an output.
+    prepare_options.outputs_max =
+        model.config().causal ? options.limits.sequences_max : options.limits.step_tokens_max;
     prepare_options.positions_max = options.limits.context;
     prepare_options.kv_dtype = options.limits.kv_dtype;
     prepare_options.disabled_passes = options.disabled_passes;
@@ -111,6 +113,20 @@ int default_threads() {
     return std::min(threads, machine::ThreadTeam::kThreadsMax);
 }
 
+base::Result<ExecutorParts> make_executor(const models::Model& model, LoadOptions& options,
+                                          const base::Clock& clock) {
+    HONE_TRY_STATUS(fill_defaults(model.config(), options));
+    return build_executor(model, options, clock);
+}
+
+base::Result<text::Tokenizer> open_tokenizer(const models::Model& model) {
+    const std::string file = std::filesystem::path(model.path()).filename().string();
+    HONE_TRY(auto vocabulary, model.vocabulary());
+    auto tokenizer = text::Tokenizer::create(std::move(vocabulary));
+    if (!tokenizer) return tl::unexpected(tokenizer.error().within(file));
+    return std::move(*tokenizer);
+}
+
 base::Result<std::unique_ptr<Session>> Session::open(const std::string& path,
                                                      const LoadOptions& options,
                                                      const base::Clock& clock) {
@@ -118,18 +134,17 @@ base::Result<std::unique_ptr<Session>> Session::open(const std::string& path,
     const machine::DisturbanceCounters before = machine::read_disturbance();
     StageClock stages(clock, session->load_stage_ms_);
     HONE_TRY(session->model_, models::Model::open(path));
+    if (!session->config().causal) {
+        return base::fail(ErrorCode::unsupported,
+                          "{}: {} is an encoder: it makes embeddings (hone embed) and no text",
+                          path, session->config().architecture);
+    }
     stages.finish("open");
-    const std::string file = std::filesystem::path(path).filename().string();
-    auto vocabulary = session->model_->vocabulary();
-    if (!vocabulary) return tl::unexpected(vocabulary.error().within(file));
-    auto tokenizer = text::Tokenizer::create(std::move(*vocabulary));
-    if (!tokenizer) return tl::unexpected(tokenizer.error().within(file));
-    session->tokenizer_.emplace(std::move(*tokenizer));
+    HONE_TRY(session->tokenizer_, open_tokenizer(*session->model_));
     stages.finish("vocabulary");
 
     session->options_ = options;
-    HONE_TRY_STATUS(fill_defaults(session->config(), session->options_));
-    HONE_TRY(session->parts_, build_executor(*session->model_, session->options_, clock));
+    HONE_TRY(session->parts_, runtime::make_executor(*session->model_, session->options_, clock));
     session->load_stage_ms_.merge(std::map(session->parts_.stage_ms));
 
     StageClock last_stages(clock, session->load_stage_ms_);
@@ -151,8 +166,7 @@ double Session::load_ms() const {
 }
 
 base::Result<ExecutorParts> Session::make_executor(LoadOptions options) const {
-    HONE_TRY_STATUS(fill_defaults(config(), options));
-    return build_executor(*model_, options, *clock_);
+    return runtime::make_executor(*model_, options, *clock_);
 }
 
 base::Result<std::unique_ptr<Session>> open_session(const std::string& path,

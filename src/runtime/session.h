@@ -58,10 +58,18 @@ struct ExecutorParts {
     std::map<std::string, double> stage_ms;  // graph, plan, threads, pack
 };
 
+// With every default of `options` filled in: threads, isa, limits. Errors of prepare and
+// Executor::create; unsupported when the CPU lacks options.isa; invalid_argument for limits.
+base::Result<ExecutorParts> make_executor(const models::Model& model, LoadOptions& options,
+                                          const base::Clock& clock);
+// Errors begin with the file's name.
+base::Result<text::Tokenizer> open_tokenizer(const models::Model& model);
+
 class Session {
   public:
-    // Errors of Model::open, Tokenizer::create, prepare, Executor::create, Engine::create;
-    // unsupported when the CPU lacks options.isa; invalid_argument for limits.
+    // unsupported for an encoder, which generates nothing (runtime/embedder.h); else errors of
+    // Model::open, Tokenizer::create, prepare, Executor::create, Engine::create; unsupported when
+    // the CPU lacks options.isa; invalid_argument for limits.
     static base::Result<std::unique_ptr<Session>> open(const std::string& path,
                                                        const LoadOptions& options,
                                                        const base::Clock& clock);

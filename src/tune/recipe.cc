@@ -46,16 +46,17 @@ base::Result<Recipe> parse_recipe(std::string_view text) {
     int schema = 0;
     machine::JsonFields fields(json, "$", status);
     fields.required("schema", schema);
+    // First: a newer version may have other fields.
+    if (status && schema > kRecipeSchema) {
+        return fail(ErrorCode::unsupported, "schema {}: this version reads {}", schema,
+                    kRecipeSchema);
+    }
     fields.required("scenario", recipe.scenario);
     fields.required("gate", recipe.gate);
     fields.rows("steps", recipe.actions, [](machine::JsonFields& row, std::string& action) {
         row.required("action", action);
     });
     if (!status) return tl::unexpected<base::Error>(std::move(status).error());
-    if (schema > kRecipeSchema) {
-        return fail(ErrorCode::unsupported, "schema {}: this version reads {}", schema,
-                    kRecipeSchema);
-    }
     if (recipe.actions.size() > kRecipeStepsMax) {
         return fail(ErrorCode::exhausted, "{} steps; a recipe has {} at most",
                     recipe.actions.size(), kRecipeStepsMax);

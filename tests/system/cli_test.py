@@ -105,6 +105,28 @@ def test_quality(model):
     check_error(2, "quality", model, "--text", "/etc/hostname", fragment="at least as many")
 
 
+def test_embed(model):
+    goldens = pathlib.Path(__file__).resolve().parent.parent / "golden"
+    encoder = str(goldens / "architectures" / "bert.gguf")
+    rows = json.loads((goldens / "embeddings.json").read_text())
+    texts = [row["text"] for row in rows]
+    lines = "".join(text + "\n" for text in texts).encode()
+    answer = json.loads(hone("embed", encoder, "--json", stdin=lines).stdout)
+    check(answer["pooling"] == "mean" and answer["width"] == 32 and len(answer["texts"]) == len(texts), "embed --json")
+    for row, got in zip(rows, answer["texts"]):
+        gap = max(abs(a - b) for a, b in zip(row["mean"], got["embedding"]))
+        check(got["tokens"] == len(row["tokens"]) and gap < 0.0035, f"embed {row['text']!r}: off by {gap}")
+    plain = hone("embed", encoder, stdin=lines).stdout.decode().splitlines()
+    check([len(line.split()) for line in plain] == [32] * len(texts), "embed: a line of numbers for each text")
+    first = hone("embed", encoder, "-p", texts[0], "--pooling", "cls", "--no-normalize").stdout
+    each = hone("embed", encoder, "-p", texts[0], "--pooling", "none", "--no-normalize").stdout
+    check(len(each.splitlines()) == len(rows[0]["tokens"]) and each.splitlines()[0] + b"\n" == first,
+          "embed --pooling none has a line for each token, the first of which is cls")
+    check_error(6, "embed", encoder, "-p", "a " * 200, fragment="text 1 has 202 tokens; 128 fit")
+    check_error(4, "embed", model, "-p", "x", fragment="generates text")
+    check_error(4, "run", encoder, "-p", "x", fragment="hone embed")
+
+
 def test_interrupt(model):
     process = subprocess.Popen([HONE, "run", model, "--raw", "-p", "x", "-n", "100000", "--context",
                                 "2048", "--logit-bias", "0=-100"], stdout=subprocess.PIPE,
@@ -259,6 +281,7 @@ with tempfile.TemporaryDirectory() as temporary:
     test_errors(synthetic)
     test_run(synthetic)
     test_quality(synthetic)
+    test_embed(synthetic)
     test_interrupt(synthetic)
     test_json(synthetic)
     test_compare(synthetic)

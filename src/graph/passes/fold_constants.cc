@@ -14,8 +14,8 @@ Value folded(const Graph& graph, const Node& node) {
     if (node.kind == OpKind::scale) {
         scale_values(*input.data, std::get<ScaleAttributes>(node.attributes).factor, data);
     } else {
-        rope_table_values(*input.data, std::get<RopeTableAttributes>(node.attributes).positions,
-                          data);
+        const auto& table = std::get<RopeTableAttributes>(node.attributes);
+        rope_table_values(*input.data, table.positions, table.magnitude, data);
     }
     out.data = std::make_shared<const std::vector<float>>(std::move(data));
     return out;

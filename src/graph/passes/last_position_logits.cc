@@ -14,6 +14,7 @@ bool row_wise(OpKind kind) {
         case OpKind::layer_norm:
         case OpKind::add:
         case OpKind::gated:
+        case OpKind::activate:
         case OpKind::soft_cap:
         case OpKind::route:
         case OpKind::gather:

@@ -1,10 +1,11 @@
-// Causal attention over paged KV with grouped-query heads, and the step before it: RoPE and KV
+// Attention over paged KV with grouped-query heads, and the step before it: RoPE and KV
 // store.
 //
 //   rope_and_store: for each new token t at position p: normalize the heads of q and k (where the
 //   model does), rotate them, write k and v to the pages.
 //   attend: out[t][h] = sum_j softmax_j(scale * q[t][h] . K[j][h / group]) V[j][h / group],
-//           j over the visible positions: max(0, p - window + 1) .. p (window 0: from 0);
+//           j over the visible positions: max(0, p - window + 1) .. p (window 0: from 0), or,
+//           not causal (encoders), every position of the sequence, all of them in this slice;
 //           with a soft cap, softmax_j(cap * tanh(score / cap)).
 // The softmax is online over blocks of kPageTokens positions within chunks of kAttendChunk, and
 // chunks are merged in order, so the result of a token depends on nothing but its own q and the

@@ -56,6 +56,7 @@ struct AttendArgs {
     uint32_t first_position = 0;
     float scale = 1.0f;
     float soft_cap = 0.0f;  // > 0: a scaled score s becomes soft_cap * tanh(s / soft_cap)
+    bool causal = true;     // false: every token sees the whole slice; without a window
     KvView kv;
     // Work unit: tokens [token_begin, token_end) of the slice x one KV head with its query group.
     uint32_t token_begin = 0;

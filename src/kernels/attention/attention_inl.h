@@ -137,7 +137,7 @@ HWY_INLINE void start(const AttendArgs& args, size_t group, const Work& w) {
     const uint32_t window = args.kv.layout.window;
     size_t row = 0;
     for (uint32_t token = args.token_begin; token < args.token_end; ++token) {
-        const uint32_t end = args.first_position + token + 1;
+        const uint32_t end = args.first_position + (args.causal ? token + 1 : args.n_tokens);
         const float* q = args.q + token * args.q_stride + args.kv_head * group * w.dim;
         for (size_t g = 0; g < group; ++g, ++row, q += w.dim) {
             for (size_t i = 0; i < w.dim; i += kLanes) {

@@ -26,6 +26,7 @@ struct Shape {
     KvDtype dtype = KvDtype::f16;
     bool head_norms = false;
     float soft_cap = 0.0f;
+    bool causal = true;
 };
 
 constexpr float kNormEpsilon = 1e-6f;
@@ -112,6 +113,7 @@ class Sequence {
         args.first_position = begin;
         args.scale = scale();
         args.soft_cap = shape_.soft_cap;
+        args.causal = shape_.causal;
         args.kv = view();
         args.out_stride = size_t{args.n_heads} * shape_.dim;
         args.out = out_.data() + begin * args.out_stride;
@@ -181,6 +183,7 @@ class Sequence {
     std::vector<float>& qkv() { return qkv_; }
     std::vector<float>& original() { return original_; }
     size_t stride() const { return stride_; }
+    uint32_t positions() const { return positions_; }
     std::span<const std::byte> pages() const { return memory_.span(); }
 
   private:
@@ -250,8 +253,9 @@ std::vector<double> exact_attention(Sequence& s, const Shape& shape, uint32_t po
     const auto q = exact_head(s, shape, position, head, true, false);
     const uint32_t first =
         shape.window != 0 && position + 1 > shape.window ? position + 1 - shape.window : 0;
+    const uint32_t last = shape.causal ? position : s.positions() - 1;
     std::vector<double> score;
-    for (uint32_t j = first; j <= position; ++j) {
+    for (uint32_t j = first; j <= last; ++j) {
         const auto k = exact_head(s, shape, j, n_heads + kv_head, true, true);
         double dot = 0.0;
         for (uint32_t d = 0; d < shape.dim; ++d) dot += q[d] * k[d];
@@ -263,7 +267,7 @@ std::vector<double> exact_attention(Sequence& s, const Shape& shape, uint32_t po
     double sum = 0.0;
     for (double& x : score) sum += x = std::exp(x - largest);
     std::vector<double> out(shape.dim, 0.0);
-    for (uint32_t j = first; j <= position; ++j) {
+    for (uint32_t j = first; j <= last; ++j) {
         const auto v = exact_head(s, shape, j, n_heads + shape.n_kv_heads + kv_head, false, true);
         for (uint32_t d = 0; d < shape.dim; ++d) out[d] += score[j - first] / sum * v[d];
     }
@@ -308,6 +312,8 @@ TEST_P(Attention, FollowsTheExactFormula) {
         {1, 4, 256, 24, RopeStyle::halves, 256, KvDtype::f16, true},
         {2, 2, 64, 0, RopeStyle::adjacent, 64, KvDtype::f16, true, 1.5f},
         {2, 3, 48, 0, RopeStyle::halves, 48, KvDtype::q8, false, 2.0f},
+        {3, 1, 32, 0, RopeStyle::none, 0, KvDtype::f16, false, 0.0f, false},
+        {2, 2, 64, 0, RopeStyle::halves, 64, KvDtype::q8, false, 0.0f, false},
     };
     for (const Shape& shape : shapes) {
         SCOPED_TRACE(testing::Message() << "dim " << shape.dim << " group " << shape.group
@@ -344,6 +350,21 @@ TEST_P(Attention, SlicesAndTilesGiveTheSameBits) {
             s.run(kernel_, split.slice, split.unit);
             ASSERT_EQ(std::memcmp(whole.data(), s.out().data(), whole.size() * 4), 0)
                 << "slice " << split.slice << " unit " << split.unit;
+        }
+    }
+}
+
+// Of an encoder every slice is a whole sequence, so only the work units can differ.
+TEST_P(Attention, TilesOfAnEncoderGiveTheSameBits) {
+    for (const uint32_t positions : {1u, 31u, 32u, 33u, 600u}) {
+        const Shape shape = {2, 1, 32, 0, RopeStyle::none, 0, KvDtype::f16, false, 0.0f, false};
+        Sequence s(shape, positions, positions);
+        s.run(kernel_, positions, kAttendTokensMax);
+        const auto whole = s.out();
+        expect_exact(s, shape, {0, positions / 2, positions - 1});
+        for (const uint32_t unit : {1u, 5u, 31u}) {
+            s.run(kernel_, positions, unit);
+            ASSERT_EQ(std::memcmp(whole.data(), s.out().data(), whole.size() * 4), 0) << unit;
         }
     }
 }

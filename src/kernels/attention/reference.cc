@@ -170,7 +170,7 @@ void each_query(const AttendArgs& args, Visit visit) {
     const size_t window = args.kv.layout.window;
     size_t row = 0;
     for (uint32_t token = args.token_begin; token < args.token_end; ++token) {
-        const size_t end = size_t{args.first_position} + token + 1;
+        const size_t end = size_t{args.first_position} + (args.causal ? token + 1 : args.n_tokens);
         const size_t begin = window != 0 && end > window ? end - window : 0;
         for (uint32_t g = 0; g < group; ++g, ++row) {
             const size_t offset = size_t{args.kv_head * group + g} * dim;

@@ -7,27 +7,27 @@
 #include "kernels/activation.h"
 #include "kernels/quantized_rows.h"
 
-#define HONE_ROWS_DECLARE(variant)                                                              \
-    namespace rows_##variant {                                                                  \
-        void rms_norm(const float* x, const float* weight, float epsilon, size_t columns,       \
-                      float* y) noexcept;                                                       \
-        void quantize(const float* x, const QuantizedRows& out, size_t row) noexcept;           \
-        void rms_norm_quantize(const float* x, const float* weight, float epsilon,              \
-                               const QuantizedRows& out, size_t row) noexcept;                  \
-        void rms_norm_add(const float* x, const float* weight, float epsilon,                   \
-                          const float* residual, size_t columns, float* y) noexcept;            \
-        void layer_norm(const float* x, const float* weight, const float* bias, float epsilon,  \
-                        size_t columns, float* y) noexcept;                                     \
-        void layer_norm_quantize(const float* x, const float* weight, const float* bias,        \
-                                 float epsilon, const QuantizedRows& out, size_t row) noexcept; \
-        void gated(GateActivation activation, const float* gate, const float* up, size_t n,     \
-                   float* y) noexcept;                                                          \
-        void gated_quantize(GateActivation activation, const float* gate, const float* up,      \
-                            size_t n, const QuantizedRows& out, size_t row,                     \
-                            size_t column_begin) noexcept;                                      \
-        void soft_cap(const float* x, float cap, size_t n, float* y) noexcept;                  \
-        void add(const float* x, size_t n, float* y) noexcept;                                  \
-        size_t argmax(const float* x, size_t n) noexcept;                                       \
+#define HONE_ROWS_DECLARE(variant)                                                               \
+    namespace rows_##variant {                                                                   \
+        void rms_norm(const float* x, const float* weight, float epsilon, size_t columns,        \
+                      float* y) noexcept;                                                        \
+        void quantize(const float* x, const QuantizedRows& out, size_t row) noexcept;            \
+        void rms_norm_quantize(const float* x, const float* weight, float epsilon,               \
+                               const QuantizedRows& out, size_t row) noexcept;                   \
+        void rms_norm_add(const float* x, const float* weight, float epsilon,                    \
+                          const float* residual, size_t columns, float* y) noexcept;             \
+        void layer_norm(const float* x, const float* weight, const float* bias, float epsilon,   \
+                        size_t columns, float* y) noexcept;                                      \
+        void layer_norm_quantize(const float* x, const float* weight, const float* bias,         \
+                                 float epsilon, const QuantizedRows& out, size_t row) noexcept;  \
+        void activate(Activation activation, const float* x, size_t n, float* y) noexcept;       \
+        void gated(Activation activation, const float* gate, const float* up, size_t n,          \
+                   float* y) noexcept;                                                           \
+        void gated_quantize(Activation activation, const float* gate, const float* up, size_t n, \
+                            const QuantizedRows& out, size_t row, size_t column_begin) noexcept; \
+        void soft_cap(const float* x, float cap, size_t n, float* y) noexcept;                   \
+        void add(const float* x, size_t n, float* y) noexcept;                                   \
+        size_t argmax(const float* x, size_t n) noexcept;                                        \
     }
 
 namespace hone::kernels {

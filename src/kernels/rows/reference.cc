@@ -7,8 +7,9 @@
 namespace hone::kernels::rows_reference {
 namespace {
 
-float activated(GateActivation activation, float gate) {
-    if (activation == GateActivation::silu) return gate / (1.0f + std::exp(-gate));
+float activated(Activation activation, float gate) {
+    if (activation == Activation::silu) return gate / (1.0f + std::exp(-gate));
+    if (activation == Activation::gelu) return gate * 0.5f * std::erfc(-0.707106781f * gate);
     constexpr float kRootTwoOverPi = 0.797884561f;
     const float inner = kRootTwoOverPi * (gate + 0.044715f * gate * gate * gate);
     // As written, 0.5 g (1 + tanh) would lose the small results of negative gates.
@@ -113,12 +114,15 @@ void layer_norm_quantize(const float* x, const float* weight, const float* bias,
     }
 }
 
-void gated(GateActivation activation, const float* gate, const float* up, size_t n,
-           float* y) noexcept {
+void activate(Activation activation, const float* x, size_t n, float* y) noexcept {
+    for (size_t i = 0; i < n; ++i) y[i] = activated(activation, x[i]);
+}
+
+void gated(Activation activation, const float* gate, const float* up, size_t n, float* y) noexcept {
     for (size_t i = 0; i < n; ++i) y[i] = activated(activation, gate[i]) * up[i];
 }
 
-void gated_quantize(GateActivation activation, const float* gate, const float* up, size_t n,
+void gated_quantize(Activation activation, const float* gate, const float* up, size_t n,
                     const QuantizedRows& out, size_t row, size_t column_begin) noexcept {
     float y[kBlock];
     for (size_t begin = 0; begin < n; begin += kBlock) {

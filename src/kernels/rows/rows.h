@@ -7,7 +7,8 @@
 //   rms_norm_add:   y[i] = residual[i] + rms_norm(x)[i], the same bits as the two steps
 //   layer_norm:     y[i] = (x[i] - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon) * weight[i]
 //                   + bias[i], with a null bias without it (Ba et al. 2016)
-//   gated:          y[i] = activation(gate[i]) * up[i]      (kernels/activation.h)
+//   activate:       y[i] = activation(x[i])                 (kernels/activation.h)
+//   gated:          y[i] = activation(gate[i]) * up[i]
 //   soft_cap:       y[i] = cap * tanh(x[i] / cap)           (Gemma Team 2024)
 //   add:            y[i] += x[i]
 //   argmax:         index of the largest value, the lowest index among equals
@@ -46,12 +47,14 @@ struct RowsVariant {
                        size_t columns, float* y) noexcept;
     void (*layer_norm_quantize)(const float* x, const float* weight, const float* bias,
                                 float epsilon, const QuantizedRows& out, size_t row) noexcept;
+    // x [n] -> y [n]; y may be x.
+    void (*activate)(Activation activation, const float* x, size_t n, float* y) noexcept;
     // gate, up [n] -> y [n]; y may be gate.
-    void (*gated)(GateActivation activation, const float* gate, const float* up, size_t n,
+    void (*gated)(Activation activation, const float* gate, const float* up, size_t n,
                   float* y) noexcept;
     // gate, up [n] -> blocks [column_begin, column_begin + n) of row `row`; n, column_begin
     // multiples of 32.
-    void (*gated_quantize)(GateActivation activation, const float* gate, const float* up, size_t n,
+    void (*gated_quantize)(Activation activation, const float* gate, const float* up, size_t n,
                            const QuantizedRows& out, size_t row, size_t column_begin) noexcept;
     // x [n] -> y [n]; y may be x.
     void (*soft_cap)(const float* x, float cap, size_t n, float* y) noexcept;

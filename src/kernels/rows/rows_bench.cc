@@ -54,11 +54,10 @@ bool register_all() {
             v.rms_norm_quantize(c.x.data(), c.weight.data(), 1e-5f, c.rows, 0);
         });
         add_bench(variant, "swiglu_quantize", [](const RowsVariant& v, Case& c, size_t n) {
-            v.gated_quantize(GateActivation::silu, c.x.data(), c.weight.data(), n, c.rows, 0, 0);
+            v.gated_quantize(Activation::silu, c.x.data(), c.weight.data(), n, c.rows, 0, 0);
         });
         add_bench(variant, "geglu_quantize", [](const RowsVariant& v, Case& c, size_t n) {
-            v.gated_quantize(GateActivation::gelu_tanh, c.x.data(), c.weight.data(), n, c.rows, 0,
-                             0);
+            v.gated_quantize(Activation::gelu_tanh, c.x.data(), c.weight.data(), n, c.rows, 0, 0);
         });
         add_bench(variant, "rms_norm_add", [](const RowsVariant& v, Case& c, size_t n) {
             v.rms_norm_add(c.x.data(), c.weight.data(), 1e-5f, c.x.data(), n, c.y.data());

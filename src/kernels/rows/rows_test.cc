@@ -201,14 +201,14 @@ TEST_P(Rows, FusedQuantizeEqualsTheTwoSteps) {
     }
 }
 
-constexpr GateActivation kActivations[] = {GateActivation::silu, GateActivation::gelu_tanh};
+constexpr Activation kActivations[] = {Activation::silu, Activation::gelu_tanh, Activation::gelu};
 
 TEST_P(Rows, GatedFollowsTheReference) {
-    for (const GateActivation activation : kActivations) {
+    for (const Activation activation : kActivations) {
         sweep([&](size_t n, size_t shift) {
             Row gate(n, shift), up(n, shift), expected(n, 0), y(n, shift);
             // Beyond 4, gelu's exponent of 30 and more turns an ulp of the gate into several.
-            gate.fill_normal(random_, activation == GateActivation::silu ? 8.0f : 1.5f);
+            gate.fill_normal(random_, activation == Activation::silu ? 8.0f : 1.5f);
             up.fill_normal(random_, 2.0f);
             reference_.gated(activation, gate.data(), up.data(), n, expected.data());
             kernel_.gated(activation, gate.data(), up.data(), n, y.data());
@@ -222,19 +222,40 @@ TEST_P(Rows, GatedFollowsTheReference) {
     }
 }
 
-// Against GELU's tanh form in double precision, absolutely: also where the reference's own rounding
-// counts.
+TEST_P(Rows, ActivateIsTheGateAlone) {
+    for (const Activation activation : kActivations) {
+        sweep([&](size_t n, size_t shift) {
+            Row x(n, shift), ones(n, 0), expected(n, 0), y(n, shift);
+            x.fill_normal(random_, 4.0f);
+            for (size_t i = 0; i < n; ++i) ones[i] = 1.0f;
+            kernel_.gated(activation, x.data(), ones.data(), n, expected.data());
+            kernel_.activate(activation, x.data(), n, y.data());
+            ASSERT_TRUE(same_bytes(y.data(), expected.data(), n));
+            kernel_.activate(activation, x.data(), n, x.data());
+            ASSERT_TRUE(same_bytes(x.data(), y.data(), n)) << "in place";
+            ASSERT_TRUE(x.guards_hold() && y.guards_hold());
+        });
+    }
+}
+
+// Against GELU and its tanh form in double precision, absolutely: also where the reference's own
+// rounding counts.
 TEST_P(Rows, GeluIsWithinAMillionth) {
     Row gate(4096, 0), up(4096, 0), y(4096, 0);
     for (size_t i = 0; i < 4096; ++i) {
         gate[i] = -12.0f + 24.0f * static_cast<float>(i) / 4095.0f, up[i] = 1.0f;
     }
-    kernel_.gated(GateActivation::gelu_tanh, gate.data(), up.data(), 4096, y.data());
+    kernel_.gated(Activation::gelu_tanh, gate.data(), up.data(), 4096, y.data());
     for (size_t i = 0; i < 4096; ++i) {
         const double g = gate[i];
         const double inner = std::sqrt(2.0 / M_PI) * (g + 0.044715 * g * g * g);
         const double exact = 0.5 * g * (1.0 + std::tanh(inner));
         ASSERT_NEAR(y[i], exact, 1e-6 + 5e-7 * std::fabs(exact)) << g;
+    }
+    kernel_.activate(Activation::gelu, gate.data(), 4096, y.data());
+    for (size_t i = 0; i < 4096; ++i) {
+        const double exact = gate[i] * 0.5 * std::erfc(-static_cast<double>(gate[i]) / M_SQRT2);
+        ASSERT_NEAR(y[i], exact, 1e-7 + 3e-7 * std::fabs(exact)) << gate[i];
     }
 }
 
@@ -243,7 +264,7 @@ TEST_P(Rows, GatedSaturatesQuietly) {
     for (const float gate : gates) {
         Row g(16, 0), up(16, 0), y(16, 0);
         for (size_t i = 0; i < 16; ++i) g[i] = gate, up[i] = 1.0f;
-        kernel_.gated(GateActivation::silu, g.data(), up.data(), 16, y.data());
+        kernel_.gated(Activation::silu, g.data(), up.data(), 16, y.data());
         const double exact = gate / (1.0 + std::exp(-static_cast<double>(gate)));
         ASSERT_NEAR(y[3], exact, 4e-6 * std::fabs(exact) + 1e-35) << gate;
     }
@@ -258,7 +279,7 @@ TEST_P(Rows, ExponentialIsWithinTwoE7) {
             gate[i] = -static_cast<float>(begin + 0.05 * static_cast<double>(i) / 64.0) - 1e-3f;
             up[i] = 1.0f / gate[i];
         }
-        kernel_.gated(GateActivation::silu, gate.data(), up.data(), 64, y.data());
+        kernel_.gated(Activation::silu, gate.data(), up.data(), 64, y.data());
         for (size_t i = 0; i < 64; ++i) {
             const double g = gate[i];
             const double exact = g / (1.0 + std::exp(-g)) * static_cast<double>(up[i]);
@@ -277,9 +298,9 @@ TEST_P(Rows, GatedQuantizeWritesItsBlocksOnly) {
             gate.fill_normal(random_, 3.0f);
             up.fill_normal(random_, 1.0f);
             Quantized out(kColumns), expected(kColumns), untouched(kColumns);
-            kernel_.gated_quantize(GateActivation::gelu_tanh, gate.data(), up.data(), n, out.rows,
-                                   1, begin);
-            kernel_.gated(GateActivation::gelu_tanh, gate.data(), up.data(), n, y.data());
+            kernel_.gated_quantize(Activation::gelu_tanh, gate.data(), up.data(), n, out.rows, 1,
+                                   begin);
+            kernel_.gated(Activation::gelu_tanh, gate.data(), up.data(), n, y.data());
             for (size_t i = 0; i < kColumns; ++i) whole[i] = 0.0f;
             std::copy(y.data(), y.data() + n, whole.data() + begin);
             kernel_.quantize(whole.data(), expected.rows, 1);

@@ -8,8 +8,9 @@ namespace {
     RowsVariant {                                                                               \
 #name, machine::Isa::isa, rows_##name::rms_norm, rows_##name::quantize,                 \
             rows_##name::rms_norm_quantize, rows_##name::rms_norm_add, rows_##name::layer_norm, \
-            rows_##name::layer_norm_quantize, rows_##name::gated, rows_##name::gated_quantize,  \
-            rows_##name::soft_cap, rows_##name::add, rows_##name::argmax                        \
+            rows_##name::layer_norm_quantize, rows_##name::activate, rows_##name::gated,        \
+            rows_##name::gated_quantize, rows_##name::soft_cap, rows_##name::add,               \
+            rows_##name::argmax                                                                 \
     }
 
 constexpr RowsVariant kVariants[] = {
