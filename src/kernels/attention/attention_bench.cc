@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "kernels/attention/attention.h"
+#include "kernels/model_shapes.h"
 #include "tensor/buffer.h"
 
 namespace hone::kernels {
@@ -75,11 +76,13 @@ void run_attend(benchmark::State& state, const AttentionVariant& variant, uint32
         benchmark::Counter(rounds * positions * dim * 4.0 / 1e9, benchmark::Counter::kIsRate);
 }
 
-void add_attend(const AttentionVariant& variant, uint32_t group, uint32_t dim, uint32_t positions,
+void add_attend(const AttentionVariant& variant, const ModelShape& model, uint32_t positions,
                 uint32_t tokens) {
-    const std::string name = std::string("attend/") + variant.name + "/group" +
-                             std::to_string(group) + "/dim" + std::to_string(dim) + "/keys" +
-                             std::to_string(positions) + "/tokens" + std::to_string(tokens);
+    const auto group = static_cast<uint32_t>(model.n_heads / model.n_kv_heads);
+    const auto dim = static_cast<uint32_t>(model.head_dim);
+    const std::string name = std::string("attend/") + variant.name + "/" + model.name +
+                             "/keys:" + std::to_string(positions) +
+                             "/tokens:" + std::to_string(tokens);
     benchmark::RegisterBenchmark(name.c_str(), [=, &variant](auto& state) {
         run_attend(state, variant, group, dim, positions, tokens);
     })->MinTime(0.05);
@@ -97,14 +100,15 @@ void add_store(const AttentionVariant& variant) {
 bool register_all() {
     for (const AttentionVariant& variant : attention_variants()) {
         if (variant.isa > machine::detect_isa()) continue;
-        for (const uint32_t tokens : {32u, 1u}) {
-            add_attend(variant, 3, 64, 512, tokens);
-            add_attend(variant, 1, 64, 512, tokens);
-            add_attend(variant, 7, 64, 2048, tokens);
-            add_attend(variant, 4, 128, 512, tokens);
+        for (const ModelShape& model : kModelShapes) {
+            for (const uint32_t tokens : {32u, 1u}) {
+                for (const uint32_t keys : {512u, 2048u}) add_attend(variant, model, keys, tokens);
+            }
         }
         // 64 MiB of KV: decode from memory.
-        if (variant.name != std::string_view("reference")) add_attend(variant, 3, 64, 262144, 1);
+        if (variant.name != std::string_view("reference")) {
+            add_attend(variant, kModelShapes[0], 262144, 1);
+        }
         add_store(variant);
     }
     return true;

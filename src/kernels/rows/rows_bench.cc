@@ -1,10 +1,12 @@
-// Rows kernels at the widths of small models (576: SmolLM2-135M, 1536: its feed-forward, 4096).
+// Rows kernels at the widths of real models (kernels/model_shapes.h).
 #include <benchmark/benchmark.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "kernels/model_shapes.h"
 #include "kernels/rows/rows.h"
 #include "tensor/buffer.h"
 
@@ -28,7 +30,9 @@ struct Case {
 
 template <class Body>
 void add_bench(const RowsVariant& variant, const char* what, const Body& body) {
-    for (const size_t columns : {576, 1536, 4096}) {
+    std::set<size_t> widths;
+    for (const ModelShape& model : kModelShapes) widths.insert({model.n_embd, model.n_ff});
+    for (const size_t columns : widths) {
         const std::string name =
             std::string(what) + "/" + variant.name + "/" + std::to_string(columns);
         benchmark::RegisterBenchmark(name.c_str(), [&variant, body, columns](auto& state) {
