@@ -12,6 +12,13 @@
 namespace hone::base {
 namespace {
 
+// MADV_POPULATE_READ of Linux 5.14, which older headers lack; older kernels refuse it.
+constexpr int kMadvPopulateRead = 22;
+
+int64_t ns_of(const timespec& time) {
+    return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
 tl::unexpected<Error> open_error(const std::string& path, int error) {
     if (error == ENOENT || error == ENOTDIR) {
         return fail(ErrorCode::not_found, "{}: no such file", path);
@@ -27,12 +34,16 @@ MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
       data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
+      size_(std::exchange(other.size_, 0)),
+      modified_ns_(other.modified_ns_),
+      changed_ns_(other.changed_ns_) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(modified_ns_, other.modified_ns_);
+    std::swap(changed_ns_, other.changed_ns_);
     return *this;
 }
 
@@ -63,15 +74,27 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
     const int error = errno;
     close(fd);
     if (data == MAP_FAILED) return open_error(path, error);
-    return MappedFile(path, static_cast<const std::byte*>(data), size);
+    MappedFile file(path, static_cast<const std::byte*>(data), size);
+    file.modified_ns_ = ns_of(info.st_mtim);
+    file.changed_ns_ = ns_of(info.st_ctim);
+    return file;
 }
 
-void MappedFile::will_read(size_t offset, size_t size) const {
+void MappedFile::advise(size_t offset, size_t size, int advice) const {
     const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     const size_t begin = offset / page * page;
     if (begin >= size_) return;
     const size_t end = offset + size < size_ ? offset + size : size_;
-    madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_WILLNEED);
+    madvise(const_cast<std::byte*>(data_) + begin, end - begin, advice);
+}
+
+void MappedFile::will_read(size_t offset, size_t size) const {
+    advise(offset, size, MADV_WILLNEED);
+}
+
+void MappedFile::prefault(size_t offset, size_t size) const {
+    advise(offset, size, MADV_HUGEPAGE);
+    advise(offset, size, kMadvPopulateRead);
 }
 
 void MappedFile::release(size_t offset, size_t size) const {

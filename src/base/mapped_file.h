@@ -27,19 +27,28 @@ class MappedFile {
 
     std::span<const std::byte> bytes() const { return {data_, size_}; }
     const std::string& path() const { return path_; }
+    // Of the content and of the inode, at open, in ns since 1970.
+    int64_t modified_ns() const { return modified_ns_; }
+    int64_t changed_ns() const { return changed_ns_; }
 
     // Tells the kernel that these bytes will be read soon, in order.
     void will_read(size_t offset, size_t size) const;
+    // Reads these bytes into memory and enters them into this process's page table, in large pages
+    // where the file system has them. Nothing where the kernel cannot: they come when touched.
+    void prefault(size_t offset, size_t size) const;
     // Drops the resident pages wholly inside [offset, offset + size); they are read again if
     // touched.
     void release(size_t offset, size_t size) const;
 
   private:
     MappedFile(std::string path, const std::byte* data, size_t size);
+    void advise(size_t offset, size_t size, int advice) const;
 
     std::string path_;
     const std::byte* data_ = nullptr;
     size_t size_ = 0;
+    int64_t modified_ns_ = 0;
+    int64_t changed_ns_ = 0;
 };
 
 }  // namespace hone::base

@@ -68,10 +68,9 @@ base::Result<std::unique_ptr<runtime::Session>> open_side(const char* name, cons
     runtime::EngineLimits limits;
     limits.sequences_max = static_cast<uint32_t>(side.batch);
     limits.context = positions + kPositionsSlack;
-    auto load = load_options(side.session, limits);
+    auto load = load_options(side.session, limits, context);
     if (!load) return tl::unexpected<base::Error>(load.error().within(name));
-    HONE_TRY(const auto path, model_file(model, side.session, context));
-    auto session = runtime::open_session(path, *load, context.clock);
+    auto session = open_session(model, side.session, *load, context);
     if (!session) return tl::unexpected<base::Error>(session.error().within(name));
     return std::move(*session);
 }

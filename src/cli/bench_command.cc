@@ -37,9 +37,8 @@ base::Result<measure::RunRecord> bench_model(const std::string& model, const Opt
                                              const machine::MachineProfile& machine,
                                              const CommandContext& context, bool first) {
     const int64_t start_ns = first ? context.process_start_ns : context.clock.now_ns();
-    HONE_TRY(const auto load, load_options(options.session, limits_for(options)));
-    HONE_TRY(const auto path, model_file(model, options.session, context));
-    HONE_TRY(const auto session, runtime::open_session(path, load, context.clock));
+    HONE_TRY(const auto load, load_options(options.session, limits_for(options), context));
+    HONE_TRY(const auto session, open_session(model, options.session, load, context));
     probe::RunSetting setting{context.clock,     machine, {},           build_text(),
                               context.arguments, {},      options.price};
     setting.cold_start_ms = static_cast<double>(context.clock.now_ns() - start_ns) * 1e-6;

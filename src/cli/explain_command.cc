@@ -76,9 +76,8 @@ base::Result<measure::RunRecord> measure_model(const Options& options,
     limits.sequences_max = static_cast<uint32_t>(batch);
     HONE_TRY(auto prompts, read_prompts(options.prompts));
     HONE_TRY(limits.context, context_for(options, scenario, prompts));
-    HONE_TRY(const auto load, load_options(options.session, limits));
-    HONE_TRY(const auto path, model_file(options.model, options.session, context));
-    HONE_TRY(const auto session, runtime::open_session(path, load, context.clock));
+    HONE_TRY(const auto load, load_options(options.session, limits, context));
+    HONE_TRY(const auto session, open_session(options.model, options.session, load, context));
     probe::RunSetting setting{context.clock,     machine,     {},           build_text(),
                               context.arguments, options.slo, options.price};
     setting.cold_start_ms =

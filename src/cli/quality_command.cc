@@ -32,9 +32,8 @@ constexpr size_t kTextBytesMax = 256u << 20;
 base::Result<std::unique_ptr<runtime::Session>> open(const std::string& model,
                                                      const SessionOptions& session, uint32_t window,
                                                      const CommandContext& context) {
-    HONE_TRY(const auto load, load_options(session, runtime::reader_limits(window)));
-    HONE_TRY(const auto path, model_file(model, session, context));
-    return runtime::open_session(path, load, context.clock);
+    HONE_TRY(const auto load, load_options(session, runtime::reader_limits(window), context));
+    return open_session(model, session, load, context);
 }
 
 base::Json scores_json(const std::vector<quality::Score>& scores) {

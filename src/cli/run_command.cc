@@ -239,7 +239,7 @@ base::Status run(Options& options, const CommandContext& context, bool has_promp
     if (wanted == 0) wanted = kContextDefault;
     limits.context = std::min(wanted, model->config().context_max);
     HONE_TRY_STATUS(options.sampling.validate(model->config().n_vocab));
-    HONE_TRY(const auto load, load_options(options.session, limits));
+    HONE_TRY(const auto load, load_options(options.session, limits, context));
     std::string prompt = options.prompt;
     const bool chat = !has_prompt && options.file.empty() && context.terminal.stdin_tty;
     if (!options.file.empty()) {
@@ -247,8 +247,7 @@ base::Status run(Options& options, const CommandContext& context, bool has_promp
     } else if (!has_prompt && !chat) {
         HONE_TRY(prompt, read_standard_input(kPromptBytesMax));
     }
-    HONE_TRY(const auto path, model_file(options.model, options.session, context));
-    HONE_TRY(const auto session, runtime::open_session(path, load, context.clock));
+    HONE_TRY(const auto session, open_session(options.model, options.session, load, context));
     if (chat) return run_chat(options, *session, context);
     return run_once(options, prompt, *session, context);
 }

@@ -1,5 +1,9 @@
 #include "cli/session_options.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
+
 #include "cli/progress.h"
 #include "machine/facts.h"
 #include "probe/profile_cache.h"
@@ -39,12 +43,23 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
     command.add_option("--weights", options.weights,
                        "Weights in another format, made once and kept: TYPE[,head=TYPE]"
                        "[,embedding=TYPE], e.g. Q4_0");
+    command
+        .add_option(
+            "--packed-cache", options.packed_cache,
+            "Keep packed weights on disk for the next load: on, off, or auto: where packing "
+            "takes longer than a second")
+        ->check(CLI::IsMember({"auto", "on", "off"}))
+        ->capture_default_str();
+    command.add_flag("--mlock", options.mlock, "Lock the packed weights in memory");
 }
 
 base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
-                                                runtime::EngineLimits limits) {
+                                                runtime::EngineLimits limits,
+                                                const CommandContext& context) {
     HONE_TRY_STATUS(base::Status(options.config));
-    return tune::load_options(options, limits);
+    HONE_TRY(auto load, tune::load_options(options, limits));
+    load.packed_cache.directory = context.terminal.cache_folder("packed");
+    return load;
 }
 
 base::Result<std::string> model_file(const std::string& model, const SessionOptions& options,
@@ -54,6 +69,18 @@ base::Result<std::string> model_file(const std::string& model, const SessionOpti
     const probe::Conduct conduct = progress.conduct(context.cancelled);
     tune::WeightFiles files(context.terminal.cache_folder("weights"), context.clock);
     return files.file_for(model, options.weights, options.threads, conduct);
+}
+
+base::Result<std::unique_ptr<runtime::Session>> open_session(const std::string& model,
+                                                             const SessionOptions& options,
+                                                             const runtime::LoadOptions& load,
+                                                             const CommandContext& context) {
+    HONE_TRY(const auto path, model_file(model, options, context));
+    HONE_TRY(auto session, runtime::open_session(path, load, context.clock));
+    if (!session->cache_note().empty()) {
+        fmt::print(stderr, "hone: {}\n", session->cache_note());
+    }
+    return session;
 }
 
 base::Result<machine::MachineProfile> load_profile(const CommandContext& context, bool refresh) {

@@ -26,10 +26,17 @@ void add_session_options(CLI::App& command, SessionOptions& options);
 
 // invalid_argument, or unsupported when this CPU lacks the ISA.
 base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
-                                                runtime::EngineLimits limits);
+                                                runtime::EngineLimits limits,
+                                                const CommandContext& context);
 
-// The file to open for `model`: its own, or what --weights makes of it (with progress on a
-// terminal).
+// `model` in the weights that the options ask for (tune/weight_files.h, made with progress on a
+// terminal), opened; what there is to say about its caches is said on stderr.
+base::Result<std::unique_ptr<runtime::Session>> open_session(const std::string& model,
+                                                             const SessionOptions& options,
+                                                             const runtime::LoadOptions& load,
+                                                             const CommandContext& context);
+
+// The file to open for `model`: its own, or what --weights makes of it.
 base::Result<std::string> model_file(const std::string& model, const SessionOptions& options,
                                      const CommandContext& context);
 

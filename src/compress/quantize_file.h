@@ -3,7 +3,7 @@
 // Memory: some rows per thread and one MiB of output; source pages are given back as they have been
 // read. Metadata is carried over as it is, except what speaks of the types themselves: file type
 // and quantization version are new, notes on an earlier calibration are dropped. The file appears
-// under its name only when complete (formats/pending_file.h), so a kill at any point leaves no file
+// under its name only when complete (base/pending_file.h), so a kill at any point leaves no file
 // under that name. Not a loader: nothing here knows architectures. One call at a time per team.
 #pragma once
 

@@ -81,6 +81,15 @@ uint64_t GgufFile::size_bytes() const {
     return sum;
 }
 
+std::vector<const base::MappedFile*> GgufFile::maps() const {
+    std::vector<const base::MappedFile*> out;
+    if (map_) out.push_back(&*map_);
+    for (const GgufFile& shard : more_) {
+        if (shard.map_) out.push_back(&*shard.map_);
+    }
+    return out;
+}
+
 void GgufFile::release(const GgufTensor& tensor) const {
     const GgufFile& shard = tensor.shard == 0 ? *this : more_[tensor.shard - 1];
     if (shard.map_) shard.map_->release(tensor.offset, tensor.bytes);

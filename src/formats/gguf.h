@@ -85,6 +85,8 @@ class GgufFile {
     // Of all shards.
     uint64_t size_bytes() const;
     size_t shards() const { return 1 + more_.size(); }
+    // The files of all shards in order; none after parse(). They live as long as this.
+    std::vector<const base::MappedFile*> maps() const;
     uint64_t data_offset() const { return data_offset_; }
     // Drops the tensor's pages (they are read again if touched); nothing to do after parse().
     void release(const GgufTensor& tensor) const;

@@ -8,9 +8,9 @@
 
 #include "base/check.h"
 #include "base/checked.h"
+#include "base/pending_file.h"
 #include "base/text.h"
 #include "formats/gguf.h"
-#include "formats/pending_file.h"
 
 namespace hone::formats {
 
@@ -252,7 +252,7 @@ Status GgufWriter::write_to(const ByteSink& sink) const {
 }
 
 Status GgufWriter::write(const std::string& path) const {
-    HONE_TRY(PendingFile file, PendingFile::create(path));
+    HONE_TRY(base::PendingFile file, base::PendingFile::create(path));
     HONE_TRY_STATUS(
         write_to([&file](std::span<const std::byte> bytes) { return file.write(bytes); }));
     return file.commit();

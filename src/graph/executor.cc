@@ -97,9 +97,10 @@ Executor::Executor(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Executor::~Executor() = default;
 
 base::Result<std::unique_ptr<Executor>> Executor::create(Plan plan, const WeightSource& weights,
-                                                         machine::ThreadTeam& team) {
+                                                         machine::ThreadTeam& team,
+                                                         const WeightMemory& memory) {
     HONE_CHECK_EQ(plan.options.threads, team.threads());
-    HONE_TRY(PackedWeights packed, PackedWeights::pack(plan, weights, team));
+    HONE_TRY(PackedWeights packed, PackedWeights::pack(plan, weights, team, memory));
     auto state = std::make_unique<State>(std::move(plan), std::move(packed), team);
     size_t bytes = 64;
     for (const Binding& binding : state->plan.bindings) bytes = std::max(bytes, binding.bytes);
@@ -183,7 +184,8 @@ std::optional<LinearInput> Executor::linear_input(uint32_t node, int thread) con
 }
 
 ExecutorMemory Executor::memory() const {
-    return {state_->weights.bytes(), state_->workspace.size() + state_->scratch.size()};
+    return {state_->weights.bytes(), state_->workspace.size() + state_->scratch.size(),
+            state_->weights.mapped()};
 }
 
 }  // namespace hone::graph

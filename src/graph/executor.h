@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "cost/node_desc.h"
 #include "graph/graph.h"
+#include "graph/packed_store.h"
 #include "graph/plan.h"
 #include "graph/weight_source.h"
 #include "kernels/kv_view.h"
@@ -43,6 +44,7 @@ struct StepInput {
 struct ExecutorMemory {
     uint64_t weights_bytes = 0;  // packed and constant
     uint64_t workspace_bytes = 0;
+    bool weights_mapped = false;  // they lie in a file of the store, whose pages others may share
 };
 
 // Extra work after every node, for experiments that make an operator slower. Called on every thread
@@ -62,9 +64,11 @@ struct LinearInput {
 
 class Executor {
   public:
-    // Selects nothing and plans nothing: packs what the plan names and allocates the workspace.
+    // Selects nothing and plans nothing: packs what the plan names (or takes it from the store) and
+    // allocates the workspace.
     static base::Result<std::unique_ptr<Executor>> create(Plan plan, const WeightSource& weights,
-                                                          machine::ThreadTeam& team);
+                                                          machine::ThreadTeam& team,
+                                                          const WeightMemory& memory = {});
     ~Executor();
 
     // Returns logits [output_rows.size()][vocab], valid until the next run. A wrong StepInput is a

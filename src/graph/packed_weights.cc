@@ -1,6 +1,10 @@
 #include "graph/packed_weights.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/checked.h"
@@ -45,10 +49,15 @@ tensor::TensorView part_of(tensor::TensorView view, const WeightPart& part) {
 }  // namespace
 
 base::Result<PackedWeights> PackedWeights::pack(const Plan& plan, const WeightSource& source,
-                                                machine::ThreadTeam& team) {
+                                                machine::ThreadTeam& team,
+                                                const WeightMemory& options) {
     PackedWeights weights;
     HONE_TRY_STATUS(weights.lay_out(plan));
-    HONE_TRY_STATUS(weights.pack_matrices(source, team));
+    HONE_TRY_STATUS(weights.fill(source, team, options.store));
+    if (options.lock) HONE_TRY_STATUS(weights.lock());
+    for (Matrix& matrix : weights.matrices_) {
+        matrix.view.data = weights.memory() + matrix.offset;
+    }
     weights.nodes_.resize(plan.nodes.size());
     for (size_t n = 0; n < plan.nodes.size(); ++n) {
         for (const size_t m : weights.matrix_of_[n]) {
@@ -83,9 +92,47 @@ base::Status PackedWeights::lay_out(const Plan& plan) {
             matrices_.push_back(std::move(matrix));
         }
     }
-    HONE_TRY(memory_, tensor::Buffer::allocate(std::max<size_t>(total, kAlignment)));
+    matrix_bytes_ = std::max<size_t>(total, kAlignment);
     bytes_ = total;
     return {};
+}
+
+// Names come from a file and are counted, so that no two layouts read alike.
+std::string PackedWeights::layout() const {
+    std::string text = fmt::format("tiles {} interleaved by {}\n", kernels::kPackedLayoutVersion,
+                                   kInterleaveTiles);
+    for (const Matrix& matrix : matrices_) {
+        text += fmt::format("{} {} {} {} {}\n", matrix.offset,
+                            kernels::pack_format_name(matrix.view.format), matrix.view.rows,
+                            matrix.view.columns, matrix.parts.size());
+        for (const WeightPart& part : matrix.parts) {
+            text += fmt::format("{}:{} {} {} {} {}\n", part.name.size(), part.name,
+                                tensor::name(part.dtype), part.first_row, part.rows, part.columns);
+        }
+    }
+    return text;
+}
+
+base::Status PackedWeights::fill(const WeightSource& source, machine::ThreadTeam& team,
+                                 PackedStore* store) {
+    const std::string key = store != nullptr ? layout() : std::string();
+    if (store != nullptr) map_ = store->find(key, matrix_bytes_, team);
+    if (map_) return {};
+    HONE_TRY(memory_, tensor::Buffer::allocate(matrix_bytes_));
+    HONE_TRY_STATUS(pack_matrices(source, team));
+    if (store == nullptr) return {};
+    auto kept = store->keep(key, memory_, team);
+    if (!kept) return pack_matrices(source, team);
+    map_ = std::move(*kept);
+    if (map_) memory_ = {};
+    return {};
+}
+
+base::Status PackedWeights::lock() const {
+    if (mlock(memory(), matrix_bytes_) == 0) return {};
+    return base::fail(base::ErrorCode::exhausted,
+                      "cannot lock {} bytes of weights in memory: {} (see ulimit -l)",
+                      matrix_bytes_, std::strerror(errno));
 }
 
 base::Status PackedWeights::pack_matrices(const WeightSource& source, machine::ThreadTeam& team) {
@@ -106,7 +153,6 @@ base::Status PackedWeights::pack_matrices(const WeightSource& source, machine::T
         });
         for (const base::Status& status : failures) HONE_TRY_STATUS(status);
         for (const WeightPart& part : matrix.parts) source.release(part.name);
-        matrix.view.data = memory;
     }
     return {};
 }

@@ -1,17 +1,21 @@
 // The weights of a Plan as kernels read them: packed matrices, f32 vectors, constants.
 //
 // Packs once, tile ranges split over the team, and releases each stored tensor when it is packed:
-// the packed form replaces the mapped file instead of doubling it. An embedding that no linear
-// shares stays in the file and is dequantized row by row. Owns its memory; const and shared by all
+// the packed form replaces the mapped file instead of doubling it. With a store, packed bytes of an
+// earlier load are used where they lie, in a mapped file. An embedding that no linear shares stays
+// in the model's file and is dequantized row by row. Owns its memory; const and shared by all
 // threads afterwards.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "base/result.h"
+#include "graph/packed_store.h"
 #include "graph/plan.h"
 #include "graph/weight_source.h"
 #include "kernels/linear/packed_matrix.h"
@@ -22,9 +26,10 @@ namespace hone::graph {
 
 class PackedWeights {
   public:
-    // exhausted (memory), or the source's errors.
+    // exhausted (memory, or the limit of locked memory), or the source's errors.
     static base::Result<PackedWeights> pack(const Plan& plan, const WeightSource& source,
-                                            machine::ThreadTeam& team);
+                                            machine::ThreadTeam& team,
+                                            const WeightMemory& options = {});
 
     // One matrix per segment of the node; empty for nodes without segments.
     const std::vector<kernels::PackedMatrix>& segments(size_t node) const { return nodes_[node]; }
@@ -34,10 +39,16 @@ class PackedWeights {
     void embedding_row(ValueId value, size_t row, float* out) const;
 
     uint64_t bytes() const { return bytes_; }
+    // They lie in a file of the store.
+    bool mapped() const { return map_.has_value(); }
 
   private:
     base::Status lay_out(const Plan& plan);
+    std::string layout() const;
+    base::Status fill(const WeightSource& source, machine::ThreadTeam& team, PackedStore* store);
     base::Status pack_matrices(const WeightSource& source, machine::ThreadTeam& team);
+    base::Status lock() const;
+    const std::byte* memory() const { return map_ ? map_->bytes().data() : memory_.data(); }
     base::Status load_vector(const Value& value, const WeightSource& source,
                              std::vector<float>& out);
     base::Status load_vectors(const Plan& plan, const WeightSource& source);
@@ -49,7 +60,9 @@ class PackedWeights {
         size_t offset = 0;
     };
 
-    tensor::Buffer memory_;
+    tensor::Buffer memory_;                // [matrix_bytes_], or empty
+    std::optional<base::MappedFile> map_;  // begins with the same
+    size_t matrix_bytes_ = 0;
     std::vector<Matrix> matrices_;
     std::vector<std::vector<kernels::PackedMatrix>> nodes_;
     std::vector<std::vector<size_t>> matrix_of_;  // per node and segment: index into matrices_

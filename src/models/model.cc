@@ -1,10 +1,13 @@
 #include "models/model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/text.h"
 #include "models/architecture.h"
 #include "models/gguf_vocabulary.h"
+#include "models/model_key.h"
 
 namespace hone::models {
 namespace {
@@ -52,6 +55,15 @@ base::Result<text::VocabularyData> Model::vocabulary() const {
                     data.tokens.size(), config_.n_vocab);
     }
     return data;
+}
+
+std::string Model::identity() const {
+    std::string text;
+    for (const base::MappedFile* file : file_->maps()) {
+        text += fmt::format("{} {} {} {}\n", file->bytes().size(), file->modified_ns(),
+                            file->changed_ns(), model_key(file->bytes()));
+    }
+    return text;
 }
 
 base::Result<graph::Graph> Model::build_graph(uint32_t context) const {

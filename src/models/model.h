@@ -33,6 +33,9 @@ class Model final : public graph::WeightSource {
     uint64_t parameters() const { return parameters_; }
     const std::map<std::string, uint64_t>& bytes_by_dtype() const { return bytes_by_dtype_; }
     const std::string& path() const { return path_; }
+    // Which bytes these are, for what is kept from one load to the next: of each file the size, the
+    // times of change when it was opened, and model_key().
+    std::string identity() const;
 
     // The vocabulary for text::Tokenizer::create.
     base::Result<text::VocabularyData> vocabulary() const;

@@ -108,8 +108,10 @@ base::Status measure_pair(const ExperimentBench& bench, const File& file, uint64
     HONE_TRY_STATUS(check_memory(bench, 1));
     std::unique_ptr<runtime::Session> session;
     const auto open = [&]() -> base::Status {
-        HONE_TRY(session, runtime::Session::open(bench.session.model().path(),
-                                                 bench.session.options(), bench.clock));
+        runtime::LoadOptions options = bench.session.options();
+        options.packed_cache.mode = runtime::PackedCacheMode::off;  // it is the model's file here
+        HONE_TRY(session,
+                 runtime::Session::open(bench.session.model().path(), options, bench.clock));
         return {};
     };
     const auto time_of = [&](double open_ns) -> base::Result<double> {
@@ -134,6 +136,9 @@ ExperimentOutcome cold_warm(const ExperimentBench& bench, const ExperimentOrder&
     const bool first_run = order.subject == "first_run";
     if (!first_run && !order.subject.empty() && order.subject != "load") {
         return fail(ErrorCode::unsupported, "no cold and warm '{}'", order.subject);
+    }
+    if (bench.session.executor().memory().weights_mapped) {
+        return fail(ErrorCode::unsupported, "the weights come from the cache of packed weights");
     }
     const File file(bench.session.model().path());
     if (!file.is_open()) return fail(ErrorCode::unavailable, "the model file cannot be read");

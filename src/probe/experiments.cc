@@ -75,7 +75,8 @@ base::Result<StepCosts> measure_costs(const ExperimentBench& bench) {
     constexpr int kSteps = 4;
     StepCosts costs;
     for (const auto& [stage, ms] : bench.session.load_stage_ms()) {
-        if (stage == "graph" || stage == "plan" || stage == "threads" || stage == "pack") {
+        if (stage == "graph" || stage == "plan" || stage == "threads" || stage == "pack" ||
+            stage == "map") {
             costs.open_s += ms * 1e-3;
         }
     }

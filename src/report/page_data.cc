@@ -25,8 +25,8 @@ Json number(const std::optional<double>& value) {
 }
 
 // Stages of loading and of a request, in the order in which they happen; others come after.
-constexpr const char* kLoadOrder[] = {"open",    "vocabulary", "graph", "plan",
-                                      "threads", "pack",       "kv",    "warm_up"};
+constexpr const char* kLoadOrder[] = {"open", "vocabulary", "graph", "plan", "threads",
+                                      "pack", "store",      "map",   "kv",   "warm_up"};
 constexpr const char* kRequestOrder[] = {"network", "queue",  "template",   "tokenize", "prefill",
                                          "decode",  "sample", "detokenize", "format",   "stream"};
 

@@ -54,6 +54,31 @@ base::Status fill_defaults(const models::ModelConfig& config, LoadOptions& optio
     return resolve_limits(config, options.limits);
 }
 
+// The executor with its weights, packed or mapped, and the time of that as a stage.
+base::Status pack_weights(const models::Model& model, const LoadOptions& options, graph::Plan plan,
+                          const base::Clock& clock, ExecutorParts& parts) {
+    const int64_t begin_ns = clock.now_ns();
+    graph::WeightMemory memory;
+    memory.lock = options.lock_memory;
+    std::optional<PackedCache> cache;
+    if (options.packed_cache.enabled()) {
+        cache.emplace(options.packed_cache, model.identity(), clock);
+        memory.store = &*cache;
+    }
+    HONE_TRY(parts.executor, graph::Executor::create(std::move(plan), model, *parts.team, memory));
+    double ms = static_cast<double>(clock.now_ns() - begin_ns) * 1e-6;
+    if (cache) {
+        parts.cache_note = cache->note();
+        if (cache->store_ms()) {
+            parts.stage_ms["store"] = *cache->store_ms();
+            ms -= *cache->store_ms();
+        }
+    }
+    const bool found = parts.executor->memory().weights_mapped && !parts.stage_ms.contains("store");
+    parts.stage_ms[found ? "map" : "pack"] = ms;
+    return {};
+}
+
 base::Result<ExecutorParts> build_executor(const models::Model& model, const LoadOptions& options,
                                            const base::Clock& clock) {
     ExecutorParts parts;
@@ -79,8 +104,7 @@ base::Result<ExecutorParts> build_executor(const models::Model& model, const Loa
     team_options.flush_denormals = options.flush_denormals;
     HONE_TRY(parts.team, machine::ThreadTeam::create(team_options));
     stages.finish("threads");
-    HONE_TRY(parts.executor, graph::Executor::create(std::move(plan), model, *parts.team));
-    stages.finish("pack");
+    HONE_TRY_STATUS(pack_weights(model, options, std::move(plan), clock, parts));
     return parts;
 }
 

@@ -7,6 +7,9 @@
 //   kv          pages and slots              warm_up     first steps: memory is touched, caches
 //   fill
 //
+// Where packed weights of an earlier load are mapped (runtime/packed_cache.h), `map` stands for
+// `pack`; where they are written for later ones, that is `store`.
+//
 // Not a server and not a cache of models. Owns everything; the parts live as long as the session
 // and may be used by its one thread. Errors come from the stage that failed, with the file's name.
 #pragma once
@@ -26,6 +29,7 @@
 #include "machine/thread_team.h"
 #include "models/model.h"
 #include "runtime/engine.h"
+#include "runtime/packed_cache.h"
 #include "text/tokenizer.h"
 
 namespace hone::runtime {
@@ -40,6 +44,8 @@ struct LoadOptions {
     EngineLimits limits = {};
     bool warm_up = true;
     bool flush_denormals = false;  // see machine::ThreadTeamOptions
+    PackedCacheOptions packed_cache = {};
+    bool lock_memory = false;  // keep the packed weights in memory
 };
 
 // What opening a model fetched from storage: next to nothing where the file was in memory already.
@@ -55,7 +61,8 @@ int default_threads();
 struct ExecutorParts {
     std::unique_ptr<machine::ThreadTeam> team;
     std::unique_ptr<graph::Executor> executor;
-    std::map<std::string, double> stage_ms;  // graph, plan, threads, pack
+    std::map<std::string, double> stage_ms;  // graph, plan, threads, pack or map, store
+    std::string cache_note;                  // PackedCache::note()
 };
 
 // With every default of `options` filled in: threads, isa, limits. Errors of prepare and
@@ -86,10 +93,13 @@ class Session {
     const std::map<std::string, double>& load_stage_ms() const { return load_stage_ms_; }
     double load_ms() const;
     const StorageReads& load_reads() const { return load_reads_; }
+    // Why packed weights of an earlier load were not used or could not be kept; "" when all is
+    // well.
+    const std::string& cache_note() const { return parts_.cache_note; }
 
     // A second executor of the same model beside the session's, for comparisons: other threads,
     // passes or variants (limits.context, step_tokens_max and sequences_max count too). Weights are
-    // packed again: it needs their memory again.
+    // packed again, and need their memory again, unless both map them from the cache.
     base::Result<ExecutorParts> make_executor(LoadOptions options) const;
 
   private:

@@ -1,6 +1,7 @@
 #include "runtime/session.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -207,6 +208,103 @@ TEST_F(SessionTest, SplitAttentionGivesTheSameTokens) {
             EXPECT_EQ(tokens, alone) << threads << " threads";
         }
     }
+}
+
+class PackedSessionTest : public SessionTest {
+  protected:
+    void SetUp() override {
+        directory_ = ::testing::TempDir() + "hone_session_packed";
+        std::filesystem::remove_all(directory_);
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    LoadOptions cached() const {
+        LoadOptions load = options(2, 3, 32);
+        load.packed_cache.mode = PackedCacheMode::on;
+        load.packed_cache.directory = directory_;
+        return load;
+    }
+
+    // Logits of a step of 20 tokens.
+    static std::vector<float> logits(Session& session) {
+        SequenceRequest request;
+        for (int32_t t = 0; t < 20; ++t) request.prompt.push_back(t * 37);
+        EXPECT_TRUE(session.engine().add(std::move(request)));
+        const StepResult result = session.engine().run(session.engine().schedule());
+        return {result.logits.begin(), result.logits.end()};
+    }
+
+    size_t files() const {
+        return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(directory_),
+                                                 std::filesystem::directory_iterator()));
+    }
+
+    std::string directory_;
+};
+
+TEST_F(PackedSessionTest, TheSecondLoadMapsAndGivesTheSameLogits) {
+    for (const char* suffix : {"", ".windowed"}) {
+        const auto plain = logits(*open(options(2, 3, 32), suffix));
+        auto first = open(cached(), suffix);
+        EXPECT_TRUE(first->load_stage_ms().contains("pack"));
+        EXPECT_TRUE(first->load_stage_ms().contains("store"));
+        EXPECT_EQ(first->cache_note(), "");
+        auto second = open(cached(), suffix);
+        EXPECT_TRUE(second->load_stage_ms().contains("map"));
+        EXPECT_FALSE(second->load_stage_ms().contains("pack"));
+        EXPECT_TRUE(second->executor().memory().weights_mapped);
+        EXPECT_EQ(logits(*first), plain);
+        EXPECT_EQ(logits(*second), plain);
+    }
+    EXPECT_EQ(files(), 2u);
+}
+
+TEST_F(PackedSessionTest, OtherPassesHaveTheirOwnFileOtherLevelsAndThreadsDoNot) {
+    open(cached());
+    LoadOptions other = cached();
+    other.isa = machine::Isa::portable;
+    other.threads = 1;
+    EXPECT_TRUE(open(other)->load_stage_ms().contains("map"));
+    other.disabled_passes = {"merge_gate_up"};
+    EXPECT_TRUE(open(other)->load_stage_ms().contains("pack"));
+    EXPECT_EQ(files(), 2u);
+}
+
+TEST_F(PackedSessionTest, AChangedModelIsPackedAnew) {
+    const std::string copy = path_ + ".copy";
+    std::filesystem::copy_file(path_, copy);
+    open(cached(), ".copy");
+    EXPECT_TRUE(open(cached(), ".copy")->load_stage_ms().contains("map"));
+    std::filesystem::remove(copy);
+    models::SynthSpec spec;
+    spec.n_layers = 2;
+    spec.n_ctx = 256;
+    spec.seed = 9;
+    ASSERT_TRUE(models::write_synth(spec, copy));
+    auto changed = open(cached(), ".copy");
+    EXPECT_TRUE(changed->load_stage_ms().contains("pack"));
+    EXPECT_EQ(logits(*changed), logits(*open(options(2, 3, 32), ".copy")));
+    std::filesystem::remove(copy);
+}
+
+TEST_F(PackedSessionTest, WithoutADirectoryNothingIsKept) {
+    LoadOptions load = cached();
+    load.packed_cache.directory = "";
+    EXPECT_EQ(open(load)->load_stage_ms().count("store"), 0u);
+    EXPECT_EQ(open(load)->load_stage_ms().count("map"), 0u);
+}
+
+TEST_F(PackedSessionTest, LockedWeightsGiveTheSameLogits) {
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+    LoadOptions load = options(2, 3, 32);
+    load.lock_memory = true;
+    auto session = open_session(path_, load, clock_);
+    if (!session) {
+        EXPECT_EQ(session.error().code, base::ErrorCode::exhausted);
+        GTEST_SKIP() << "locked memory is limited to " << limit.rlim_cur << " bytes";
+    }
+    EXPECT_EQ(logits(**session), logits(*open(options(2, 3, 32))));
 }
 
 TEST_F(SessionTest, WrongOptionsAreErrors) {

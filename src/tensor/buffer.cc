@@ -1,6 +1,7 @@
 #include "tensor/buffer.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/check.h"
 #include "base/checked.h"
 
 namespace hone::tensor {
@@ -73,6 +75,16 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 
 Buffer::~Buffer() {
     free();
+}
+
+void Buffer::discard(size_t offset, size_t bytes) {
+    HONE_CHECK_LE(offset, size_);
+    HONE_CHECK_LE(bytes, size_ - offset);
+    if (mapped_bytes_ == 0) return;
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t begin = base::round_up(offset, page);
+    const size_t end = (offset + bytes) / page * page;
+    if (begin < end) madvise(data_ + begin, end - begin, MADV_DONTNEED);
 }
 
 void Buffer::free() {

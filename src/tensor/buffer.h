@@ -35,6 +35,10 @@ class Buffer {
     // Zero bytes give an empty buffer. Errors: exhausted.
     static base::Result<Buffer> allocate(size_t bytes, BufferOptions options = {});
 
+    // Gives the memory of [offset, offset + bytes) back to the system, as far as it consists of
+    // whole pages of a map; what it held is lost.
+    void discard(size_t offset, size_t bytes);
+
     std::byte* data() { return data_; }
     const std::byte* data() const { return data_; }
     size_t size() const { return size_; }

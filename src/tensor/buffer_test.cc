@@ -50,6 +50,21 @@ TEST(Buffer, EmptyAndMoved) {
     EXPECT_EQ(third.data(), data);
 }
 
+TEST(Buffer, DiscardedPagesAreZeroAndTheRestStays) {
+    auto buffer = Buffer::allocate(2 * kHugePageBytes);
+    ASSERT_TRUE(buffer);
+    for (std::byte& byte : buffer->span()) byte = std::byte{7};
+    buffer->discard(100, kHugePageBytes);
+    EXPECT_EQ(buffer->data()[100], std::byte{7});  // its page begins before
+    EXPECT_EQ(buffer->data()[kHugePageBytes - 1], std::byte{0});
+    EXPECT_EQ(buffer->data()[kHugePageBytes + 100], std::byte{7});
+    auto small = Buffer::allocate(128);
+    ASSERT_TRUE(small);
+    small->data()[64] = std::byte{7};
+    small->discard(0, 128);
+    EXPECT_EQ(small->data()[64], std::byte{7});
+}
+
 TEST(Buffer, AbsurdSizesAreExhausted) {
     for (size_t bytes : {std::numeric_limits<size_t>::max(),
                          std::numeric_limits<size_t>::max() / 2 + 1, size_t{1} << 62}) {

@@ -22,10 +22,10 @@ bool is_number(std::string_view key) {
 }
 bool is_switch(std::string_view key) {
     return key == "pin" || key == "flush_denormals" || key == "prefix_cache" ||
-           key == "trim_padding";
+           key == "trim_padding" || key == "mlock";
 }
 bool is_word(std::string_view key) {
-    return key == "isa" || key == "kv" || key == "weights";
+    return key == "isa" || key == "kv" || key == "weights" || key == "packed_cache";
 }
 
 base::Result<std::vector<std::string>> texts_of(std::string_view key, const toml::node& node) {
@@ -113,6 +113,8 @@ std::string config_text(const Settings& settings, const std::string& head) {
     session.insert("flush_denormals", settings.flush_denormals);
     session.insert("trim_padding", settings.trim_padding);
     if (!settings.weights.empty()) session.insert("weights", settings.weights);
+    session.insert("packed_cache", settings.packed_cache);
+    session.insert("mlock", settings.mlock);
     if (settings.context > 0) session.insert("context", static_cast<int64_t>(settings.context));
     if (settings.batch > 0) session.insert("batch", settings.batch);
     toml::array without;

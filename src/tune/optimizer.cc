@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "machine/json_fields.h"
 #include "models/model.h"
+#include "models/model_key.h"
 #include "tune/loop.h"
-#include "tune/model_key.h"
 
 namespace hone::tune {
 
@@ -41,7 +41,7 @@ base::Result<ledger::RunSubject> subject_of(const OptimizeOptions& options,
     ledger::RunSubject subject;
     const size_t slash = options.model.rfind('/');
     subject.model = slash == std::string::npos ? options.model : options.model.substr(slash + 1);
-    HONE_TRY(subject.model_key, model_key(options.model));
+    HONE_TRY(subject.model_key, models::model_key(options.model));
     subject.machine = setting.machine.facts.cpu_model;
     subject.machine_key = machine::machine_fingerprint(setting.machine.facts);
     subject.scenario = options.work.scenario->id;

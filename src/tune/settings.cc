@@ -79,13 +79,20 @@ base::Status set_variant(Settings& settings, const std::string& name, const std:
     return {};
 }
 
+runtime::PackedCacheMode packed_cache_mode(const std::string& value) {
+    if (value == kOn) return runtime::PackedCacheMode::on;
+    if (value == kOff) return runtime::PackedCacheMode::off;
+    return runtime::PackedCacheMode::automatic;
+}
+
 std::string switch_text(bool on) {
     return on ? kOn : kOff;
 }
 
-const char* const kScalars[] = {"threads",      "pin",          "isa",    "kv",
-                                "step_tokens",  "context",      "batch",  "flush_denormals",
-                                "prefix_cache", "trim_padding", "weights"};
+const char* const kScalars[] = {"threads",      "pin",          "isa",     "kv",
+                                "step_tokens",  "context",      "batch",   "flush_denormals",
+                                "prefix_cache", "trim_padding", "weights", "packed_cache",
+                                "mlock"};
 
 }  // namespace
 
@@ -113,6 +120,10 @@ base::Status change(Settings& settings, const std::string& name, const std::stri
         settings.weights = value;
         return {};
     }
+    if (name == "packed_cache") {
+        return set_word(settings.packed_cache, name, value, {"auto", kOn, kOff});
+    }
+    if (name == "mlock") return set_switch(settings.mlock, name, value);
     if (name.starts_with(kPass)) return set_pass(settings, name, value);
     if (name.starts_with(kVariant)) return set_variant(settings, name, value);
     return fail(ErrorCode::invalid_argument, "no setting '{}'", base::printable(name));
@@ -135,6 +146,8 @@ std::string value_of(const Settings& settings, const std::string& name) {
     if (name == "prefix_cache") return settings.prefix_cache;
     if (name == "trim_padding") return switch_text(settings.trim_padding);
     if (name == "weights") return settings.weights;
+    if (name == "packed_cache") return settings.packed_cache;
+    if (name == "mlock") return switch_text(settings.mlock);
     if (name.starts_with(kPass)) {
         const auto& off = settings.without;
         const std::string pass = name.substr(kPass.size());
@@ -186,6 +199,8 @@ std::string flags_text(const Settings& settings) {
     add(settings.prefix_cache != plain.prefix_cache, "--prefix-cache " + settings.prefix_cache);
     add(settings.trim_padding, "--trim-padding");
     add(!settings.weights.empty(), "--weights " + settings.weights);
+    add(settings.packed_cache != plain.packed_cache, "--packed-cache " + settings.packed_cache);
+    add(settings.mlock, "--mlock");
     add(settings.context != 0, fmt::format("--context {}", settings.context));
     add(settings.batch != 0, fmt::format("--batch {}", settings.batch));
     return out;
@@ -198,6 +213,8 @@ base::Result<runtime::LoadOptions> load_options(const Settings& settings,
     load.pin_threads = settings.pin;
     load.disabled_passes = settings.without;
     load.flush_denormals = settings.flush_denormals;
+    load.packed_cache.mode = packed_cache_mode(settings.packed_cache);
+    load.lock_memory = settings.mlock;
     if (!settings.isa.empty()) {
         HONE_TRY(load.isa, machine::parse_isa(settings.isa));
     }

@@ -27,9 +27,11 @@ struct Settings {
     std::string prefix_cache = "on";
     std::string kv = "f16";
     bool trim_padding = false;
-    std::string weights;   // "" = as in the file; else formats, see tune/weight_files.h
-    uint32_t context = 0;  // positions of a sequence, 0 = what the use needs
-    int batch = 0;         // sequences side by side, 0 = what the use says
+    std::string weights;                // "" = the file's own, else as in tune/weight_files.h
+    std::string packed_cache = "auto";  // see runtime/packed_cache.h
+    bool mlock = false;                 // packed weights stay in memory
+    uint32_t context = 0;               // positions of a sequence, 0 = what the use needs
+    int batch = 0;                      // sequences side by side, 0 = what the use says
 
     bool operator==(const Settings&) const = default;
 };
@@ -50,7 +52,8 @@ ledger::Changes listed(const Settings& settings);
 // The flags that make them, for a command by hand: only what differs from the defaults.
 std::string flags_text(const Settings& settings);
 
-// invalid_argument, or unsupported when this CPU lacks the ISA. Context and batch are in `limits`.
+// invalid_argument, or unsupported when this CPU lacks the ISA. Context and batch are in `limits`;
+// a cache of packed weights has no directory, and so is none, until the caller gives it one.
 base::Result<runtime::LoadOptions> load_options(const Settings& settings,
                                                 runtime::EngineLimits limits);
 

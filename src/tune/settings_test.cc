@@ -21,6 +21,8 @@ TEST(Settings, EachChangeHoldsAndIsUndone) {
                                        {{"flush_denormals", "on"}},
                                        {{"prefix_cache", "off"}},
                                        {{"trim_padding", "on"}},
+                                       {{"packed_cache", "off"}},
+                                       {{"mlock", "on"}},
                                        {{"pass:merge_qkv", "off"}},
                                        {{"variant:linear", "u4m/avx2"}},
                                        {{"threads", "3"}, {"kv", "q8"}}};
@@ -55,6 +57,8 @@ TEST(Settings, WrongNamesAndValuesAreErrors) {
                                                      {"pin", "yes"},
                                                      {"isa", "sse9"},
                                                      {"kv", "q2"},
+                                                     {"packed_cache", "maybe"},
+                                                     {"mlock", "1"},
                                                      {"step_tokens", "0"},
                                                      {"batch", "65"},
                                                      {"pass:", "on"},
@@ -82,6 +86,8 @@ TEST(ConfigFile, SettingsComeBackFromTheirFile) {
                                                {"flush_denormals", "on"},
                                                {"prefix_cache", "off"},
                                                {"trim_padding", "on"},
+                                               {"packed_cache", "on"},
+                                               {"mlock", "on"},
                                                {"pass:merge_qkv", "off"},
                                                {"variant:linear", "u4m/avx2"}});
     ASSERT_TRUE(settings);

@@ -12,8 +12,8 @@
 #include "compress/quantize_file.h"
 #include "formats/gguf.h"
 #include "machine/thread_team.h"
+#include "models/model_key.h"
 #include "runtime/session.h"
-#include "tune/model_key.h"
 
 namespace hone::tune {
 namespace {
@@ -97,7 +97,7 @@ base::Result<std::string> WeightFiles::file_for(const std::string& model,
     std::error_code error;
     std::filesystem::create_directories(directory_, error);
     if (error) return fail(ErrorCode::unavailable, "{}: {}", directory_, error.message());
-    HONE_TRY(const std::string key, model_key(model));
+    HONE_TRY(const std::string key, models::model_key(model));
     const std::string path =
         fmt::format("{}/{}-{}-v{}.gguf", directory_, key, name_of(spec), kMethodVersion);
     if (std::filesystem::exists(path, error)) return path;

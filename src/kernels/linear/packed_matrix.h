@@ -28,7 +28,8 @@
 // begins with, four times in a row, so that a load of any width is the operand of a byte shuffle.
 // |level| <= 15 in t2, 63 in t3, 127 in t4: kernels sum products in int16 by these.
 // Float formats have no blocks: [columns][16 rows] of f32, f16 or bf16.
-// Not a file format. Borrowed view; immutable once packed, shared by all threads.
+// Not a format to give away: files that keep packed bytes name kPackedLayoutVersion and are of no
+// use to another. Borrowed view; immutable once packed, shared by all threads.
 #pragma once
 
 #include <cstddef>
@@ -58,6 +59,8 @@ enum class PackFormat : uint8_t {
 };
 
 inline constexpr int kPackFormatCount = 14;
+// Goes up with every change of the bytes that pack_tiles makes; a test knows them.
+inline constexpr int kPackedLayoutVersion = 2;
 inline constexpr size_t kTableBytes = 64;  // of a tile of a table format
 inline constexpr size_t kTileRows = 16;
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/checksum.h"
 #include "tensor/buffer.h"
 #include "tensor/codec.h"
 #include "tensor/random_blocks.h"
@@ -179,6 +180,25 @@ TEST(PackedMatrix, CodesLieWhereTheHeaderSays) {
         const std::byte want = nibble ? std::byte{0xa0} : high ? std::byte{1 << j} : std::byte{0};
         ASSERT_EQ(tile[at], want) << "byte " << at;
     }
+}
+
+// Files keep packed bytes under the version of their layout: whoever changes these bytes changes
+// it.
+TEST(PackedMatrix, TheLayoutVersionNamesTheseBytes) {
+    std::vector<std::byte> all;
+    for (const Case& c : kCases) {
+        // Not above 0x3f, so that no scale is infinite or not a number.
+        std::vector<std::byte> bytes(20 * *tensor::row_bytes(c.dtype, 512));
+        for (size_t i = 0; i < bytes.size(); ++i) {
+            bytes[i] = static_cast<std::byte>((i * 37 + i / 64) % 64);
+        }
+        const tensor::TensorView view{c.dtype, {512, 20, 1, 1}, 2, bytes.data(), bytes.size()};
+        std::vector<std::byte> packed(2 * packed_tile_bytes(c.format, 512));
+        ASSERT_TRUE(pack_tiles(view, 0, 2, packed.data()).has_value());
+        all.insert(all.end(), packed.begin(), packed.end());
+    }
+    EXPECT_EQ(kPackedLayoutVersion, 2);
+    EXPECT_EQ(base::checksum(all), 16252634551187566500u);
 }
 
 // Row 1 of an IQ2_XXS matrix, its first group: grid entry 0 has all levels 8, whose code is 3 (of

@@ -1,4 +1,4 @@
-#include "formats/pending_file.h"
+#include "base/pending_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 #include <cstring>
 #include <utility>
 
-namespace hone::formats {
+namespace hone::base {
 
 namespace {
 
@@ -30,24 +30,33 @@ PendingFile::~PendingFile() {
     if (!temporary_path_.empty()) unlink(temporary_path_.c_str());
 }
 
-base::Result<PendingFile> PendingFile::create(const std::string& path) {
+Result<PendingFile> PendingFile::create(const std::string& path) {
     std::string temporary_path = path + ".XXXXXX";
     const int fd = mkostemp(temporary_path.data(), O_CLOEXEC);
     if (fd < 0) {
-        const auto code = errno == ENOENT || errno == ENOTDIR ? base::ErrorCode::not_found
-                                                              : base::ErrorCode::unavailable;
-        return base::fail(code, "{}: cannot create: {}", path, std::strerror(errno));
+        const auto code =
+            errno == ENOENT || errno == ENOTDIR ? ErrorCode::not_found : ErrorCode::unavailable;
+        return fail(code, "{}: cannot create: {}", path, std::strerror(errno));
     }
     return PendingFile(path, std::move(temporary_path), fd);
 }
 
-tl::unexpected<base::Error> PendingFile::io_error(const char* action) const {
+tl::unexpected<Error> PendingFile::io_error(const char* action) const {
     const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-    return base::fail(full ? base::ErrorCode::exhausted : base::ErrorCode::unavailable,
-                      "{}: cannot {}: {}", path_, action, std::strerror(errno));
+    return fail(full ? ErrorCode::exhausted : ErrorCode::unavailable, "{}: cannot {}: {}", path_,
+                action, std::strerror(errno));
 }
 
-base::Status PendingFile::write(std::span<const std::byte> bytes) {
+Status PendingFile::reserve(uint64_t bytes) {
+    while (fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0) {
+        if (errno == EINTR) continue;
+        if (errno == EOPNOTSUPP || errno == ENOSYS) return {};  // write() will tell
+        return io_error("reserve");
+    }
+    return {};
+}
+
+Status PendingFile::write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
         if (written < 0 && errno == EINTR) continue;
@@ -57,12 +66,17 @@ base::Status PendingFile::write(std::span<const std::byte> bytes) {
     return {};
 }
 
-base::Status PendingFile::commit() {
+Status PendingFile::commit() {
+    if (fsync(fd_) != 0) return io_error("write");
+    return commit_unsynced();
+}
+
+Status PendingFile::commit_unsynced() {
     // mkostemp makes the file private; a model is as readable as other files of the user.
-    if (fchmod(fd_, kFileMode) != 0 || fsync(fd_) != 0) return io_error("write");
+    if (fchmod(fd_, kFileMode) != 0) return io_error("write");
     if (rename(temporary_path_.c_str(), path_.c_str()) != 0) return io_error("rename");
     temporary_path_.clear();
     return {};
 }
 
-}  // namespace hone::formats
+}  // namespace hone::base

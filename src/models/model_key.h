@@ -4,13 +4,17 @@
 // bits (Fowler, Noll, Vo).
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include "base/result.h"
 
-namespace hone::tune {
+namespace hone::models {
 
 // 16 hexadecimal digits. not_found, unavailable.
 base::Result<std::string> model_key(const std::string& path);
+// Of the bytes of a file.
+std::string model_key(std::span<const std::byte> bytes);
 
-}  // namespace hone::tune
+}  // namespace hone::models

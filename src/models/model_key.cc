@@ -1,12 +1,11 @@
-#include "tune/model_key.h"
+#include "models/model_key.h"
 
 #include <algorithm>
 #include <cstdint>
-#include <span>
 
 #include "base/mapped_file.h"
 
-namespace hone::tune {
+namespace hone::models {
 namespace {
 
 constexpr uint64_t kOffsetBasis = 0xcbf29ce484222325u;
@@ -26,7 +25,10 @@ void mix(uint64_t& hash, std::span<const std::byte> bytes) {
 
 base::Result<std::string> model_key(const std::string& path) {
     HONE_TRY(const auto file, base::MappedFile::open(path));
-    const std::span<const std::byte> bytes = file.bytes();
+    return model_key(file.bytes());
+}
+
+std::string model_key(std::span<const std::byte> bytes) {
     uint64_t hash = kOffsetBasis ^ bytes.size();
     mix(hash, bytes.first(std::min(bytes.size(), kHeadBytes)));
     for (size_t i = 1; i <= kSamples && bytes.size() > kHeadBytes; ++i) {
@@ -36,4 +38,4 @@ base::Result<std::string> model_key(const std::string& path) {
     return fmt::format("{:016x}", hash);
 }
 
-}  // namespace hone::tune
+}  // namespace hone::models

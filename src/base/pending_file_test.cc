@@ -1,4 +1,4 @@
-#include "formats/pending_file.h"
+#include "base/pending_file.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <iterator>
 #include <string>
 
-namespace hone::formats {
+namespace hone::base {
 namespace {
 
 namespace fs = std::filesystem;
@@ -51,6 +51,20 @@ TEST_F(PendingFileTest, AppearsOnlyAtCommitAndReplaces) {
     EXPECT_EQ(fs::status(path_).permissions(), fs::perms(0644));
 }
 
+TEST_F(PendingFileTest, ReservesRoomWithoutGrowing) {
+    auto file = PendingFile::create(path_);
+    ASSERT_TRUE(file);
+    ASSERT_TRUE(file->reserve(1 << 20));
+    ASSERT_TRUE(file->write(bytes_of("short")));
+    ASSERT_TRUE(file->commit_unsynced());
+    EXPECT_EQ(content(), "short");
+    auto greedy = PendingFile::create(path_);
+    ASSERT_TRUE(greedy);
+    const Status refused = greedy->reserve(uint64_t{1} << 62);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::exhausted);
+}
+
 TEST_F(PendingFileTest, LeavesNothingWithoutCommit) {
     {
         auto file = PendingFile::create(path_);
@@ -66,14 +80,14 @@ TEST_F(PendingFileTest, ErrorsNameThePath) {
     const std::string nowhere = directory_ / "no" / "file";
     const auto file = PendingFile::create(nowhere);
     ASSERT_FALSE(file);
-    EXPECT_EQ(file.error().code, base::ErrorCode::not_found);
+    EXPECT_EQ(file.error().code, ErrorCode::not_found);
     EXPECT_NE(file.error().message.find(nowhere), std::string::npos);
     // A directory cannot be replaced by a file.
     fs::create_directory(path_);
     auto blocked = PendingFile::create(path_);
     ASSERT_TRUE(blocked);
-    EXPECT_EQ(blocked->commit().error().code, base::ErrorCode::unavailable);
+    EXPECT_EQ(blocked->commit().error().code, ErrorCode::unavailable);
 }
 
 }  // namespace
-}  // namespace hone::formats
+}  // namespace hone::base
