@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Every command that opens a broken file ends with the documented code and one clear line.
 
-Usage: broken_files_test.py HONE
+Usage: broken_files_test.py HONE [--opener]
+
+With --opener, the program is open_model: it knows the two commands that only open a model.
 """
 import json
 import pathlib
@@ -35,6 +37,10 @@ def cases(directory):
         yield case["name"], case["commands"], case["expected_exit_code"], case["message"]
 
 
+def opens_a_model(command):
+    return command[0] == "tokenize" or (command[0] == "run" and "--raw" in command)
+
+
 def is_good(answer, code, message):
     if code == 0:
         return answer.returncode == 0
@@ -44,10 +50,13 @@ def is_good(answer, code, message):
 
 def main():
     hone = sys.argv[1]
+    opener = "--opener" in sys.argv[2:]
     broken, wrong = 0, 0
     with tempfile.TemporaryDirectory() as directory:
         for name, commands, code, message in cases(pathlib.Path(directory)):
-            broken += code != 0
+            if opener:
+                commands = [c for c in commands if opens_a_model(c)]
+            broken += code != 0 and bool(commands)
             for command in commands:
                 answer = run(hone, *command)
                 if not is_good(answer, code, message):
@@ -55,7 +64,7 @@ def main():
                     print(f"{command[0]} {name}: exit {answer.returncode}, expected {code} and {message!r}: "
                           f"{answer.stderr[:300]!r}")
     print(f"{broken} broken inputs, {wrong} wrong answers")
-    return 1 if wrong or broken < CASES_MIN else 0
+    return 1 if wrong or broken < (CASES_MIN / 2 if opener else CASES_MIN) else 0
 
 
 if __name__ == "__main__":
