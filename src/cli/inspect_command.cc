@@ -72,7 +72,7 @@ base::Result<report::InspectRow> inspect(const std::string& path, const Options&
     runtime::EngineLimits limits;
     limits.context = std::min(options.context, model->config().context_max);
     HONE_TRY(const auto load, load_options(options.session, limits, context));
-    HONE_TRY(const auto session, open_session(path, load, context));
+    HONE_TRY(const auto session, open_session(path, options.session, load, context));
     const models::ModelConfig& config = session->config();
     const size_t slash = path.rfind('/');
     row.file = slash == std::string::npos ? path : path.substr(slash + 1);

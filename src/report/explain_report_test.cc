@@ -140,7 +140,7 @@ TEST(ExplainReport, NothingPaysIsSaidWithWhatWasTried) {
                 HasSubstr("Nothing pays: none of 3 changes tried surely gains (3 would lose, 0 are "
                           "too close to call). Tried: threads"));
     EXPECT_THAT(report_of(diagnose::experimented_record(), wide),
-                HasSubstr("Not by a flag of this version:"));
+                HasSubstr("1 more would pay if quality allows"));
     EXPECT_THAT(report_of(diagnose::unfused_record(), wide),
                 HasSubstr("1 of 1 changes tried would surely pay"));
     EXPECT_THAT(report_of(cost::fake_record(), wide),
