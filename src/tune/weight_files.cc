@@ -38,6 +38,10 @@ bool changes_nothing(const compress::Recipe& recipe) {
                        [](const compress::TensorChoice& t) { return t.from == t.to; });
 }
 
+double bits_of(tensor::DType type) {
+    return 8.0 * tensor::block_bytes(type) / tensor::block_elements(type);
+}
+
 // For a file name: the same formats in one way.
 std::string name_of(const compress::RecipeSpec& spec) {
     std::string name(tensor::traits(spec.type).name);
@@ -98,8 +102,9 @@ base::Result<std::string> WeightFiles::file_for(const std::string& model,
     std::filesystem::create_directories(directory_, error);
     if (error) return fail(ErrorCode::unavailable, "{}: {}", directory_, error.message());
     HONE_TRY(const std::string key, models::model_key(model));
+    const std::string stem = std::filesystem::path(model).stem().string();
     const std::string path =
-        fmt::format("{}/{}-{}-v{}.gguf", directory_, key, name_of(spec), kMethodVersion);
+        fmt::format("{}/{}-{}-{}-v{}.gguf", directory_, stem, name_of(spec), key, kMethodVersion);
     if (std::filesystem::exists(path, error)) return path;
     HONE_TRY_STATUS(make(model, file, recipe, threads, path, conduct));
     return path;
@@ -111,7 +116,11 @@ base::Status WeightFiles::make(const std::string& model, const formats::GgufFile
     machine::ThreadTeamOptions options;
     options.threads = threads > 0 ? threads : runtime::default_threads();
     HONE_TRY(const auto team, machine::ThreadTeam::create(options));
-    if (calibrated_ != model) {
+    // With six bits or more, what calibration could change is lost in the rounding of activations.
+    const bool coarse =
+        std::any_of(recipe.tensors.begin(), recipe.tensors.end(),
+                    [](const auto& t) { return t.from != t.to && bits_of(t.to) < 6; });
+    if (coarse && calibrated_ != model) {
         compress::CalibrationRequest request;
         request.model = model;
         request.tokens_max = kCalibrationTokens;
