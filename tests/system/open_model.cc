@@ -29,9 +29,7 @@ base::Status tokenize(const std::string& path) {
 
 base::Status run(const std::string& path) {
     const base::SteadyClock clock;
-    runtime::LoadOptions options;
-    options.limits.context = 128;
-    HONE_TRY(const auto session, runtime::open_session(path, options, clock));
+    HONE_TRY(const auto session, runtime::open_session(path, runtime::LoadOptions(), clock));
     runtime::TextGenerator generator(session->engine(), session->tokenizer(), clock);
     runtime::GenerationRequest request;
     request.prompt = "x";
