@@ -149,7 +149,6 @@ TEST_F(ForecastRunTest, SimulatesFirstAndThenAsksTheExperiment) {
     // Four sequences in a step are never slower than four times one by the model's own arithmetic.
     EXPECT_GT(batch->metrics[0].change_percent, -50);
     EXPECT_LT(batch->metrics[0].change_percent, 301);
-    EXPECT_NE(batch->metrics[0].tier, Provenance::measured);
     options.experiments_s = 2;
     batch = forecast(*session_, a, b, some_roofs(), options, clock_);
     ASSERT_TRUE(batch) << batch.error().message;

@@ -566,6 +566,9 @@ constexpr Message kMessages[] = {
     {"gate_broken",
      "gate {gate} broken: perplexity {ppl_percent} [{low_percent}, {high_percent}], KL {kl} nats, "
      "{n} positions"},
+    {"gate_unproved",
+     "gate {gate} not shown to hold: perplexity {ppl_percent} [{low_percent}, {high_percent}] on "
+     "{n} positions, KL {kl} nats; a longer text would tell"},
     {"gate_meaningless",
      "gate {gate} says nothing here: the model predicts no better than chance (random weights?); "
      "perplexity {ppl_percent} [{low_percent}, {high_percent}], KL {kl} nats, {n} positions"},

@@ -541,6 +541,10 @@ constexpr Message kMessages[] = {
     {"gate_broken",
      "质量门 {gate} 未通过：困惑度 {ppl_percent} [{low_percent}, {high_percent}]，KL {kl} "
      "nats，{n} 个位置"},
+    {"gate_unproved",
+     "尚不能证明通过质量门 {gate}：{n} 个位置上困惑度 {ppl_percent} [{low_percent}, "
+     "{high_percent}]，"
+     "KL {kl} nats；更长的文本才能判断"},
     {"gate_meaningless",
      "质量门 {gate} 在此没有意义：模型的预测不比随机好（随机权重？）；困惑度 {ppl_percent} "
      "[{low_percent}, {high_percent}]，KL {kl} nats，{n} 个位置"},

@@ -1,16 +1,13 @@
 #include "runtime/packed_cache.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 
-#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <span>
 #include <system_error>
 #include <utility>
-#include <vector>
 
+#include "base/cache_directory.h"
 #include "base/checksum.h"
 #include "base/pending_file.h"
 #include "base/text.h"
@@ -23,32 +20,6 @@ namespace fs = std::filesystem;
 using base::ErrorCode;
 
 constexpr const char* kExtension = ".packed";
-// A temporary file that nobody finished for so long was left by a process that died.
-constexpr auto kAbandoned = std::chrono::hours(1);
-
-struct CacheFile {
-    fs::path path;
-    fs::file_time_type used;
-    uint64_t bytes = 0;
-    bool temporary = false;
-};
-
-// Files of the cache, the one not used for longest first; others are left alone.
-std::vector<CacheFile> list_files(const std::string& directory) {
-    std::vector<CacheFile> files;
-    std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-        const std::string name = entry.path().filename().string();
-        const size_t at = name.rfind(kExtension);
-        if (at == std::string::npos || !entry.is_regular_file(error)) continue;
-        CacheFile file{entry.path(), entry.last_write_time(error), entry.file_size(error),
-                       at + std::string_view(kExtension).size() != name.size()};
-        if (!error) files.push_back(std::move(file));
-    }
-    std::sort(files.begin(), files.end(),
-              [](const CacheFile& a, const CacheFile& b) { return a.used < b.used; });
-    return files;
-}
 
 double ms_between(int64_t begin_ns, int64_t end_ns) {
     return static_cast<double>(end_ns - begin_ns) * 1e-6;
@@ -98,8 +69,7 @@ std::optional<base::MappedFile> PackedCache::find(const std::string& layout, siz
     const std::string path = path_of(description);
     auto file = open(path, description, bytes, team);
     if (file) {
-        // The time of change says when it was used last.
-        utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+        base::mark_used(path);
         return std::move(*file);
     }
     if (file.error().code != ErrorCode::not_found) {
@@ -112,33 +82,6 @@ std::optional<base::MappedFile> PackedCache::find(const std::string& layout, siz
     return std::nullopt;
 }
 
-// Deletes until `bytes` more are within the limit. exhausted when they cannot be, or would take
-// more than half of what the disk has left, which is not for a cache to take.
-base::Status PackedCache::make_room(uint64_t bytes) const {
-    if (bytes > options_.bytes_max) {
-        return base::fail(ErrorCode::exhausted, "{} are above the cache's limit of {}",
-                          base::format_bytes(static_cast<double>(bytes)),
-                          base::format_bytes(static_cast<double>(options_.bytes_max)));
-    }
-    std::vector<CacheFile> files = list_files(options_.directory);
-    std::error_code error;
-    uint64_t held = 0;
-    for (const CacheFile& file : files) held += file.bytes;
-    const auto now = fs::file_time_type::clock::now();
-    for (const CacheFile& file : files) {
-        const bool abandoned = file.temporary && now - file.used > kAbandoned;
-        const bool oldest = !file.temporary && held + bytes > options_.bytes_max;
-        if ((abandoned || oldest) && fs::remove(file.path, error)) held -= file.bytes;
-    }
-    const fs::space_info space = fs::space(options_.directory, error);
-    if (!error && bytes > space.available / 2) {
-        return base::fail(ErrorCode::exhausted, "{} are too much for the {} that the disk has left",
-                          base::format_bytes(static_cast<double>(bytes)),
-                          base::format_bytes(static_cast<double>(space.available)));
-    }
-    return {};
-}
-
 base::Status PackedCache::write(const std::string& description, tensor::Buffer& memory,
                                 bool& discarded) {
     std::error_code error;
@@ -147,7 +90,7 @@ base::Status PackedCache::write(const std::string& description, tensor::Buffer& 
         return base::fail(ErrorCode::unavailable, "{}: {}", options_.directory, error.message());
     }
     const uint64_t bytes = packed_file_bytes(memory.size(), description.size());
-    HONE_TRY_STATUS(make_room(bytes));
+    HONE_TRY_STATUS(base::make_room({options_.directory, kExtension, options_.bytes_max}, bytes));
     HONE_TRY(base::PendingFile file, base::PendingFile::create(path_of(description)));
     HONE_TRY_STATUS(file.reserve(bytes));
     HONE_TRY_STATUS(write_packed_file(

@@ -56,7 +56,6 @@ class PackedCache final : public graph::PackedStore {
     std::string path_of(const std::string& description) const;
     base::Result<base::MappedFile> open(const std::string& path, const std::string& description,
                                         size_t bytes, machine::ThreadTeam& team) const;
-    base::Status make_room(uint64_t bytes) const;
     base::Status write(const std::string& description, tensor::Buffer& memory, bool& discarded);
 
     PackedCacheOptions options_;

@@ -88,10 +88,14 @@ GateVerdict judge(const Gate& gate, const measure::QualityComparison& quality, s
     const bool perplexity_broken =
         gate.perplexity_percent && !chance && high > *gate.perplexity_percent;
     const bool nothing_judged = chance && !gate.kl_nats;
-    verdict.outcome = kl_broken || perplexity_broken ? GateOutcome::broken
-                      : nothing_judged               ? GateOutcome::meaningless
-                                                     : GateOutcome::held;
-    const char* id = verdict.outcome == GateOutcome::broken        ? "gate_broken"
+    // Within the limit, but so few positions were read that it may lie beyond.
+    const bool unproved = !kl_broken && perplexity_broken && middle <= *gate.perplexity_percent;
+    verdict.outcome = unproved                         ? GateOutcome::unsure
+                      : kl_broken || perplexity_broken ? GateOutcome::broken
+                      : nothing_judged                 ? GateOutcome::meaningless
+                                                       : GateOutcome::held;
+    const char* id = unproved                                      ? "gate_unproved"
+                     : verdict.outcome == GateOutcome::broken      ? "gate_broken"
                      : verdict.outcome == GateOutcome::meaningless ? "gate_meaningless"
                                                                    : "gate_held";
     verdict.note = note(id)

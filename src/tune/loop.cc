@@ -362,11 +362,11 @@ base::Status Loop::prove() {
     const double rest_s = std::max(1.0, options_.slo.empty() ? seconds : seconds / 2);
     const TrialSetting setting = trial_setting(rest_s);
     HONE_TRY(auto quality,
-             compare_quality(*start_, *best_, true, work_->gate_positions(), rest_s / 4, setting));
+             compare_quality(*start_, *best_, true, work_->gate_positions(), rest_s / 2, setting));
     HONE_TRY(auto comparison,
              probe::run_ab(ab_side({*start_, start_settings_}, *work_),
                            ab_side({*best_, best_settings_}, *work_),
-                           work_->held_out_options(rest_s * 0.75, options_.floor_percent),
+                           work_->held_out_options(rest_s / 2, options_.floor_percent),
                            setting_.clock, conduct_));
     run_.after = std::move(comparison.metrics);
     run_.after_quality = std::move(quality);

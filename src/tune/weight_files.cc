@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "base/cache_directory.h"
 #include "base/text.h"
 #include "compress/calibrated.h"
 #include "compress/encode.h"
@@ -84,8 +85,8 @@ base::Result<compress::RecipeSpec> parse_weights(std::string_view text) {
     return spec;
 }
 
-WeightFiles::WeightFiles(std::string directory, const base::Clock& clock)
-    : directory_(std::move(directory)), clock_(clock) {}
+WeightFiles::WeightFiles(std::string directory, const base::Clock& clock, uint64_t bytes_max)
+    : directory_(std::move(directory)), clock_(clock), bytes_max_(bytes_max) {}
 
 base::Result<std::string> WeightFiles::file_for(const std::string& model,
                                                 const std::string& weights, int threads,
@@ -105,7 +106,11 @@ base::Result<std::string> WeightFiles::file_for(const std::string& model,
     const std::string stem = std::filesystem::path(model).stem().string();
     const std::string path =
         fmt::format("{}/{}-{}-{}-v{}.gguf", directory_, stem, name_of(spec), key, kMethodVersion);
-    if (std::filesystem::exists(path, error)) return path;
+    if (std::filesystem::exists(path, error)) {
+        base::mark_used(path);
+        return path;
+    }
+    HONE_TRY_STATUS(base::make_room({directory_, ".gguf", bytes_max_}, recipe.bytes()));
     HONE_TRY_STATUS(make(model, file, recipe, threads, path, conduct));
     return path;
 }

@@ -23,6 +23,8 @@
 
 namespace hone::tune {
 
+// Of all files in the directory; the one not used for longest goes first.
+inline constexpr uint64_t kWeightsBytesMax = uint64_t{32} << 30;
 inline constexpr uint64_t kMomentsBytesMax = uint64_t{1} << 30;
 
 // invalid_argument: not TYPE[,head=TYPE][,embedding=TYPE] of types that can be written.
@@ -31,10 +33,12 @@ base::Result<compress::RecipeSpec> parse_weights(std::string_view text);
 class WeightFiles {
   public:
     // Files lie in `directory`, made when needed; "" keeps none, and asking for one is an error.
-    WeightFiles(std::string directory, const base::Clock& clock);
+    WeightFiles(std::string directory, const base::Clock& clock,
+                uint64_t bytes_max = kWeightsBytesMax);
 
     // The file to open for `model` with `weights`: the model's own when that is empty or says what
-    // the file has already. Errors: parse_weights', those of reading and writing, cancelled.
+    // the file has already. Errors: parse_weights', those of reading and writing, exhausted
+    // (no room for it), cancelled.
     base::Result<std::string> file_for(const std::string& model, const std::string& weights,
                                        int threads, const probe::Conduct& conduct);
 
@@ -45,6 +49,7 @@ class WeightFiles {
 
     std::string directory_;
     const base::Clock& clock_;
+    uint64_t bytes_max_;
     // Of the model that was calibrated last: a loop tries several formats of one.
     std::string calibrated_;
     compress::Guidance guidance_;

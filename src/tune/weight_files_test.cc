@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -52,9 +53,14 @@ TEST_F(WeightFilesTest, AreMadeOnceAndNamedByWhatTheyAre) {
     ASSERT_TRUE(made) << made.error().message;
     EXPECT_THAT(*made, HasSubstr("-Q4_0-head-Q5_0-"));
     EXPECT_LT(std::filesystem::file_size(*made), std::filesystem::file_size(model_.path()));
-    const auto before = std::filesystem::last_write_time(*made);
+    const auto inode = [&] {
+        struct stat facts {};
+        EXPECT_EQ(stat(made->c_str(), &facts), 0);
+        return facts.st_ino;
+    };
+    const auto before = inode();
     EXPECT_EQ(file_for("Q4_0,head=q5_0").value(), *made);
-    EXPECT_EQ(std::filesystem::last_write_time(*made), before);
+    EXPECT_EQ(inode(), before);
     // What was made of it needs no making again.
     WeightFiles files(folder(), clock_);
     EXPECT_EQ(files.file_for(*made, "Q4_0,head=Q5_0", 1, {}).value(), *made);
@@ -68,6 +74,21 @@ TEST_F(WeightFilesTest, StopWhenAskedAndLeaveNothing) {
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().code, ErrorCode::cancelled);
     EXPECT_TRUE(std::filesystem::is_empty(folder()));
+}
+
+TEST_F(WeightFilesTest, TheLongestUnusedMakesRoom) {
+    const uint64_t bytes = std::filesystem::file_size(*file_for("Q5_0"));
+    WeightFiles small(folder(), clock_, bytes + bytes / 2);
+    const auto other = small.file_for(model_.path(), "Q4_0", 1, {});
+    ASSERT_TRUE(other) << other.error().message;
+    size_t n = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder())) {
+        EXPECT_EQ(entry.path().string(), *other);
+        ++n;
+    }
+    EXPECT_EQ(n, 1u);
+    WeightFiles tiny(folder(), clock_, 1000);
+    EXPECT_EQ(tiny.file_for(model_.path(), "Q5_1", 1, {}).error().code, ErrorCode::exhausted);
 }
 
 TEST_F(WeightFilesTest, NeedAFolder) {
