@@ -69,8 +69,8 @@ def main():
     if args.json:
         with open(args.json, "w", encoding="utf-8") as out:
             json.dump({**result, "identical_runs": same, "delayed_runs": delayed}, out, indent=1)
-    good = rates(same)["any_told_apart"] <= 0.05 * args.runs and \
-        min(rates(delayed)["called_slower"].values()) >= 0.8 * args.runs
+    good = result["identical"]["any_told_apart"] <= 0.05 * args.runs and \
+        min(result["delayed"]["called_slower"].values()) >= 0.8 * args.runs
     return 0 if good else 1
 
 

@@ -142,8 +142,8 @@ base::Status run(const Options& options, const CommandContext& context) {
     limits.context = options.context;
     limits.sequences_max = kStepTexts;
     HONE_TRY(const auto load, load_options(options.session, limits, context));
-    HONE_TRY(const auto path, model_file(options.model, options.session, context));
     HONE_TRY(const auto texts, read_texts(options));
+    HONE_TRY(const auto path, model_file(options.model, options.session, context));
     HONE_TRY(const auto embedder, runtime::Embedder::open(path, load, context.clock));
     const runtime::EmbedOptions how{chosen_pooling(options, embedder->config()),
                                     !options.raw_lengths};

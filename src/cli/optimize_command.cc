@@ -86,7 +86,7 @@ base::Result<tune::OptimizeOptions> request_of(const Options& options) {
 
 // The weights that were kept, where they are not the model's own: model.gguf. Without space wasted
 // where the file system can name one file twice.
-base::Result<bool> write_weights(const SessionOptions& best, const Options& options,
+base::Result<bool> write_weights(const tune::Settings& best, const Options& options,
                                  const CommandContext& context) {
     HONE_TRY(const auto made, model_file(options.model, best, context));
     if (made == options.model) return false;
@@ -106,8 +106,7 @@ base::Status write_results(const ledger::Run& run, const tune::OptimizeOptions& 
                            const Options& options, const CommandContext& context) {
     if (options.output.empty()) return {};
     const report::Style& style = context.terminal.style;
-    SessionOptions best;
-    HONE_TRY(static_cast<tune::Settings&>(best), tune::changed(tune::Settings(), run.best));
+    HONE_TRY(const tune::Settings best, tune::changed(tune::Settings(), run.best));
     HONE_TRY(const bool own_weights, write_weights(best, options, context));
     const std::string head = fmt::format(
         "Found by hone optimize: {}, scenario {}, run {} of the ledger.\n"

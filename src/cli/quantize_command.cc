@@ -45,10 +45,8 @@ constexpr double kTargetTolerance = 0.03;
 base::Result<DType> parse_type(const std::string& name) {
     const auto type = tensor::parse_dtype(name);
     if (!type || !compress::can_encode(*type)) {
-        return fail(ErrorCode::invalid_argument,
-                    "'{}' is not a type that can be written: F32, F16, BF16, Q8_0, Q6_K, Q5_K, "
-                    "Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL",
-                    base::printable(name));
+        return fail(ErrorCode::invalid_argument, "'{}' is not a type that can be written: {}",
+                    base::printable(name), compress::kEncodableTypes);
     }
     return *type;
 }

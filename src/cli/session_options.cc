@@ -62,20 +62,19 @@ base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
     return load;
 }
 
-base::Result<std::string> model_file(const std::string& model, const SessionOptions& options,
+base::Result<std::string> model_file(const std::string& model, const tune::Settings& settings,
                                      const CommandContext& context) {
-    HONE_TRY_STATUS(base::Status(options.config));
     Progress progress(context.terminal.stderr_tty, context.clock);
     const probe::Conduct conduct = progress.conduct(context.cancelled);
     tune::WeightFiles files(context.terminal.cache_folder("weights"), context.clock);
-    return files.file_for(model, options.weights, options.threads, conduct);
+    return files.file_for(model, settings.weights, settings.threads, conduct);
 }
 
 base::Result<std::unique_ptr<runtime::Session>> open_session(const std::string& model,
-                                                             const SessionOptions& options,
+                                                             const tune::Settings& settings,
                                                              const runtime::LoadOptions& load,
                                                              const CommandContext& context) {
-    HONE_TRY(const auto path, model_file(model, options, context));
+    HONE_TRY(const auto path, model_file(model, settings, context));
     HONE_TRY(auto session, runtime::open_session(path, load, context.clock));
     if (!session->cache_note().empty()) {
         fmt::print(stderr, "hone: {}\n", session->cache_note());

@@ -29,15 +29,15 @@ base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
                                                 runtime::EngineLimits limits,
                                                 const CommandContext& context);
 
-// `model` in the weights that the options ask for (tune/weight_files.h, made with progress on a
+// `model` in the weights that the settings ask for (tune/weight_files.h, made with progress on a
 // terminal), opened; what there is to say about its caches is said on stderr.
 base::Result<std::unique_ptr<runtime::Session>> open_session(const std::string& model,
-                                                             const SessionOptions& options,
+                                                             const tune::Settings& settings,
                                                              const runtime::LoadOptions& load,
                                                              const CommandContext& context);
 
 // The file to open for `model`: its own, or what --weights makes of it.
-base::Result<std::string> model_file(const std::string& model, const SessionOptions& options,
+base::Result<std::string> model_file(const std::string& model, const tune::Settings& settings,
                                      const CommandContext& context);
 
 // Facts and ceilings of this machine, from the cache or measured (with progress on a terminal).

@@ -17,6 +17,9 @@ namespace hone::compress {
 
 // F16, BF16, F32 and every type with a grid (compress/block_grid.h).
 bool can_encode(tensor::DType dtype);
+// Their names, for messages.
+inline constexpr const char* kEncodableTypes =
+    "F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL";
 
 // Sums over elements; a tensor's is the sum of its rows'.
 struct EncodeError {

@@ -19,10 +19,6 @@ constexpr std::string_view kOutput = "output.weight";
 // Below this many bits per weight the head's own type takes over.
 constexpr double kHeadBits = 6.0;
 
-double bits_of(DType type) {
-    return 8.0 * tensor::block_bytes(type) / tensor::block_elements(type);
-}
-
 bool ends_with(std::string_view text, std::string_view end) {
     return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
@@ -61,6 +57,10 @@ base::Status check_patterns(const formats::GgufFile& file, const RecipeSpec& spe
 }
 
 }  // namespace
+
+double bits_of(DType type) {
+    return 8.0 * tensor::block_bytes(type) / tensor::block_elements(type);
+}
 
 std::string_view reason_name(Reason reason) {
     switch (reason) {

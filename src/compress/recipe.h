@@ -74,6 +74,9 @@ bool matches_pattern(std::string_view pattern, std::string_view text);
 // "Q4_K=..." of a command line: PATTERN=TYPE. invalid_argument.
 base::Result<TypeOverride> parse_override(std::string_view text);
 
+// Of an element, scales of its block included.
+double bits_of(tensor::DType type);
+
 // The number that GGUF files give for a file of that main type (general.file_type; the enumeration
 // of llama.cpp's file types).
 uint32_t gguf_file_type(tensor::DType main_type);

@@ -1,7 +1,8 @@
-// Which model a promise was about: a key of the file's size and of bytes at its ends and between.
+// Which model a promise or a file in a cache was about: a key of the file's size and of bytes at
+// its ends and between.
 //
-// Two files of one key are the same for the ledger; it is no protection against forgery. FNV-1a, 64
-// bits (Fowler, Noll, Vo).
+// Two files of one key are the same to whoever asks; it is no protection against forgery. FNV-1a,
+// 64 bits (Fowler, Noll, Vo).
 #pragma once
 
 #include <cstddef>

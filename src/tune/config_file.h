@@ -3,8 +3,8 @@
 //   schema = 1
 //   [session]
 //   threads = 2            # whole numbers: threads, step_tokens, context, batch
-//   pin = false            # switches: pin, flush_denormals, prefix_cache, trim_padding
-//   isa = "avx2"           # words: isa, kv, weights
+//   pin = false            # switches: pin, flush_denormals, prefix_cache, trim_padding, mlock
+//   isa = "avx2"           # words: isa, kv, weights, packed_cache
 //   without = ["..."]      # lists: without, variants
 //
 // Every key of the session is optional; one that is unknown, twice there or of a wrong type is an

@@ -90,14 +90,18 @@ GateVerdict judge(const Gate& gate, const measure::QualityComparison& quality, s
     const bool nothing_judged = chance && !gate.kl_nats;
     // Within the limit, but so few positions were read that it may lie beyond.
     const bool unproved = !kl_broken && perplexity_broken && middle <= *gate.perplexity_percent;
-    verdict.outcome = unproved                         ? GateOutcome::unsure
-                      : kl_broken || perplexity_broken ? GateOutcome::broken
-                      : nothing_judged                 ? GateOutcome::meaningless
-                                                       : GateOutcome::held;
-    const char* id = unproved                                      ? "gate_unproved"
-                     : verdict.outcome == GateOutcome::broken      ? "gate_broken"
-                     : verdict.outcome == GateOutcome::meaningless ? "gate_meaningless"
-                                                                   : "gate_held";
+    const char* id = "gate_held";
+    verdict.outcome = GateOutcome::held;
+    if (unproved) {
+        id = "gate_unproved";
+        verdict.outcome = GateOutcome::unsure;
+    } else if (kl_broken || perplexity_broken) {
+        id = "gate_broken";
+        verdict.outcome = GateOutcome::broken;
+    } else if (nothing_judged) {
+        id = "gate_meaningless";
+        verdict.outcome = GateOutcome::meaningless;
+    }
     verdict.note = note(id)
                        .with("gate", gate.text())
                        .with("ppl_percent", middle)

@@ -5,7 +5,6 @@
 
 #include "diagnose/diagnosis.h"
 #include "models/model.h"
-#include "text/tokenizer.h"
 #include "tune/observation.h"
 
 namespace hone::tune {
@@ -68,8 +67,7 @@ TrialSetting Loop::trial_setting(double budget_s) const {
 
 base::Status Loop::open_work() {
     HONE_TRY(const auto model, models::Model::open(options_.model));
-    HONE_TRY(auto vocabulary, model->vocabulary());
-    HONE_TRY(const auto tokenizer, text::Tokenizer::create(std::move(vocabulary)));
+    HONE_TRY(const auto tokenizer, runtime::open_tokenizer(*model));
     HONE_TRY(work_, Workload::create(*model, tokenizer, options_.work));
     return {};
 }

@@ -30,17 +30,13 @@ constexpr uint32_t kCalibrationTokens = 4096;
 tl::unexpected<base::Error> wrong(std::string_view text) {
     return fail(ErrorCode::invalid_argument,
                 "weights '{}': not TYPE[,head=TYPE][,embedding=TYPE] with types that can be "
-                "written (F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL)",
-                base::printable(text, 80));
+                "written ({})",
+                base::printable(text, 80), compress::kEncodableTypes);
 }
 
 bool changes_nothing(const compress::Recipe& recipe) {
     return std::all_of(recipe.tensors.begin(), recipe.tensors.end(),
                        [](const compress::TensorChoice& t) { return t.from == t.to; });
-}
-
-double bits_of(tensor::DType type) {
-    return 8.0 * tensor::block_bytes(type) / tensor::block_elements(type);
 }
 
 // For a file name: the same formats in one way.
@@ -124,7 +120,7 @@ base::Status WeightFiles::make(const std::string& model, const formats::GgufFile
     // With six bits or more, what calibration could change is lost in the rounding of activations.
     const bool coarse =
         std::any_of(recipe.tensors.begin(), recipe.tensors.end(),
-                    [](const auto& t) { return t.from != t.to && bits_of(t.to) < 6; });
+                    [](const auto& t) { return t.from != t.to && compress::bits_of(t.to) < 6; });
     if (coarse && calibrated_ != model) {
         compress::CalibrationRequest request;
         request.model = model;

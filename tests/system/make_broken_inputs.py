@@ -209,23 +209,22 @@ def model_cases(directory):
         path = write(directory, name + ".gguf", data)
         return name, code, message, [[part.replace("{}", path) for part in command] for command in commands]
 
+    def changed(prefix, changes):
+        """The whole model with entries of that prefix replaced; None takes one away."""
+        model = WholeModel()
+        model.entries.update({prefix + key: value for key, value in changes.items()})
+        model.entries = {key: value for key, value in model.entries.items() if value is not None}
+        return model.build()
+
     yield case("whole_model", OK, "", WholeModel().build(), [RUN, CHAT, TOKENIZE])
     for name, code, message, changes in vocabulary_cases():
-        model = WholeModel()
-        for key, value in changes.items():
-            model.entries["tokenizer.ggml." + key] = value
-        model.entries = {key: value for key, value in model.entries.items() if value is not None}
-        yield case("vocabulary_" + name, code, message, model.build(), [RUN, TOKENIZE])
+        yield case("vocabulary_" + name, code, message, changed("tokenizer.ggml.", changes), [RUN, TOKENIZE])
     for name, code, message, source in template_cases():
         model = WholeModel()
         model.entries["tokenizer.chat_template"] = (STRING, text(source))
         yield case("template_" + name, code, message, model.build(), [CHAT])
     for name, code, message, changes in hyperparameter_cases():
-        model = WholeModel()
-        for key, value in changes.items():
-            model.entries["llama." + key] = value
-        model.entries = {key: value for key, value in model.entries.items() if value is not None}
-        yield case("model_" + name, code, message, model.build(), [RUN, TOKENIZE])
+        yield case("model_" + name, code, message, changed("llama.", changes), [RUN, TOKENIZE])
     for name, code, message, change in tensor_cases():
         model = WholeModel()
         change(model)

@@ -1,7 +1,8 @@
 // What the commands `tokenize` and `run` do to a model file, without the rest of the program: the
 // sanitized build needs neither the command line nor the reports to try broken files.
 //
-//   open_model tokenize MODEL     encodes a word        open_model run MODEL     generates one token
+//   open_model tokenize MODEL     encodes a word        open_model run MODEL     generates one
+//   token
 //
 // Errors end with the line and the exit code that the program has for them.
 #include <fmt/format.h>
@@ -13,7 +14,6 @@
 #include "models/model.h"
 #include "runtime/generation.h"
 #include "runtime/session.h"
-#include "text/tokenizer.h"
 
 namespace {
 
@@ -21,8 +21,7 @@ using namespace hone;
 
 base::Status tokenize(const std::string& path) {
     HONE_TRY(const auto model, models::Model::open(path));
-    HONE_TRY(auto vocabulary, model->vocabulary());
-    HONE_TRY(const auto tokenizer, text::Tokenizer::create(std::move(vocabulary)));
+    HONE_TRY(const auto tokenizer, runtime::open_tokenizer(*model));
     fmt::print("{} tokens\n", tokenizer.encode("x").size());
     return {};
 }
