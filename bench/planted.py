@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Plants nine faults, one at a time, and holds the diagnosis to them; and a clean run that must yield no gain.
 
-    bench/planted.py build/release/bin/hone [--only NAME ...] [--budget 20] [--rounds 9] [--clean-runs 1] [--json F]
+    bench/planted.py build/release/bin/hone [--only NAME ...] [--budget 20] [--rounds 9 40] [--clean-runs 1] [--json F]
 
 For every fault: a synthetic model, `hone explain` with the fault, then
   named   the attribution has an entry of the right class for the right subject;
   card    the decision that repairs it exists and predicts a change;
   held    the repair is applied and both sides run in turn: the measured change of the card's metric lies in
-          the card's interval. Its own 95 % interval comes from resampling the rounds (10 000 draws, seed 1).
-The clean run must end in "nothing pays". Takes about 30 s a fault; wants a machine that does nothing else.
+          the card's interval. Its own 95 % interval comes from resampling the rounds (10 000 draws, seed 1);
+          rounds go on until it is narrow, 4 points or a tenth of the change to each side, or until the last.
+The clean run must end in "nothing pays". Takes 30 to 120 s a fault; wants a machine that does nothing else.
 Exit status: 0 when every case is named and at least 8 of 9 predictions held and no clean run shows a gain.
 """
 import argparse
@@ -199,6 +200,11 @@ def metric_samples(result, name):
     return [s for s in metric["samples"] if isinstance(s, (int, float))] if metric else []
 
 
+def narrow_enough(measured):
+    low, high = measured["ci95"]
+    return (high - low) / 2 <= max(4, abs(measured["change_percent"]) / 10)
+
+
 def median_change(changes, draws=10000):
     """Percent, with the 95 % interval from resampling the rounds; None without any."""
     if not changes:
@@ -214,14 +220,20 @@ def repair(bench, case, metric, rounds):
     become twice as slow from one second to the next, and pooled samples would compare its moods."""
     name, p = split_metric(metric)
     changes = []
-    for index in range(rounds):
+    measured = None
+    for index in range(rounds[1]):
         value = {}
         for faulty in (True, False) if index % 2 == 0 else (False, True):
             samples = metric_samples(bench.run(case, faulty, REPAIR_S, experiments=False), name)
             value[faulty] = percentile(samples, p) if samples else None
         if value[True] and value[False] is not None:
             changes.append(100 * (value[False] / value[True] - 1))
-    return median_change(changes)
+        if index + 1 < rounds[0]:
+            continue
+        measured = median_change(changes)
+        if measured and narrow_enough(measured):
+            break
+    return measured
 
 
 def costs_nothing(result, case):
@@ -284,7 +296,8 @@ def main():
     parser.add_argument("hone")
     parser.add_argument("--only", nargs="+", help="names of cases, or clean")
     parser.add_argument("--budget", type=float, default=16, help="seconds of the explain with the fault")
-    parser.add_argument("--rounds", type=int, default=9, help="pairs of short runs that measure a repair")
+    parser.add_argument("--rounds", type=int, nargs=2, default=[9, 40], metavar=("MIN", "MAX"),
+                        help="pairs of short runs that measure a repair")
     parser.add_argument("--clean-runs", type=int, default=1)
     parser.add_argument("--json")
     args = parser.parse_args()

@@ -94,7 +94,8 @@ struct Change {
     bool is_interval = false;  // the ends are those of 95 % intervals
     size_t pairs = 0;
     Provenance tier = Provenance::none;
-    // Half of the interval of the run's own median, as a share of it.
+    // Half of the interval of the metric in the run itself, as a share of it: a run with the change
+    // has only its own sample of it again.
     double own_noise_share = 0;
 };
 
@@ -151,9 +152,9 @@ PredictionResult predict_rate(const RunRecord& record, const Simulation& simulat
     return {prediction_of(record, change), {}};
 }
 
-double own_noise_share(const std::vector<double>& values) {
-    const auto middle = measure::median(values);
-    const auto interval = measure::percentile_interval(values, 0.5);
+double own_noise_share(const std::vector<double>& values, double percentile) {
+    const auto middle = measure::percentile(values, percentile);
+    const auto interval = measure::percentile_interval(values, percentile);
     if (!middle || !interval || !(*middle > 0) || !std::isfinite(interval->high)) return 0;
     return (interval->high - interval->low) / (2 * *middle);
 }
@@ -179,7 +180,7 @@ PredictionResult predict_requests(const RunRecord& record, Primary primary, Chan
     change.after = value_at(End::middle);
     change.after_low = value_at(End::low);
     change.after_high = value_at(End::high);
-    change.own_noise_share = own_noise_share(before);
+    change.own_noise_share = own_noise_share(before, primary.percentile);
     return {prediction_of(record, change), {}};
 }
 
