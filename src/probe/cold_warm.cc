@@ -20,7 +20,7 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr int kPairs = 3;
+constexpr int kPairsMax = 9;
 // Of what was asked for, that must have come from storage for a reading to count as cold.
 constexpr double kColdShareMin = 0.5;
 
@@ -101,11 +101,9 @@ base::Result<double> first_step_ns(const ExperimentBench& bench, runtime::Sessio
     return bench.time_ns([&] { stepper.prefill(0, prompt); });
 }
 
-// The model opened as the session was, once from storage and once from memory: what that took, or
-// what the first step afterwards took.
-base::Status measure_pair(const ExperimentBench& bench, const File& file, uint64_t bytes,
-                          cost::ColdWarm& result) {
-    HONE_TRY_STATUS(check_memory(bench, 1));
+// The model opened as the session was: what that took, or what the first step afterwards took.
+base::Result<double> opening_ns(const ExperimentBench& bench, const File& file, uint64_t bytes,
+                                bool cold, cost::ColdWarm& result) {
     std::unique_ptr<runtime::Session> session;
     const auto open = [&]() -> base::Status {
         runtime::LoadOptions options = bench.session.options();
@@ -114,18 +112,27 @@ base::Status measure_pair(const ExperimentBench& bench, const File& file, uint64
                  runtime::Session::open(bench.session.model().path(), options, bench.clock));
         return {};
     };
-    const auto time_of = [&](double open_ns) -> base::Result<double> {
-        if (result.subject == "load") return open_ns;
-        return first_step_ns(bench, *session);
-    };
-    HONE_TRY(const double cold_open_ns, drop_and_time(bench, file, bytes, result, open));
-    HONE_TRY(const double cold_ns, time_of(cold_open_ns));
-    session.reset();
-    const int64_t begin_ns = bench.clock.now_ns();
-    HONE_TRY_STATUS(open());
-    HONE_TRY(const double warm_ns, time_of(static_cast<double>(bench.clock.now_ns() - begin_ns)));
-    result.cold_ns.push_back(cold_ns);
-    result.warm_ns.push_back(warm_ns);
+    double open_ns = 0;
+    if (cold) {
+        HONE_TRY(open_ns, drop_and_time(bench, file, bytes, result, open));
+    } else {
+        const int64_t begin_ns = bench.clock.now_ns();
+        HONE_TRY_STATUS(open());
+        open_ns = static_cast<double>(bench.clock.now_ns() - begin_ns);
+    }
+    if (result.subject == "load") return open_ns;
+    return first_step_ns(bench, *session);
+}
+
+// Once from storage and once from memory. The first of a pair takes turns: what a reading from
+// storage leaves to do (the host goes on reading ahead) falls on whoever comes after it.
+base::Status measure_pair(const ExperimentBench& bench, const File& file, uint64_t bytes,
+                          bool cold_first, cost::ColdWarm& result) {
+    HONE_TRY_STATUS(check_memory(bench, 1));
+    for (const bool cold : {cold_first, !cold_first}) {
+        HONE_TRY(const double ns, opening_ns(bench, file, bytes, cold, result));
+        (cold ? result.cold_ns : result.warm_ns).push_back(ns);
+    }
     return {};
 }
 
@@ -151,9 +158,9 @@ ExperimentOutcome cold_warm(const ExperimentBench& bench, const ExperimentOrder&
     result.subject = first_run ? "first_run" : "load";
     result.bytes_read = UINT64_MAX;
     // Storage may be slow: one pair will do.
-    for (int i = 0; i < kPairs && (i == 0 || box.open()); ++i) {
+    for (int i = 0; i < kPairsMax && (i == 0 || box.open()); ++i) {
         HONE_TRY_STATUS(bench.conduct.check());
-        HONE_TRY_STATUS(measure_pair(bench, file, bytes, result));
+        HONE_TRY_STATUS(measure_pair(bench, file, bytes, i % 2 == 0, result));
     }
     HONE_TRY_STATUS(check_cold(result, bytes));
     measure::ExperimentResult out = cost::to_experiment(result);
