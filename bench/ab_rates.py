@@ -19,8 +19,8 @@ METRICS = ("prefill_tokens_per_s", "decode_tokens_per_s")
 
 
 def verdicts(args, cpus, seed, flags_b):
-    command = [args.hone, "ab", args.model, "--a", "--threads 2", "--b", f"--threads 2 {flags_b}".strip(),
-               "--no-quality", "--json", "--budget", str(args.budget), "--seed", str(seed), "--metrics", ",".join(METRICS)]
+    command = [args.hone, "ab", args.model, "--a", "", "--b", flags_b, "--no-quality", "--json", "--budget", str(args.budget),
+               "--seed", str(seed), "--metrics", ",".join(METRICS)]
     if cpus:
         command = ["taskset", "-c", cpus, *command]
     answer = subprocess.run(command, capture_output=True, text=True)

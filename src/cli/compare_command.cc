@@ -14,7 +14,7 @@ namespace {
 struct Options {
     std::string a;
     std::vector<std::string> b;
-    double floor_percent = 1;
+    double floor_percent = measure::kEffectFloorPercent;
     bool fail_on_regression = false;
     bool json = false;
 };

@@ -30,7 +30,7 @@ struct Options {
     std::string slo;
     std::string gate;
     std::string budget = "8m";
-    double floor_percent = 1;
+    double floor_percent = measure::kEffectFloorPercent;
     std::vector<std::string> kinds_to_try;
     std::string prompts;
     std::string text_file;

@@ -6,6 +6,7 @@
 
 #include "diagnose/metrics.h"
 #include "diagnose/scenario.h"
+#include "measure/comparison.h"
 
 namespace hone::diagnose {
 namespace {
@@ -123,7 +124,7 @@ Prediction prediction_of(const RunRecord& record, const Change& change) {
         std::max(noise, 100 * change.own_noise_share) + transfer * std::fabs(out.change_percent);
     // Nothing shrinks to less than nothing.
     out.interval = {std::max(-100.0, low - margin), high + margin};
-    out.sure = is_sure(out, change, low, high, std::max(kEffectFloorPercent, noise));
+    out.sure = is_sure(out, change, low, high, std::max(measure::kEffectFloorPercent, noise));
     const bool up = out.change_percent > 0;
     out.better = out.sure && out.change_percent != 0 && up == higher_is_better(change.metric);
     return out;

@@ -25,17 +25,13 @@ struct Prediction {
     // control says that nothing changes and by what experiments miss of real requests.
     measure::Interval interval;
     // The interval of the factors leaves no doubt about the sign, and lies beyond what the control
-    // changed by nothing and beyond kEffectFloorPercent; below 6 pairs it must also be narrower
-    // than the change.
+    // changed by nothing and beyond measure::kEffectFloorPercent; below 6 pairs it must also be
+    // narrower than the change.
     bool sure = true;
     bool better = false;  // surely goes the good way for this metric
     size_t pairs = 0;     // interleaved pairs behind it, 0 = none needed
     cost::Provenance tier = cost::Provenance::none;
 };
-
-// Smaller changes are not worth a decision, and systematic differences between two executors of
-// the same plan (where their memory lies) reach this far.
-inline constexpr double kEffectFloorPercent = 2;
 
 struct PredictionResult {
     std::optional<Prediction> value;

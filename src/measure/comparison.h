@@ -62,9 +62,13 @@ struct QualityComparison {
 // Fewer positions have no verdict.
 inline constexpr size_t kQualityPositionsMin = 32;
 
+// Smaller changes are not worth a decision, and systematic differences between two copies of the
+// same plan (where their memory lies) reach this far.
+inline constexpr double kEffectFloorPercent = 2;
+
 struct Comparison {
     std::string method;  // "group_sequential_signed_ranks" | "mann_whitney"
-    double floor_percent = 1;
+    double floor_percent = kEffectFloorPercent;
     std::string ended;  // why no more was measured: "decided", "budget", "pairs", "cancelled", ""
     double wall_s = 0;  // 0 for stored runs
     std::vector<MetricComparison> metrics;

@@ -40,7 +40,8 @@ struct AbOptions {
     // output_tokens_per_s (of requests).
     std::vector<std::string> metrics = {"prefill_tokens_per_s", "decode_tokens_per_s", "ttft_ms",
                                         "itl_ms"};
-    double floor_percent = 1;     // changes below are noise to the user
+    // Changes below are noise to the user.
+    double floor_percent = measure::kEffectFloorPercent;
     double budget_s = 60;         // for everything; a pair that was begun is finished
     int quality_positions = 128;  // 0 = none
     std::string text = {};        // for quality, empty = built in

@@ -37,7 +37,7 @@ struct OptimizeOptions {
     Gate gate;
     Settings start;
     double budget_s = 480;
-    double floor_percent = 1;
+    double floor_percent = measure::kEffectFloorPercent;
     // Kinds of action ("kv", "threads") to try whatever is expected of them; "all" is every one.
     std::vector<std::string> kinds_to_try = {};
     // Instead of choosing: these, in this order, as far as they are not in force.

@@ -31,7 +31,7 @@ struct TrialSetting {
     const probe::Conduct& conduct;
     uint64_t number = 0;  // of the trial: its texts
     double budget_s = 10;
-    double floor_percent = 1;
+    double floor_percent = measure::kEffectFloorPercent;
 };
 
 // Fills in quality, measured, status and reason. `saves_memory`: kept for doing no harm.
