@@ -16,24 +16,25 @@ base::Result<std::optional<double>> timing_overhead_share(Stepper& stepper,
     stepper.clear();
     stepper.prefill(0, random_tokens(random, plan.vocab, static_cast<size_t>(depth)));
     const auto tokens = random_tokens(random, plan.vocab, static_cast<size_t>(2 * pairs));
-    std::vector<double> timed;
-    std::vector<double> untimed;
-    for (int i = 0; i < 2 * pairs; ++i) {
-        HONE_TRY_STATUS(conduct.check());
-        const bool with_timer = i % 4 == 0 || i % 4 == 3;
-        const int64_t begin_ns = clock.now_ns();
-        stepper.decode(std::span(tokens).subspan(static_cast<size_t>(i), 1),
-                       with_timer ? recorder.timer() : nullptr);
-        if (with_timer) {
-            recorder.record("decode", stepper.position(0) - 1, stepper.last_shape());
+    std::vector<double> ratios;
+    for (int pair = 0; pair < pairs; ++pair) {
+        double ns[2] = {};  // [with the timer]
+        for (const bool with_timer : {pair % 2 == 0, pair % 2 != 0}) {
+            HONE_TRY_STATUS(conduct.check());
+            const auto at = stepper.position(0) - static_cast<uint32_t>(depth);
+            const int64_t begin_ns = clock.now_ns();
+            stepper.decode(std::span(tokens).subspan(at, 1),
+                           with_timer ? recorder.timer() : nullptr);
+            if (with_timer) {
+                recorder.record("decode", stepper.position(0) - 1, stepper.last_shape());
+            }
+            ns[with_timer] = static_cast<double>(clock.now_ns() - begin_ns);
         }
-        const double ns = static_cast<double>(clock.now_ns() - begin_ns);
-        (with_timer ? timed : untimed).push_back(ns);
+        if (ns[0] > 0) ratios.push_back(ns[1] / ns[0]);
     }
-    const auto with = measure::median(timed);
-    const auto without = measure::median(untimed);
-    if (!with || !without || *without <= 0) return std::optional<double>();
-    return std::optional<double>(*with / *without - 1.0);
+    const auto ratio = measure::median(ratios);
+    if (!ratio) return std::optional<double>();
+    return std::optional<double>(*ratio - 1);
 }
 
 }  // namespace hone::probe

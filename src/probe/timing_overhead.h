@@ -1,8 +1,9 @@
 // What the stamps cost: timed and untimed decode steps that alternate in one process.
 //
 // The pairs go ABBA, so that neither the growing cache nor a drifting clock favours one side; the
-// answer is median(timed) / median(untimed) - 1, with the folding of the stamps counted as part of
-// the timed step. May be below 0: then the cost is below the noise.
+// answer is the median of the pairs' timed / untimed, less 1, with the folding of the stamps
+// counted as part of the timed step: a machine that slows down for a while slows both steps of a
+// pair. May be below 0: then the cost is below the noise.
 #pragma once
 
 #include <optional>
