@@ -33,7 +33,7 @@ struct Options {
     bool trim_padding = false;
     std::string record;
     std::string from;
-    double budget_s = 40;
+    double budget_s = 38;
     bool long_run = false;
     bool no_experiments = false;
     std::string html;

@@ -73,7 +73,7 @@ struct ScenarioOptions {
     int batch = 1;            // requests that start together
     int requests = 72;        // warm ones wanted
     double budget_s = 20;     // of all that is done here, two warm rounds at least
-    int overhead_pairs = 48;  // timed and untimed decode steps that alternate, 0 = not measured
+    int overhead_pairs = 96;  // timed and untimed decode steps that alternate, 0 = not measured
     uint64_t seed = 1;
     // Instead of texts from the seed, in order and from the start again; `prompt_tokens` is then
     // their median. Each pass through them begins with an empty prefix cache: a repetition that
