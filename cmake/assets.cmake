@@ -39,5 +39,5 @@ function(hone_embed_page target dir)
     # In the order in which they need each other.
     hone_embed(${target} page_js ${dir}/format.js ${dir}/table.js ${dir}/chart.js
         ${dir}/pictures.js ${dir}/sections.js ${dir}/findings.js
-        ${dir}/optimize.js ${dir}/main.js)
+        ${dir}/optimize.js ${dir}/tensors.js ${dir}/main.js)
 endfunction()

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/inspect_tensors.h"
 #include "cli/session_options.h"
 #include "cost/node_desc.h"
 #include "cost/speed_of_light.h"
@@ -15,6 +16,7 @@ namespace {
 struct Options {
     std::vector<std::string> models;
     SessionOptions session;
+    TensorOptions tensors;
     uint32_t context = 2048;
     bool json = false;
 };
@@ -98,6 +100,14 @@ base::Result<report::InspectRow> inspect(const std::string& path, const Options&
 }
 
 base::Status run(const Options& options, const CommandContext& context) {
+    HONE_TRY_STATUS(check_tensor_options(options.tensors));
+    if (!options.tensors.patterns.empty()) {
+        if (options.models.size() != 1) {
+            return base::fail(base::ErrorCode::invalid_argument, "--tensor takes one model");
+        }
+        return inspect_tensors(options.models.front(), options.tensors, options.session.threads,
+                               options.json, context);
+    }
     HONE_TRY(const auto machine, load_profile(context, false));
     std::vector<report::InspectRow> rows;
     for (const std::string& path : options.models) {
@@ -115,9 +125,11 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 Action add_inspect(CLI::App& app) {
     auto* command = app.add_subcommand(
-        "inspect", "Size, memory split, cost per token and speed of light of models");
+        "inspect",
+        "Size, memory split, cost per token and speed of light of models; values of tensors");
     auto options = std::make_shared<Options>();
     command->add_option("models", options->models, "Model files")->required();
+    add_tensor_options(*command, options->tensors);
     add_session_options(*command, options->session);
     command->add_option("--context", options->context, "Positions the memory split is for")
         ->check(CLI::Range(1, 1 << 24))

@@ -33,6 +33,26 @@ def check_error(code, *arguments, fragment=""):
           f"hone {' '.join(arguments)}: exit {answer.returncode} (expected {code}): {error[:200]!r}")
 
 
+def test_tensors(model):
+    name = "blk.0.ffn_down.weight"
+    report = json.loads(hone("inspect", model, "--tensor", name, "--as", "Q5_0", "--as", "Q4_0,F16", "--json").stdout)
+    tensor = report["tensors"][0]
+    types = {stored["type"]: stored for stored in tensor["stored_as"]}
+    check(tensor["name"] == name and list(types) == ["Q5_0", "Q4_0", "F16"], f"inspect --tensor: {list(types)}")
+    # A bit more halves the step, and the error with it: 6 dB, some less by the searched scales.
+    gain = types["Q5_0"]["snr_db"] - types["Q4_0"]["snr_db"]
+    check(4.5 < gain < 7, f"inspect --as: {gain} dB from four to five bits")
+    check(18 < types["Q4_0"]["snr_db"] < 24, f"inspect --as Q4_0: {types['Q4_0']['snr_db']} dB on normal weights")
+    check(sum(tensor["values"]["bins"]["counts"]) > 0.99 * tensor["values"]["count"], "inspect --tensor: histogram")
+    for locale in ("C", "C.UTF-8"):
+        text = hone("inspect", model, "--tensor", name, "--as", "Q4_0", "--block", "3",
+                    environment=ENVIRONMENT | {"LC_ALL": locale}).stdout.decode()
+        check(("\u2588" in text) == (locale != "C") and max(map(len, text.splitlines())) <= 100,
+              f"inspect --tensor in locale {locale}")
+    lines = hone("inspect", model, "--tensor", "blk.*.attn_?.weight").stdout.decode().splitlines()
+    check(len(lines) > 8 and all("blk." in line for line in lines[1:]), "inspect --tensor with a pattern")
+
+
 def test_errors(model):
     check_error(2)
     check_error(2, "nonsense")
@@ -50,6 +70,13 @@ def test_errors(model):
     check_error(3, "explain", model, "--html", "/no/such/place/r.html", fragment="/no/such/place")
     check_error(2, "explain", model, "--lang", "xx", fragment="--lang")
     check_error(2, "explain", "--from", "/dev/null", "--trace", "t.json", fragment="--trace")
+    check_error(3, "inspect", model, "--tensor", "blk.0.fnn_up.weight", fragment="blk.0.ffn_up.weight")
+    check_error(2, "inspect", model, "--tensor", "*", "--as", "Q2_K", fragment="Q6_K")
+    check_error(2, "inspect", model, "--as", "Q4_0", fragment="--tensor")
+    check_error(2, "inspect", model, model, "--tensor", "*", fragment="one model")
+    check_error(2, "inspect", model, "--tensor", "output_norm.weight", "--block", "4", fragment="4 blocks")
+    check_error(3, "inspect", model, "--tensor", "*", "--html", "/no/such/place/r.html", fragment="/no/such/place")
+    check_error(6, "inspect", model, "--tensor", "*", "--html", "r.html", fragment="16")
     check_error(3, "run", "/no/such/file.gguf", "-p", "x", fragment="/no/such/file.gguf")
     check_error(2, "run", "/", "-p", "x", fragment="regular file")
     check_error(6, "run", model, "-p", "word " * 600, "--raw", "--context", "64", fragment="context")
@@ -173,6 +200,7 @@ def test_json(model):
     check({"stages", "operators", "sequence", "unattributed_share"} <= parts.keys(), "decomposition keys")
     rows = json.loads(hone("inspect", model, model, "--json").stdout)
     check(len(rows) == 2, "inspect takes several models")
+    test_tensors(model)
 
 
 def write_records(directory, changes):

@@ -256,6 +256,33 @@ def check_looks(view, page, name):
     check(len(pdf) > 20000 and view.problems() == [], f"{name}: printing: {view.problems()}")
 
 
+# Bins, grid, errors and curve as drawn, against what --json printed.
+def check_inspection(view, page, printed):
+    check_looks(view, page, "tensors")
+    view.open(page)
+    for index, tensor in enumerate(printed["tensors"]):
+        drawn = view.evaluate("""Object.fromEntries(['weights', 'errors', 'curve'].map(id => {
+            const chart = Chart.getChart('chart-' + id + '-%d');
+            return [id, chart ? chart.data.datasets.map(d => ({label: d.label, part: d.part || '',
+                data: d.data.map(p => [p.x, p.y])})) : null]; }))""" % index)
+        values, stored = tensor["values"], {s["type"]: s for s in tensor["stored_as"]}
+        shares = [100 * count / values["count"] for count in values["bins"]["counts"]]
+        shown = [y for _, y in drawn["weights"][0]["data"]]
+        check(len(shown) == len(shares) and all(map(near, shown, shares)), f"tensors: histogram of {tensor['name']}")
+        grid = sorted({x for part in drawn["weights"] if part["part"] == "grid" for x, _ in part["data"]})
+        coarsest = min((s["block"]["levels"] for s in stored.values() if s["block"]), key=len)
+        check(len(grid) == len(set(coarsest)) and all(map(near, grid, sorted(set(coarsest)))),
+              f"tensors: grid of {tensor['name']}: {grid}")
+        check([part["label"] for part in drawn["errors"]] == list(stored), f"tensors: errors of {tensor['name']}")
+        points = sorted(map(tuple, drawn["curve"][0]["data"]))
+        wanted = sorted((s["bits_per_weight"], s["snr_db"]) for s in stored.values())
+        check(len(points) == len(wanted) and all(near(a[0], b[0]) and near(a[1], b[1]) for a, b in zip(points, wanted)),
+              f"tensors: curve of {tensor['name']}")
+    view.evaluate("document.querySelector('.switch button').click()")
+    check(view.evaluate("document.querySelector('.switch button').ariaPressed") == "true" and view.problems() == [],
+          f"tensors: the switch of grids: {view.problems()}")
+
+
 def check_hostile(view, page):
     view.open(page)
     check(view.problems() == [], f"hostile: {view.problems()}")
@@ -267,7 +294,7 @@ def check_hostile(view, page):
     check(HOSTILE[0] in view.evaluate("document.title"), "hostile: the title")
 
 
-def check_in_browser(pages, hostile):
+def check_in_browser(pages, hostile, inspection):
     path = browser.find_browser()
     if path is None:
         print("NOT CHECKED, for want of Chromium: console, requests, chart data, themes, widths, contrast, printing")
@@ -281,9 +308,21 @@ def check_in_browser(pages, hostile):
             check_bars(view, record, explain, name)
             check_operators(view, explain, name)
         check_hostile(view, hostile)
+        check_inspection(view, *inspection)
     finally:
         view.close()
     print(f"{len(pages)} pages looked at with Chromium")
+
+
+def inspect_tensors(model, directory):
+    page, chinese = directory / "tensors.html", directory / "tensors.zh.html"
+    asked = ("inspect", str(model), "--tensor", "blk.1.ffn_*.weight", "--as", "Q4_0,Q5_1,Q6_K,BF16", "--block", "2")
+    printed = json.loads(hone(*asked, "--html", str(page), "--json"))
+    data = check_parts(page, "en")
+    check({name: data["inspection"][name] for name in printed} == printed, "tensors: the data is not that of --json")
+    hone(*asked, "--html", str(chinese), "--lang", "zh")
+    check(check_parts(chinese, "zh-CN")["inspection"] == data["inspection"], "tensors: data of the languages")
+    return page, printed
 
 
 def main():
@@ -314,7 +353,7 @@ def main():
         stored.write_text(json.dumps(hostile_record(pages[0][2])), encoding="utf-8")
         hone("explain", "--from", str(stored), "--html", str(page))
         check_parts(page, "en")
-        check_in_browser(pages, page)
+        check_in_browser(pages, page, inspect_tensors(synthetic, directory))
     print(f"{len(PROBLEMS)} problems")
     return 1 if PROBLEMS else 0
 

@@ -64,20 +64,31 @@
       line: [charts.model.name, explain.context.machine].filter((part) => part).join(" \u00b7 ") };
   }
 
+  // The page by what is in its data. Sections go with the id of their name, or with the name.
+  function chosen() {
+    if (Object.hasOwn(data, "optimization")) {
+      return { brand: "Hone optimize", facts: hone.optimizationFacts(), head: null,
+        sections: hone.optimization() };
+    }
+    if (Object.hasOwn(data, "inspection")) {
+      return { brand: "Hone inspect", facts: hone.inspectionFacts(), head: null,
+        sections: hone.inspection(), named: true };
+    }
+    return { brand: "Hone explain", facts: explainedFacts(), sections: explained(),
+      head: [hone.trust(), hone.keyFigures()] };
+  }
+
   function build() {
-    const optimized = Object.hasOwn(data, "optimization");
-    const sections = optimized ? hone.optimization() : explained();
-    const facts = optimized ? hone.optimizationFacts() : explainedFacts();
-    const links = sections.map(([section, id]) => el("a", { href: "#" + section.id }, text(id)));
+    const { brand, facts, head, sections, named } = chosen();
+    const links = sections.map(([section, name]) =>
+      el("a", { href: "#" + section.id }, named ? hone.foreign(name) : text(name)));
     document.getElementById("page").replaceWith(
       el("header", {},
-        el("div", { class: "top" }, el("p", { class: "brand" }, optimized ? "Hone optimize" : "Hone explain"),
-          themeButton()),
+        el("div", { class: "top" }, el("p", { class: "brand" }, brand), themeButton()),
         el("h1", {}, hone.foreign(facts.model || text("page_no_model"))),
         el("p", { class: "quiet" }, hone.foreign(facts.line))),
       el("nav", { class: "no-print", "aria-label": text("page_sections") }, links),
-      el("main", {}, optimized ? null : [hone.trust(), hone.keyFigures()],
-        sections.map(([section]) => section)),
+      el("main", {}, head, sections.map(([section]) => section)),
       el("footer", {}, el("p", {}, hone.foreign(facts.build)),
         el("p", {}, text("page_chart_licence"))));
     hone.drawFigures();
