@@ -24,6 +24,7 @@ OUTPUT = re.compile(r"(^```sh\n(?:.*?)^```\n\n<!-- output -->\n```text\n)(.*?)(^
 def small(script):
     """The same commands, with as little measuring as they allow."""
     script = re.sub(r"--budget \d+", "--budget 1", script)
+    script = re.sub(r"--windows \d+", "--windows 2", script)
     return re.sub(r"--repeat \d+", "--repeat 2", script)
 
 
@@ -33,7 +34,8 @@ def run_chapter(texts, hone, model, check):
     if any(other != blocks[0] for other in blocks):
         print("  the languages have different commands")
         return None
-    environment = os.environ | {"M": model, "PATH": f"{pathlib.Path(hone).resolve().parent}:{os.environ['PATH']}"}
+    environment = os.environ | {"M": model, "COURSE": str(COURSE),
+                                "PATH": f"{pathlib.Path(hone).resolve().parent}:{os.environ['PATH']}"}
     outputs = []
     with tempfile.TemporaryDirectory() as folder:
         for script in blocks[0]:
