@@ -207,11 +207,14 @@ class Profiler {
         out.values = profile_of(all.values, smallest_normal(view_.dtype));
         if (all.scales.count() > 0) out.scales = profile_of(all.scales, 0x1p-14);
         out.block = stored_block();
-        double reach = 0;
+        double reach = 0, farthest = 0;
         for (const TypeSums& sums : all.types) {
             if (sums.bad) continue;
             reach = std::max(reach, sums.error.magnitude_quantile(kErrorQuantile));
+            farthest = std::max(farthest, sums.error.magnitude_max());
         }
+        // Where nearly nothing changed, the few errors are what there is to see.
+        if (reach == 0) reach = farthest;
         for (size_t i = 0; i < slots_.size(); ++i) {
             out.stored_as.push_back(stored_as(slots_[i], all, reach));
             out.stored_as.back().asked = std::string(tensor::name(options_.types[i]));
@@ -274,6 +277,8 @@ class Profiler {
             stored = block.data();
         }
         tensor::dequantize(type, stored, n, decoded.data());
+        // A foreign block may have a scale that is no number: there is no grid then.
+        if (find_bad(DType::f32, std::span(decoded).first(n))) return std::nullopt;
         const BlockScales scales = block_scales(type, stored);
         const size_t group = (element - first) / static_cast<size_t>(shape.group_elements);
         BlockGrid grid;

@@ -232,6 +232,30 @@ TEST(ProfileTensor, WhatIsNotFiniteIsCountedAndNamed) {
     EXPECT_EQ(large->stored_as[1].reason, "");
 }
 
+TEST(ProfileTensor, AForeignScaleThatIsNoNumber) {
+    for (const uint16_t half : {0x7c00, 0x7e00}) {  // infinity, NaN
+        Tensor tensor(DType::q4_0, 64, 1, normal(14, 64));
+        tensor::store_field(tensor.data(), half);
+        const auto found = profile(tensor, {DType::q8_0});
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->values.count, 32u);
+        EXPECT_EQ(found->values.nans + found->values.infinities, 32u);
+        EXPECT_FALSE(found->block);
+        EXPECT_NE(found->stored_as[0].reason, "");
+        ASSERT_TRUE(profile(tensor, {}, 1)->block);
+    }
+}
+
+TEST(ProfileTensor, ASingleErrorIsStillDrawn) {
+    std::vector<float> values(4096, 1.0f);
+    values[17] = 1 + 0x1p-12f;
+    const auto found = profile({DType::f32, 4096, 1, values}, {DType::f16});
+    ASSERT_TRUE(found);
+    const measure::Bins& bins = found->stored_as[0].error.bins;
+    EXPECT_EQ(bins.high, 0x1p-12);
+    EXPECT_EQ(bins.counts.front(), 1u);
+}
+
 // Of every type with blocks: a value is level times scale plus minimum of its group.
 TEST(BlockScales, ExplainTheDecodedValues) {
     for (const DType type :
