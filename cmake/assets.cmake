@@ -1,6 +1,7 @@
-# Puts the parts of the report page (src/report/page) and Chart.js into the program as bytes, so that
-# a page needs no other file and no network. Chart.js comes from the package libjs-chart.js (3.9.1 on
-# Debian 12 and Ubuntu 24.04, MIT); the names are those that its versions and the distributions use.
+# Puts files into the program as bytes: the item files of src/quality/data, the parts of the report
+# page (src/report/page) and Chart.js, so that a page needs no other file and no network. Chart.js
+# comes from the package libjs-chart.js (3.9.1 on Debian 12 and Ubuntu 24.04, MIT); the names are
+# those that its versions and the distributions use.
 enable_language(ASM)
 
 find_file(HONE_CHART_JS NAMES chart.min.js chart.umd.min.js chart.umd.js chart.js

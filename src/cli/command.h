@@ -30,6 +30,8 @@ struct CommandContext {
 // The comparison found a regression, and the user asked to be told by the exit code; or the SLO
 // that was asked for is not met.
 inline constexpr int kExitRegressed = 1;
+// What was asked could neither be shown nor refuted: more data would tell.
+inline constexpr int kExitUnproved = 9;
 
 using Action = std::function<base::Status(const CommandContext&)>;
 

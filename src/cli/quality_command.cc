@@ -1,158 +1,368 @@
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 
 #include "base/json.h"
-#include "base/text.h"
 #include "cli/command.h"
 #include "cli/progress.h"
+#include "cli/quality_report.h"
+#include "cli/quality_work.h"
 #include "cli/session_options.h"
+#include "quality/base_run.h"
 #include "quality/scores.h"
-#include "quality/text_scorer.h"
-#include "report/messages.h"
-#include "report/table.h"
 #include "runtime/text_reader.h"
 
 namespace hone::cli {
 namespace {
 
-struct Options {
-    std::string model;
-    std::string against;
-    std::string text;
-    std::vector<std::string> metrics;
-    std::string window = "llama";
-    quality::WindowOptions windows;
-    SessionOptions session;
-    bool json = false;
+using base::ErrorCode;
+using base::fail;
+using base::Json;
+
+// Positions that items may take, where the model has them.
+constexpr uint32_t kItemPositions = 2048;
+// One run from here on: base first, then the candidate, then the verdicts.
+class Measurement {
+  public:
+    Measurement(const QualityOptions& options, const QualityWork& work,
+                const CommandContext& context)
+        : options_(options),
+          work_(work),
+          context_(context),
+          progress_(context.terminal.stderr_tty, context.clock) {}
+
+    base::Result<QualityReport> run() {
+        QualityReport report;
+        report.model = file_name(options_.model);
+        report.gate = work_.gate;
+        report.compared = compared();
+        if (work_.needs_model) {
+            HONE_TRY_STATUS(read_windows());
+            if (compared()) HONE_TRY_STATUS(ask_base());
+            HONE_TRY_STATUS(ask_candidate());
+        } else {
+            for (const quality::Item& item : work_.items) {
+                answers_.push_back(quality::blank_answer(item));
+            }
+        }
+        score(report);
+        judge(report);
+        report.signature = signature();
+        return report;
+    }
+
+  private:
+    bool compared() const { return !options_.against.empty(); }
+    bool has_text() const { return !options_.text.empty(); }
+
+    quality::GoOn go_on(const char* what) {
+        return [this, what](double share) {
+            progress_.show(what, share);
+            return !context_.cancelled.load();
+        };
+    }
+
+    quality::AnswerOptions answer_options(const char* what) {
+        return {.seed = options_.seed,
+                .cancel = &context_.cancelled,
+                .report = [this, what](double share) { progress_.show(what, share); }};
+    }
+
+    // The windows of the text, by the candidate's tokenizer.
+    base::Status read_windows() {
+        HONE_TRY(const std::string path, model_file(options_.model, options_.session, context_));
+        HONE_TRY(const auto model, models::Model::open(path));
+        vocab_ = model->config().n_vocab;
+        if (!has_text()) return {};
+        HONE_TRY(const text::Tokenizer tokenizer, runtime::open_tokenizer(*model));
+        tokens_ = tokenizer.encode(work_.text);
+        HONE_TRY(windows_, quality::cut_text(tokenizer, tokens_, options_.windows));
+        return {};
+    }
+
+    base::Result<std::unique_ptr<runtime::Session>> open(const std::string& model,
+                                                         const SessionOptions& session) {
+        uint32_t positions = has_text() ? options_.windows.context : 0;
+        if (!work_.items.empty()) {
+            HONE_TRY(const auto opened, models::Model::open(model));
+            positions =
+                std::max(positions, std::min(std::max(kItemPositions, options_.windows.context),
+                                             opened->config().context_max));
+        }
+        HONE_TRY(const auto load,
+                 load_options(session, runtime::reader_limits(positions), context_));
+        return open_session(model, session, load, context_);
+    }
+
+    // With the defaults: what flags do to the model is part of its quality.
+    SessionOptions base_session() const {
+        SessionOptions plain;
+        plain.threads = options_.session.threads;
+        plain.pin = options_.session.pin;
+        return plain;
+    }
+
+    base::Result<quality::BaseModel> base_model() {
+        HONE_TRY(const auto model, models::Model::open(options_.against));
+        quality::BaseModel base;
+        base.vocab = model->config().n_vocab;
+        base.identity = fmt::format("{}{}\nisa {}\n", model->identity(), build_text(),
+                                    machine::isa_name(machine::detect_isa()));
+        if (has_text() && base.vocab != vocab_) {
+            return fail(ErrorCode::invalid_argument,
+                        "the models have {} and {} tokens: their predictions cannot be compared",
+                        vocab_, base.vocab);
+        }
+        base.open = [this]() -> base::Result<std::unique_ptr<runtime::Session>> {
+            HONE_TRY(auto session, open(options_.against, base_session()));
+            if (has_text() && session->tokenizer().encode(work_.text) != tokens_) {
+                return fail(ErrorCode::invalid_argument,
+                            "the models make different tokens of the text: their predictions "
+                            "cannot be compared");
+            }
+            return session;
+        };
+        return base;
+    }
+
+    base::Status ask_base() {
+        HONE_TRY(quality::BaseModel model, base_model());
+        quality::BaseStore store;
+        if (options_.base_runs == "on") store.directory = context_.terminal.cache_folder("quality");
+        base_.emplace(std::move(model), std::move(store), context_.clock);
+        if (has_text()) {
+            HONE_TRY(rows_, base_->rows(windows_, go_on("base: scoring")));
+        }
+        if (!work_.items.empty()) {
+            HONE_TRY(base_answers_,
+                     base_->answers(work_.items, work_.content, answer_options("base: answering")));
+        }
+        base_->finish();
+        progress_.clear();
+        for (const std::string& note : base_->notes()) fmt::print(stderr, "hone: {}\n", note);
+        return {};
+    }
+
+    base::Status ask_candidate() {
+        HONE_TRY(const auto session, open(options_.model, options_.session));
+        isa_ = machine::isa_name(*session->options().isa);
+        if (has_text()) {
+            HONE_TRY(scored_, quality::score_text(*session, windows_, rows_, go_on("scoring")));
+        }
+        if (!work_.items.empty()) {
+            HONE_TRY(answers_, quality::answer_items(*session, work_.items,
+                                                     answer_options("answering"), context_.clock));
+        }
+        progress_.clear();
+        return {};
+    }
+
+    void score(QualityReport& report) const {
+        if (has_text()) {
+            report.scores = quality::scores_of(scored_, compared());
+            if (compared()) report.differences.push_back(quality::perplexity_difference(scored_));
+        }
+        const auto ours = quality::measure_items(work_.items, answers_, work_.rules);
+        for (const auto& measured : ours) {
+            report.scores.push_back(quality::score_items(measured.metric, measured.sums));
+        }
+        if (!compared()) return;
+        const auto theirs = quality::measure_items(work_.items, base_answers_, work_.rules);
+        for (size_t i = 0; i < ours.size(); ++i) {
+            report.differences.push_back(
+                quality::compare_items(ours[i].metric, theirs[i].sums, ours[i].sums));
+        }
+        for (const auto& distance :
+             quality::measure_distances(work_.items, base_answers_, answers_)) {
+            report.scores.push_back(quality::score_items(distance.metric, distance.sums));
+        }
+        quality::judge_differences(report.differences);
+    }
+
+    quality::GateReading reading(const QualityReport& report, const quality::GateTerm& term) const {
+        const std::string_view name = term.metric->metric;
+        quality::GateReading out;
+        if (name == "perplexity") {
+            double nll = 0, n = 0;
+            for (const quality::ScoredWindow& window : scored_) {
+                nll += compared() ? window.nll_reference : window.nll;
+                n += static_cast<double>(window.n);
+            }
+            out.meaningless = quality::predicts_by_chance(nll / n, vocab_);
+        }
+        if (term.is_change) {
+            for (const quality::Difference& difference : report.differences) {
+                if (difference.name != name) continue;
+                out.value = difference.change_percent;
+                out.ci95 = difference.percent_ci95;
+            }
+            return out;
+        }
+        for (const quality::Score& score : report.scores) {
+            if (score.name != name) continue;
+            out.value = score.value;
+            out.ci95 = score.ci95;
+        }
+        return out;
+    }
+
+    void judge(QualityReport& report) const {
+        if (report.gate) {
+            report.verdict = quality::judge_gate(
+                *report.gate, [&](const quality::GateTerm& term) { return reading(report, term); });
+        }
+        if (options_.metrics.empty()) return;
+        const auto unwanted = [&](const auto& value) {
+            return !has_name(options_.metrics, value.name);
+        };
+        auto& scores = report.scores;
+        auto& differences = report.differences;
+        scores.erase(std::remove_if(scores.begin(), scores.end(), unwanted), scores.end());
+        differences.erase(std::remove_if(differences.begin(), differences.end(), unwanted),
+                          differences.end());
+    }
+
+    Json signature() const;
+    void describe_items(Json& out) const;
+
+    const QualityOptions& options_;
+    const QualityWork& work_;
+    const CommandContext& context_;
+    Progress progress_;
+    size_t vocab_ = 0;
+    std::string isa_;
+    std::vector<int32_t> tokens_;
+    std::vector<quality::TextWindow> windows_;
+    std::optional<quality::BaseRun> base_;
+    quality::ReferenceRows* rows_ = nullptr;
+    std::vector<quality::ScoredWindow> scored_;
+    std::vector<quality::ItemAnswer> base_answers_;
+    std::vector<quality::ItemAnswer> answers_;
 };
 
-constexpr size_t kTextBytesMax = 256u << 20;
-
-base::Result<std::unique_ptr<runtime::Session>> open(const std::string& model,
-                                                     const SessionOptions& session, uint32_t window,
-                                                     const CommandContext& context) {
-    HONE_TRY(const auto load, load_options(session, runtime::reader_limits(window), context));
-    return open_session(model, session, load, context);
-}
-
-base::Json scores_json(const std::vector<quality::Score>& scores) {
-    base::Json out = base::Json::array();
-    for (const quality::Score& score : scores) {
-        base::Json interval = nullptr;
-        if (score.ci95) interval = base::Json::array({score.ci95->low, score.ci95->high});
-        out.push_back(
-            {{"name", score.name}, {"value", score.value}, {"ci95", interval}, {"n", score.n}});
-    }
-    return out;
-}
-
-std::string scores_table(const std::vector<quality::Score>& scores, const report::Style& style) {
-    report::Table table({{report::say(style, "head_metric")},
-                         {report::say(style, "head_value"), true},
-                         {report::say(style, "head_interval"), true},
-                         {report::say(style, "head_n"), true}});
-    for (const quality::Score& score : scores) {
-        const std::string interval =
-            score.ci95 ? fmt::format("[{:.6g}, {:.6g}]", score.ci95->low, score.ci95->high) : "-";
-        table.add(
-            {score.name, fmt::format("{:.6g}", score.value), interval, fmt::format("{}", score.n)});
-    }
-    return table.render(style.width);
-}
-
-base::Json signature_json(const Options& options, const runtime::Session& session, size_t tokens,
-                          size_t windows) {
-    base::Json signature = {{"text", std::filesystem::path(options.text).filename().string()},
-                            {"text_tokens", tokens},
-                            {"window", options.window},
-                            {"context", options.windows.context},
-                            {"windows", windows},
-                            {"isa", machine::isa_name(*session.options().isa)},
-                            {"kv", options.session.kv},
-                            {"without", options.session.without},
-                            {"build", build_text()}};
-    if (!options.against.empty()) {
-        signature["against"] = std::filesystem::path(options.against).filename().string();
-    }
-    return signature;
-}
-
-// Only what was asked for; a name that cannot be had here is an error.
-base::Result<std::vector<quality::Score>> chosen(std::vector<quality::Score> scores,
-                                                 const Options& options) {
-    if (options.metrics.empty()) return scores;
-    std::vector<quality::Score> out;
-    for (const std::string& name : options.metrics) {
-        const auto found = std::find_if(scores.begin(), scores.end(),
-                                        [&](const auto& score) { return score.name == name; });
-        if (found == scores.end()) {
-            return base::fail(base::ErrorCode::invalid_argument,
-                              "--metric {}: perplexity, and with --against BASE also "
-                              "reference_perplexity, kl, top1_agreement",
-                              base::printable(name));
-        }
-        out.push_back(*found);
-    }
-    return out;
-}
-
-base::Status run(Options& options, const CommandContext& context) {
-    options.windows.window =
-        options.window == "sliding" ? quality::Window::sliding : quality::Window::llama;
-    const bool has_reference = !options.against.empty();
-    // Wrong names are found before minutes are spent: the metrics of any window will do.
-    const quality::ScoredWindow any{.n = 1};
-    HONE_TRY_STATUS(chosen(quality::scores_of({&any, 1}, has_reference), options));
-    HONE_TRY(const std::string text, base::read_file(options.text, kTextBytesMax));
-    const uint32_t window = options.windows.context;
-    HONE_TRY(const auto session, open(options.model, options.session, window, context));
-    std::unique_ptr<runtime::Session> reference;
-    if (has_reference) {
-        // With the defaults: what flags do to the model is part of its quality.
-        SessionOptions plain;
-        plain.threads = options.session.threads;
-        plain.pin = options.session.pin;
-        HONE_TRY(reference, open(options.against, plain, window, context));
-    }
-    const std::vector<int32_t> tokens = session->tokenizer().encode(text);
-    Progress progress(context.terminal.stderr_tty, context.clock);
-    const auto go_on = [&](double share) {
-        progress.show("scoring", share);
-        return !context.cancelled.load();
+void Measurement::describe_items(Json& out) const {
+    out["data"] = *work_.data;
+    const auto of = [&](quality::TaskKind task) {
+        const auto& items = work_.items;
+        const auto found = std::find_if(items.begin(), items.end(),
+                                        [&](const auto& item) { return item.task == task; });
+        return found == items.end() ? nullptr : &*found;
     };
-    HONE_TRY(const auto windows,
-             quality::score_text(*session, reference.get(), tokens, options.windows, go_on));
-    HONE_TRY(const auto scores, chosen(quality::scores_of(windows, has_reference), options));
-    if (!options.json) return print(scores_table(scores, context.terminal.style));
-    const base::Json json = {
-        {"schema", 1},
-        {"model", std::filesystem::path(options.model).filename().string()},
-        {"signature", signature_json(options, *session, tokens.size(), windows.size())},
-        {"metrics", scores_json(scores)}};
-    return print(base::dump_json(json) + "\n");
+    using quality::TaskKind;
+    for (const TaskKind task : {TaskKind::choice, TaskKind::classification}) {
+        if (of(task) == nullptr) continue;
+        out[task == TaskKind::choice ? "choice_length" : "class_length"] =
+            quality::choice_length_name(quality::choice_length_of(task, work_.rules));
+    }
+    if (const quality::Item* item = of(TaskKind::classification)) {
+        out["f1"] = item->choices.size() == 2 ? "of '" + item->choices[1] + "'" : "macro";
+    }
+    if (of(TaskKind::generation) != nullptr) {
+        out["bleu"] = fmt::format("case:mixed|eff:no|tok:{}|smooth:exp",
+                                  options_.bleu_tokens == "13a" ? "13a" : "char");
+        out["chrf"] = "case:mixed|eff:yes|nc:6|nw:0|space:no";
+        out["rouge"] = fmt::format("tok:{}|stem:no|refs:best", options_.rouge_tokens);
+        out["exact_match"] = "case:lower|punctuation:no|articles:no";
+    }
+    out["seed"] = options_.seed;
+    out["resampling"] =
+        fmt::format("paired|n:{}|seed:{}", quality::kResamples, quality::kResamplingSeed);
+}
+
+Json Measurement::signature() const {
+    Json out = Json::object();
+    if (has_text()) {
+        out["text"] = file_name(options_.text);
+        out["text_tokens"] = tokens_.size();
+        out["window"] = options_.window;
+        out["context"] = options_.windows.context;
+        out["windows"] = windows_.size();
+    }
+    if (!work_.items.empty()) describe_items(out);
+    if (work_.needs_model) {
+        out["isa"] = isa_;
+        out["kv"] = options_.session.kv;
+        out["without"] = options_.session.without;
+    }
+    out["build"] = build_text();
+    if (compared()) {
+        out["against"] = file_name(options_.against);
+        out["stored"] = base_->reused();
+    }
+    return out;
+}
+
+base::Status run(QualityOptions& options, const CommandContext& context) {
+    using quality::GateOutcome;
+    using quality::WindowKind;
+    options.windows.window = options.window == "sliding" ? WindowKind::sliding : WindowKind::llama;
+    HONE_TRY(const QualityWork work, read_quality_work(options));
+    Measurement measurement(options, work, context);
+    HONE_TRY(const QualityReport report, measurement.run());
+    const std::string out = options.json ? base::dump_json(quality_json(report)) + "\n"
+                                         : quality_text(report, context.terminal.style);
+    HONE_TRY_STATUS(print(out));
+    if (!report.gate || report.verdict.outcome == GateOutcome::held) return {};
+    fmt::print(stderr, "hone: gate {}: {}\n", report.gate->text(),
+               quality::gate_outcome_name(report.verdict.outcome));
+    const bool failed = report.verdict.outcome == GateOutcome::broken;
+    context.exit_code = failed ? kExitRegressed : kExitUnproved;
+    return {};
+}
+
+void add_task_options(CLI::App& command, QualityOptions& options) {
+    command.add_option("--data", options.data,
+                       "Items of tasks, a file of JSON lines (docs/quality.md), or builtin:choice, "
+                       "builtin:classification, builtin:generation, builtin:consistency "
+                       "(repeatable)");
+    command
+        .add_option("--choice-length", options.choice_length,
+                    "Divide a choice's log-likelihood by its length: none, characters, bytes "
+                    "(default: characters; none for classes)")
+        ->check(CLI::IsMember({"none", "characters", "bytes"}));
+    command
+        .add_option("--bleu-tokens", options.bleu_tokens,
+                    "13a: words; characters: for scripts without spaces")
+        ->check(CLI::IsMember({"13a", "characters"}))
+        ->capture_default_str();
+    command
+        .add_option("--rouge-tokens", options.rouge_tokens,
+                    "ascii: as rouge-score, which drops other scripts; unicode: all of them")
+        ->check(CLI::IsMember({"ascii", "unicode"}))
+        ->capture_default_str();
+    command.add_option("--seed", options.seed, "Of sampled answers")->capture_default_str();
 }
 
 }  // namespace
 
 Action add_quality(CLI::App& app) {
     auto* command = app.add_subcommand("quality",
-                                       "How well a model predicts a text, and how far it "
-                                       "is from another one");
-    auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file")->required();
-    command->add_option("--text", options->text, "Text to predict, a file")->required();
-    command->add_option(
-        "--against", options->against,
-        "Reference model, run with the defaults: adds its perplexity, KL divergence "
-        "and top-1 agreement");
+                                       "How well a model predicts a text and solves tasks, and "
+                                       "how far it is from another one");
+    auto options = std::make_shared<QualityOptions>();
+    command->add_option("model", options->model,
+                        "Model file (not needed where the items carry their answers)");
+    command->add_option("--text", options->text, "Text to predict, a file");
+    add_task_options(*command, *options);
+    command->add_option("--against", options->against,
+                        "Base model, run with the defaults: adds paired differences, KL "
+                        "divergence and top-1 agreement");
+    command->add_option("--gate", options->gate,
+                        "What must hold, e.g. ppl:+1%,kl:<0.02,acc:-1%; exit code 1: fails, "
+                        "9: unproved");
+    command
+        ->add_option("--base-runs", options->base_runs,
+                     "Keep what the base predicts and answers for the next comparison")
+        ->check(CLI::IsMember({"on", "off"}))
+        ->capture_default_str();
     command->add_option("--metric", options->metrics, "Only these (repeatable)");
     command
         ->add_option("--window", options->window,
                      "llama: side by side, second halves; sliding: every token once")
         ->check(CLI::IsMember({"llama", "sliding"}))
         ->capture_default_str();
-    command->add_option("--context", options->windows.context, "Tokens of a window")
+    command
+        ->add_option("--context", options->windows.context,
+                     "Tokens of a window of the text; items may have 2048, or as many as this")
         ->check(CLI::Range(8u, 1u << 20))
         ->capture_default_str();
     command->add_option("--windows", options->windows.windows_max, "At most so many windows");

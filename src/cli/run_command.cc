@@ -11,7 +11,7 @@
 #include "cli/input.h"
 #include "cli/session_options.h"
 #include "runtime/generation.h"
-#include "text/chat_template.h"
+#include "text/chat_prompt.h"
 
 namespace hone::cli {
 namespace {
@@ -151,20 +151,13 @@ class Conversation {
         request.prompt = prompt;
         if (!template_) return request;
         messages_.push_back({"user", prompt});
-        text::ChatInput input;
-        input.messages = messages_;
-        const text::Tokenizer& tokenizer = session_.tokenizer();
-        if (tokenizer.bos() >= 0) input.bos_token = tokenizer.token_text(tokenizer.bos());
-        if (tokenizer.eos() >= 0) input.eos_token = tokenizer.token_text(tokenizer.eos());
         const std::time_t now = std::time(nullptr);
         std::tm local{};
         localtime_r(&now, &local);
-        input.now = local;
-        HONE_TRY(request.prompt, template_->render(input));
-        request.encode.parse_special = true;
-        // A template that begins with BOS has written it itself.
-        request.encode.add_bos =
-            input.bos_token.empty() || request.prompt.rfind(input.bos_token, 0) != 0;
+        HONE_TRY(const auto rendered,
+                 text::chat_prompt(*template_, session_.tokenizer(), messages_, local));
+        request.prompt = rendered.text;
+        request.encode = rendered.encode;
         return request;
     }
 

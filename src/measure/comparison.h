@@ -49,11 +49,12 @@ struct MetricComparison {
 
 // Next-token probabilities of B against those of A on the same tokens.
 struct QualityComparison {
-    size_t n = 0;         // positions
-    double kl_mean = 0;   // KL(A, B) in nats per position, never below 0
-    double kl_max = 0;    // of one position
-    size_t same_top = 0;  // positions at which both sides prefer the same token
-    double nll_a = 0;     // mean negative log likelihood of the text's own tokens, nats
+    size_t n = 0;                     // positions
+    double kl_mean = 0;               // KL(A, B) in nats per position, never below 0
+    double kl_max = 0;                // of one position
+    std::optional<Interval> kl_ci95;  // of kl_mean
+    size_t same_top = 0;              // positions at which both sides prefer the same token
+    double nll_a = 0;                 // mean negative log likelihood of the text's own tokens, nats
     double nll_b = 0;
     std::optional<Interval> nll_change_ci95;     // of nll_b - nll_a, paired by position
     Verdict verdict = Verdict::not_enough_data;  // of the likelihood

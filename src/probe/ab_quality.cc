@@ -17,6 +17,7 @@ using runtime::WantedLogits;
 struct Tally {
     measure::QualityComparison sums;
     std::vector<double> nll_changes;
+    std::vector<double> divergences;
 
     void add(std::span<const float> a, std::span<const float> b, int32_t next) {
         const runtime::LogSoftmax left(a);
@@ -31,6 +32,7 @@ struct Tally {
         sums.nll_a += nll_a;
         sums.nll_b += nll_b;
         nll_changes.push_back(nll_b - nll_a);
+        divergences.push_back(kl);
     }
 
     measure::QualityComparison finish() const {
@@ -40,6 +42,7 @@ struct Tally {
         out.nll_a /= n;
         out.nll_b /= n;
         out.nll_change_ci95 = measure::mean_interval(nll_changes);
+        out.kl_ci95 = measure::mean_interval(divergences);
         if (out.n < measure::kQualityPositionsMin || !out.nll_change_ci95) return out;
         out.verdict = measure::Verdict::within_noise;
         if (out.nll_change_ci95->low > 0) out.verdict = measure::Verdict::regressed;

@@ -35,12 +35,19 @@ bool is_article(const Sequence& word) {
     return word == U"a" || word == U"an" || word == U"the";
 }
 
-// The two characters outside ASCII whose lower case is (or begins with) an ASCII letter, which the
-// reference's tokens therefore have: the capital I with a dot and the Kelvin sign.
-char32_t ascii_lower(char32_t c) {
-    if (c == 0x130) return U'i';
-    if (c == 0x212A) return U'k';
-    return c >= U'A' && c <= U'Z' ? c - U'A' + U'a' : c;
+// Lower case, and what is not a-z or 0-9 as space. Two characters outside ASCII have a lower case
+// that begins with an ASCII letter, which the reference's tokens therefore have: the Kelvin sign
+// (k) and the capital I with a dot (i and a combining dot, which ends the word).
+void append_ascii_lower(char32_t c, Sequence& out) {
+    if (c == 0x130) {
+        out.append(U"i ");
+    } else if (c == 0x212A) {
+        out.push_back(U'k');
+    } else if (c >= U'A' && c <= U'Z') {
+        out.push_back(c - U'A' + U'a');
+    } else {
+        out.push_back(is_ascii_digit(c) || (c >= U'a' && c <= U'z') ? c : U' ');
+    }
 }
 
 }  // namespace
@@ -50,13 +57,11 @@ double PrecisionRecall::f1() const {
 }
 
 std::vector<Sequence> rouge_words(std::string_view text, RougeTokens tokens) {
-    Sequence points = code_points(text);
+    const Sequence points = code_points(text);
     if (tokens == RougeTokens::unicode) return split_unicode_words(points);
-    for (char32_t& c : points) {
-        c = ascii_lower(c);
-        if (!is_ascii_digit(c) && (c < U'a' || c > U'z')) c = U' ';
-    }
-    return split_words(points);
+    Sequence lower;
+    for (const char32_t c : points) append_ascii_lower(c, lower);
+    return split_words(lower);
 }
 
 Rouge rouge(std::string_view output, std::span<const std::string> references, RougeTokens tokens) {

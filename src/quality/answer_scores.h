@@ -1,7 +1,8 @@
 // How near a generated answer is to what it should be: ROUGE, exact match, token F1, similarity by
 // edits, and how far several answers to one question agree.
 //
-//   ROUGE     Lin 2004, as rouge-score 0.1 counts it without its stemmer: F1 of n-grams (1, 2) and of
+//   ROUGE     Lin 2004, as rouge-score 0.1 counts it without its stemmer: F1 of n-grams (1, 2) and
+//   of
 //             the longest common subsequence (L). Its tokens are runs of a-z and 0-9, so text of
 //             other scripts has none and scores 0; RougeTokens::unicode keeps every script. Of
 //             several references the one of the best F1 counts.

@@ -1,29 +1,21 @@
 #include "quality/scores.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <numbers>
 
 #include "base/check.h"
+#include "measure/rank_tests.h"
 
 namespace hone::quality {
 namespace {
 
-// Two-sided 95 % quantiles of Student's t for 5 to 30 degrees of freedom (any table of it); beyond,
-// the normal quantile with the first term of the Cornish-Fisher expansion, 0.1 % off at most.
-double t_quantile(size_t degrees) {
-    constexpr std::array<double, 26> kTable = {
-        2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788, 2.1604,
-        2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860, 2.0796, 2.0739,
-        2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423};
-    if (degrees < 5 + kTable.size()) return kTable[degrees - 5];
-    constexpr double z = 1.959964;
-    return z + (z * z * z + z) / (4 * static_cast<double>(degrees));
-}
+using measure::Interval;
 
 struct Mean {
     double value = 0;
-    std::optional<measure::Interval> ci95;
+    double error = 0;  // standard error, with the interval
+    std::optional<Interval> ci95;
 };
 
 template <class Sum>
@@ -43,8 +35,9 @@ Mean mean_of(std::span<const ScoredWindow> windows, Sum sum) {
         squares += apart * apart;
     }
     const auto n = static_cast<double>(windows.size());
-    const double reach = t_quantile(windows.size() - 1) * std::sqrt(squares / (n - 1) / n);
-    mean.ci95 = measure::Interval{mean.value - reach, mean.value + reach};
+    mean.error = std::sqrt(squares / (n - 1) / n);
+    const double reach = measure::student_quantile(0.975, n - 1) * mean.error;
+    mean.ci95 = Interval{mean.value - reach, mean.value + reach};
     return mean;
 }
 
@@ -63,6 +56,25 @@ Score bounded(std::string name, const Mean& mean, double highest, size_t n) {
     return score;
 }
 
+// Two-sided p of Student's t.
+double student_p(double t, double degrees) {
+    return measure::incomplete_beta(degrees / (degrees + t * t), degrees / 2, 0.5);
+}
+
+// Nothing where the tokens have no text.
+std::optional<Score> bits_per_byte(std::span<const ScoredWindow> windows, size_t n) {
+    double bytes = 0;
+    for (const ScoredWindow& window : windows) {
+        bytes += static_cast<double>(window.bytes);
+    }
+    if (bytes == 0) return std::nullopt;
+    const double scale = static_cast<double>(n) / bytes / std::numbers::ln2;
+    const Mean mean = mean_of(windows, [](const ScoredWindow& w) { return w.nll; });
+    Score score{"bits_per_byte", mean.value * scale, std::nullopt, n};
+    if (mean.ci95) score.ci95 = Interval{mean.ci95->low * scale, mean.ci95->high * scale};
+    return score;
+}
+
 }  // namespace
 
 std::vector<Score> scores_of(std::span<const ScoredWindow> windows, bool has_reference) {
@@ -71,6 +83,7 @@ std::vector<Score> scores_of(std::span<const ScoredWindow> windows, bool has_ref
     HONE_CHECK_GT(n, size_t{0});
     const Mean nll = mean_of(windows, [](const ScoredWindow& w) { return w.nll; });
     std::vector<Score> scores{perplexity("perplexity", nll, n)};
+    if (auto bits = bits_per_byte(windows, n)) scores.push_back(std::move(*bits));
     if (!has_reference) return scores;
     const Mean other = mean_of(windows, [](const ScoredWindow& w) { return w.nll_reference; });
     const Mean kl = mean_of(windows, [](const ScoredWindow& w) { return w.kl; });
@@ -79,7 +92,36 @@ std::vector<Score> scores_of(std::span<const ScoredWindow> windows, bool has_ref
     scores.push_back(perplexity("reference_perplexity", other, n));
     scores.push_back(bounded("kl", kl, HUGE_VAL, n));
     scores.push_back(bounded("top1_agreement", same, 1.0, n));
+    const Mean change = mean_of(windows, [](const ScoredWindow& w) { return w.delta_p; });
+    const Mean square = mean_of(windows, [](const ScoredWindow& w) { return w.delta_p_squared; });
+    scores.push_back({"delta_p", change.value, change.ci95, n});
+    Score rms = bounded("delta_p_rms", square, 1.0, n);
+    rms.value = std::sqrt(rms.value);
+    if (rms.ci95) rms.ci95 = Interval{std::sqrt(rms.ci95->low), std::sqrt(rms.ci95->high)};
+    scores.push_back(std::move(rms));
     return scores;
+}
+
+Difference perplexity_difference(std::span<const ScoredWindow> windows) {
+    HONE_CHECK_GT(windows.size(), size_t{0});
+    const auto model = [](const ScoredWindow& w) { return w.nll; };
+    const auto reference = [](const ScoredWindow& w) { return w.nll_reference; };
+    const Mean shift =
+        mean_of(windows, [&](const ScoredWindow& w) { return model(w) - reference(w); });
+    Difference out;
+    out.name = "perplexity";
+    out.better = measure::Better::lower;
+    out.a = std::exp(mean_of(windows, reference).value);
+    out.b = std::exp(mean_of(windows, model).value);
+    for (const ScoredWindow& window : windows) out.n += window.n;
+    out.change_percent = measure::percent_of(shift.value);
+    if (!shift.ci95) return out;
+    out.percent_ci95 = measure::percent_of(shift.ci95);
+    out.ci95 = Interval{out.a * out.percent_ci95->low / 100, out.a * out.percent_ci95->high / 100};
+    const auto degrees = static_cast<double>(windows.size() - 1);
+    out.p = shift.error > 0 ? student_p(shift.value / shift.error, degrees)
+                            : (shift.value == 0 ? 1 : 0);
+    return out;
 }
 
 }  // namespace hone::quality

@@ -1,5 +1,5 @@
-// Texts as sequences of symbols, and the n-grams of such sequences: what BLEU, chrF, ROUGE and token
-// F1 are counted from.
+// Texts as sequences of symbols, and the n-grams of such sequences: what BLEU, chrF, ROUGE and
+// token F1 are counted from.
 //
 // A symbol is a code point, or the number that a Words dictionary gave to a word; so one counter
 // serves characters and words. White space is what Python's str.split() takes for it, because the
@@ -46,7 +46,9 @@ Ngrams count_ngrams(const Sequence& sequence, size_t n);
 // Each n-gram as often as both have it.
 size_t common_ngrams(const Ngrams& a, const Ngrams& b);
 // Of a sequence of that length.
-inline size_t ngrams_of(size_t length, size_t n) { return length >= n ? length - n + 1 : 0; }
+inline size_t ngrams_of(size_t length, size_t n) {
+    return length >= n ? length - n + 1 : 0;
+}
 
 // Length of the longest common subsequence; O(a b) time, O(b) memory.
 size_t common_subsequence(const Sequence& a, const Sequence& b);

@@ -44,10 +44,19 @@ class TextScorerTest : public ::testing::Test {
         for (int32_t& token : out) token = static_cast<int32_t>(random.next_below(500));
         return out;
     }
+    static std::vector<TextWindow> cut(runtime::Session& session, std::span<const int32_t> tokens,
+                                       const WindowOptions& options) {
+        auto windows = cut_text(session.tokenizer(), tokens, options);
+        EXPECT_TRUE(windows) << windows.error().message;
+        return *windows;
+    }
     static std::vector<ScoredWindow> windows(runtime::Session& session, runtime::Session* reference,
                                              std::span<const int32_t> tokens,
                                              const WindowOptions& options) {
-        auto scored = score_text(session, reference, tokens, options);
+        const auto parts = cut(session, tokens, options);
+        std::unique_ptr<ReferenceRows> rows;
+        if (reference != nullptr) rows = std::move(*rows_of_session(*reference, parts));
+        auto scored = score_text(session, parts, rows.get());
         EXPECT_TRUE(scored) << scored.error().message;
         return *scored;
     }
@@ -71,12 +80,12 @@ TEST_F(TextScorerTest, LlamaWindowsScoreTheirSecondHalf) {
 TEST_F(TextScorerTest, SlidingWindowsScoreEveryTokenOnce) {
     auto session = open();
     const auto tokens = text(3 * kContext + 20);
-    const auto scored = windows(*session, nullptr, tokens, {Window::sliding, kContext, 0});
+    const auto scored = windows(*session, nullptr, tokens, {WindowKind::sliding, kContext, 0});
     size_t n = 0;
     for (const ScoredWindow& window : scored) n += window.n;
     EXPECT_EQ(n, tokens.size() - 1);
     EXPECT_EQ(scored.front().n, kContext - 1);
-    EXPECT_EQ(windows(*session, nullptr, tokens, {Window::sliding, kContext, 2}).size(), 2u);
+    EXPECT_EQ(windows(*session, nullptr, tokens, {WindowKind::sliding, kContext, 2}).size(), 2u);
 }
 
 TEST_F(TextScorerTest, StepSizesDoNotChangeTheScores) {
@@ -105,17 +114,50 @@ TEST_F(TextScorerTest, AnExactReferenceIsAtDistanceZeroAndARoundedOneIsNot) {
     EXPECT_GT(kl, 1e-9);
 }
 
+TEST_F(TextScorerTest, StoredRowsGiveTheSameScores) {
+    const auto tokens = text(3 * kContext);
+    auto model = open();
+    auto rounded = open({"quantize_activations"});
+    const auto parts = cut(*model, tokens, {.context = kContext});
+    const auto live = windows(*model, rounded.get(), tokens, {.context = kContext});
+
+    const BaseStore store{::testing::TempDir() + "hone_text_scorer_base"};
+    const size_t vocab = model->config().n_vocab;
+    auto file = store.create("a run", rows_bytes(parts, vocab));
+    ASSERT_TRUE(file) << file.error().message;
+    auto rows = rows_of_session(*rounded, parts);
+    ASSERT_TRUE(write_rows(**rows, parts.size(), *file, {}));
+    std::string note;
+    const auto stored = store.find("a run", note);
+    ASSERT_TRUE(stored) << note;
+    auto from_file = rows_of_file(*stored, vocab, parts);
+    ASSERT_TRUE(from_file);
+    const auto scored = score_text(*model, parts, from_file->get());
+    ASSERT_TRUE(scored);
+    for (size_t i = 0; i < live.size(); ++i) {
+        EXPECT_EQ(live[i].kl, (*scored)[i].kl);
+        EXPECT_EQ(live[i].nll_reference, (*scored)[i].nll_reference);
+    }
+    EXPECT_FALSE(rows_of_file(*stored, vocab, std::span(parts).first(2)));
+    auto other = rows_of_file(*stored, vocab + 8, parts);
+    EXPECT_EQ((*other)->window(0).error().code, base::ErrorCode::corrupt);
+    EXPECT_FALSE(store.find("another run", note));
+    std::filesystem::remove_all(store.directory);
+}
+
 TEST_F(TextScorerTest, WhatCannotBeScoredIsRefused) {
     auto session = open();
     const auto code = [&](size_t n, uint32_t context) {
-        const auto scored = score_text(*session, nullptr, text(n), {.context = context});
+        const auto parts = cut_text(session->tokenizer(), text(n), {.context = context});
+        if (!parts) return parts.error().code;
+        const auto scored = score_text(*session, *parts, nullptr);
         return scored ? base::ErrorCode::internal : scored.error().code;
     };
     EXPECT_EQ(code(kContext - 1, kContext), base::ErrorCode::invalid_argument);
     EXPECT_EQ(code(500, kContext + 1), base::ErrorCode::invalid_argument);
     EXPECT_EQ(code(500, 4), base::ErrorCode::invalid_argument);
-    const auto stopped = score_text(*session, nullptr, text(200), {.context = kContext},
-                                    [](double) { return false; });
+    const auto parts = cut(*session, text(200), {.context = kContext});
+    const auto stopped = score_text(*session, parts, nullptr, [](double) { return false; });
     ASSERT_FALSE(stopped);
     EXPECT_EQ(stopped.error().code, base::ErrorCode::cancelled);
 }

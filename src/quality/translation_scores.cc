@@ -147,8 +147,8 @@ BleuCounts bleu_counts(std::string_view output, std::span<const std::string> ref
     const auto distance = [&](const Sequence& s) {
         return s.size() > ours.size() ? s.size() - ours.size() : ours.size() - s.size();
     };
-    const auto nearest = std::min_element(
-        theirs.begin(), theirs.end(), [&](const Sequence& a, const Sequence& b) {
+    const auto nearest =
+        std::min_element(theirs.begin(), theirs.end(), [&](const Sequence& a, const Sequence& b) {
             return std::pair(distance(a), a.size()) < std::pair(distance(b), b.size());
         });
     BleuCounts counts{};
@@ -188,8 +188,7 @@ double bleu(std::span<const double> counts, bool effective_order) {
             break;
         }
         if (matched[n] == 0) halved *= 2;
-        const double precision =
-            matched[n] == 0 ? 1 / (halved * total[n]) : matched[n] / total[n];
+        const double precision = matched[n] == 0 ? 1 / (halved * total[n]) : matched[n] / total[n];
         log_sum += std::log(precision);
     }
     return 100 * brevity_penalty(counts[0], counts[1]) *

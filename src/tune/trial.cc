@@ -33,7 +33,7 @@ base::Result<bool> passes_gate(const Side& start, const Side& candidate,
     }
     HONE_TRY(trial.quality, compare_quality(a, b, false, positions, seconds, setting));
     GateVerdict verdict = judge(setting.gate, *trial.quality, setting.work.vocabulary());
-    if (verdict.outcome == GateOutcome::broken || verdict.outcome == GateOutcome::unsure) {
+    if (verdict.outcome == GateOutcome::broken || verdict.outcome == GateOutcome::unproved) {
         set(trial, TrialStatus::rolled_back, std::move(verdict.note));
         return false;
     }

@@ -113,25 +113,6 @@ def test_run(model):
     check(json.loads(full.stdout)["finish"] in ("context", "stop_token"), "the context limit ends a run")
 
 
-def test_quality(model):
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as text:
-        text.write("The quick brown fox jumps over the lazy dog. " * 60)
-        text.flush()
-        quality = ["quality", model, "--text", text.name, "--context", "64"]
-        scores = json.loads(hone(*quality, "--json").stdout)
-        names = [metric["name"] for metric in scores["metrics"]]
-        check(names == ["perplexity"] and scores["metrics"][0]["ci95"][0] > 1, f"quality --json: {scores}")
-        against = json.loads(hone(*quality, "--against", model, "--metric", "kl", "--metric", "top1_agreement",
-                                  "--json").stdout)
-        check([metric["value"] for metric in against["metrics"]] == [0, 1], f"a model against itself: {against}")
-        rounded = json.loads(hone(*quality, "--against", model, "--metric", "kl", "--kv", "q8", "--json").stdout)
-        check(rounded["metrics"][0]["value"] > 0, f"--kv q8 must show: {rounded}")
-        check_error(2, *quality, "--metric", "kl", fragment="--against")
-        check_error(2, "quality", model, "--text", text.name, "--context", "100000", fragment="context")
-    check_error(3, "quality", model, "--text", "/no/such/text", fragment="/no/such/text")
-    check_error(2, "quality", model, "--text", "/etc/hostname", fragment="at least as many")
-
-
 def test_embed(model):
     goldens = pathlib.Path(__file__).resolve().parent.parent / "golden"
     encoder = str(goldens / "architectures" / "bert.gguf")
@@ -308,7 +289,6 @@ with tempfile.TemporaryDirectory() as temporary:
     check(pathlib.Path(synthetic).read_bytes() == pathlib.Path(other).read_bytes(), "synth is deterministic")
     test_errors(synthetic)
     test_run(synthetic)
-    test_quality(synthetic)
     test_embed(synthetic)
     test_interrupt(synthetic)
     test_json(synthetic)

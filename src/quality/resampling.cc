@@ -1,0 +1,156 @@
+#include "quality/resampling.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "measure/rank_tests.h"
+
+namespace hone::quality {
+namespace {
+
+using measure::Interval;
+
+constexpr double kTail = 0.025;
+
+void add_row(std::span<const double> row, std::vector<double>& sums) {
+    for (size_t i = 0; i < row.size(); ++i) sums[i] += row[i];
+}
+
+std::vector<double> total(const ItemSums& sums) {
+    std::vector<double> out(sums.width, 0);
+    for (size_t item = 0; item < sums.items(); ++item) add_row(sums.row(item), out);
+    return out;
+}
+
+// Of resamples of n items, within [low, high].
+Interval percentiles(const ItemMetric& metric, std::span<const double> samples, size_t n,
+                     Interval possible) {
+    const Interval found{*measure::percentile(samples, kTail),
+                         *measure::percentile(samples, 1 - kTail)};
+    if (found.low < found.high) return found;
+    // By what n items did not show, the value could move so far.
+    const double unseen = metric.highest * (1 - std::pow(kTail, 1 / static_cast<double>(n)));
+    return {std::max(found.low - unseen, possible.low),
+            std::min(found.high + unseen, possible.high)};
+}
+
+Interval interval_of(const ItemMetric& metric, const ItemSums& sums) {
+    const size_t n = sums.items();
+    if (metric.share) {
+        const double hits = total(sums)[1];
+        return measure::wilson_interval(static_cast<size_t>(std::lround(hits)), n);
+    }
+    base::Random random(kResamplingSeed);
+    std::vector<double> values;
+    std::vector<double> resample(sums.width);
+    for (size_t r = 0; r < kResamples; ++r) {
+        std::fill(resample.begin(), resample.end(), 0.0);
+        for (size_t i = 0; i < n; ++i) add_row(sums.row(random.next_below(n)), resample);
+        values.push_back(metric.value(resample));
+    }
+    return percentiles(metric, values, n, {0, metric.highest});
+}
+
+Interval interval_of_change(const ItemMetric& metric, const ItemSums& base,
+                            const ItemSums& candidate) {
+    const size_t n = base.items();
+    base::Random random(kResamplingSeed);
+    std::vector<double> changes;
+    std::vector<double> a(base.width), b(base.width);
+    for (size_t r = 0; r < kResamples; ++r) {
+        std::fill(a.begin(), a.end(), 0.0);
+        std::fill(b.begin(), b.end(), 0.0);
+        for (size_t i = 0; i < n; ++i) {
+            const size_t item = random.next_below(n);
+            add_row(base.row(item), a);
+            add_row(candidate.row(item), b);
+        }
+        changes.push_back(metric.value(b) - metric.value(a));
+    }
+    return percentiles(metric, changes, n, {-metric.highest, metric.highest});
+}
+
+// Two-sided; the world as it is counts as one of those that chance could make.
+double randomization_p(const ItemMetric& metric, const ItemSums& base, const ItemSums& candidate,
+                       double change) {
+    if (change == 0) return 1;
+    base::Random random(kResamplingSeed);
+    std::vector<double> a(base.width), b(base.width);
+    size_t as_large = 1;
+    for (size_t r = 0; r < kResamples; ++r) {
+        std::fill(a.begin(), a.end(), 0.0);
+        std::fill(b.begin(), b.end(), 0.0);
+        for (size_t item = 0; item < base.items(); ++item) {
+            const bool swapped = random.next_below(2) == 1;
+            add_row(swapped ? candidate.row(item) : base.row(item), a);
+            add_row(swapped ? base.row(item) : candidate.row(item), b);
+        }
+        // Sums of the same terms in another order must not count as smaller.
+        constexpr double kRounding = 1e-9;
+        const double apart = std::abs(metric.value(b) - metric.value(a));
+        if (apart >= std::abs(change) * (1 - kRounding)) ++as_large;
+    }
+    return static_cast<double>(as_large) / static_cast<double>(kResamples + 1);
+}
+
+}  // namespace
+
+void ItemSums::add(std::span<const double> row) {
+    if (rows.empty()) width = row.size();
+    HONE_CHECK_EQ(row.size(), width);
+    rows.insert(rows.end(), row.begin(), row.end());
+}
+
+double mean_of_sums(std::span<const double> sums) {
+    return sums[1] / sums[0];
+}
+
+Score score_items(const ItemMetric& metric, const ItemSums& sums) {
+    HONE_CHECK_GT(sums.items(), size_t{0});
+    Score score{metric.name, metric.value(total(sums)), std::nullopt, sums.items()};
+    if (score.n >= kItemsMin) score.ci95 = interval_of(metric, sums);
+    return score;
+}
+
+Difference compare_items(const ItemMetric& metric, const ItemSums& base,
+                         const ItemSums& candidate) {
+    HONE_CHECK_EQ(base.items(), candidate.items());
+    HONE_CHECK_GT(base.items(), size_t{0});
+    Difference out;
+    out.name = metric.name;
+    out.better = metric.better;
+    out.a = metric.value(total(base));
+    out.b = metric.value(total(candidate));
+    out.n = base.items();
+    if (out.a > 0) out.change_percent = 100 * out.change() / out.a;
+    if (out.n < kItemsMin) return out;
+    out.ci95 = interval_of_change(metric, base, candidate);
+    out.p = randomization_p(metric, base, candidate, out.change());
+    if (out.a > 0) {
+        out.percent_ci95 = Interval{100 * out.ci95->low / out.a, 100 * out.ci95->high / out.a};
+    }
+    return out;
+}
+
+void judge_differences(std::vector<Difference>& differences) {
+    constexpr double kAlpha = 0.05;
+    std::vector<double> p;
+    for (const Difference& difference : differences) {
+        if (difference.ci95) p.push_back(difference.p);
+    }
+    const std::vector<double> adjusted = measure::holm(p);
+    size_t next = 0;
+    for (Difference& difference : differences) {
+        if (!difference.ci95) continue;
+        difference.p = adjusted[next++];
+        const bool grew = difference.change() > 0;
+        const bool better = grew == (difference.better == measure::Better::higher);
+        difference.verdict = difference.p >= kAlpha ? measure::Verdict::within_noise
+                             : better               ? measure::Verdict::improved
+                                                    : measure::Verdict::regressed;
+    }
+}
+
+}  // namespace hone::quality
