@@ -36,6 +36,7 @@ struct Options {
     std::string text_file;
     uint64_t seed = 1;
     std::optional<double> price;
+    bool no_learning = false;
     std::string output;
     std::string ledger;
     bool resume = false;
@@ -81,6 +82,7 @@ base::Result<tune::OptimizeOptions> request_of(const Options& options) {
     request.floor_percent = options.floor_percent;
     request.kinds_to_try = options.kinds_to_try;
     request.price_per_hour = options.price;
+    request.learning = !options.no_learning;
     return request;
 }
 
@@ -208,6 +210,8 @@ void add_common_options(CLI::App& command, Options& options) {
     command.add_option("--text", options.text_file, "Judge quality on this text, half held out");
     command.add_option("--seed", options.seed, "Seed of the requests and of the order of pairs")
         ->capture_default_str();
+    command.add_flag("--no-learning", options.no_learning,
+                     "Predict from the model and machine alone, not from earlier results too");
     command.add_option("--price", options.price, "Price of this machine, EUR per hour")
         ->check(CLI::PositiveNumber);
     command.add_option(

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "ledger/learning.h"
+
 namespace hone::ledger {
 namespace {
 
@@ -20,13 +22,15 @@ std::string kind_of(const std::string& action) {
     return action.substr(0, action.find(':'));
 }
 
-Accuracy accuracy_of(const std::vector<TestedPromise>& promises) {
+Accuracy accuracy_of(const std::vector<TestedPromise>& promises,
+                     measure::PredictedChange TestedPromise::*which) {
     Accuracy out;
     std::vector<double> errors;
     std::vector<double> scores;
     for (const TestedPromise& tested : promises) {
-        errors.push_back(std::fabs(tested.promise.change_percent - tested.change_percent));
-        if (const auto& interval = tested.promise.ci95) {
+        const measure::PredictedChange& promise = tested.*which;
+        errors.push_back(std::fabs(promise.change_percent - tested.change_percent));
+        if (const auto& interval = promise.ci95) {
             scores.push_back(interval_score(*interval, tested.change_percent));
             const bool covered =
                 tested.change_percent >= interval->low && tested.change_percent <= interval->high;
@@ -36,7 +40,7 @@ Accuracy accuracy_of(const std::vector<TestedPromise>& promises) {
                           tested.verdict == measure::Verdict::regressed;
         if (!sure) continue;
         ++out.with_sign;
-        out.sign_right += tested.promise.change_percent * tested.change_percent > 0 ? 1 : 0;
+        out.sign_right += promise.change_percent * tested.change_percent > 0 ? 1 : 0;
     }
     out.n = errors.size();
     out.with_interval = scores.size();
@@ -45,17 +49,20 @@ Accuracy accuracy_of(const std::vector<TestedPromise>& promises) {
     return out;
 }
 
-std::vector<Accuracy> accuracy_by_kind(const std::vector<TestedPromise>& promises) {
+std::vector<KindAccuracy> accuracy_by_kind(const std::vector<TestedPromise>& promises) {
+    const auto both = [](std::string kind, const std::vector<TestedPromise>& members) {
+        return KindAccuracy{std::move(kind), accuracy_of(members, &TestedPromise::raw),
+                            accuracy_of(members, &TestedPromise::promise)};
+    };
+    const std::vector<TestedPromise> all = learned(promises);
     std::map<std::string, std::vector<TestedPromise>> kinds;
-    for (const TestedPromise& tested : promises) kinds[kind_of(tested.action)].push_back(tested);
-    std::vector<Accuracy> out;
-    for (const auto& [kind, members] : kinds) {
-        out.push_back(accuracy_of(members));
-        out.back().group = kind;
-    }
-    std::stable_sort(out.begin(), out.end(),
-                     [](const Accuracy& a, const Accuracy& b) { return a.n > b.n; });
-    out.insert(out.begin(), accuracy_of(promises));
+    for (const TestedPromise& tested : all) kinds[kind_of(tested.action)].push_back(tested);
+    std::vector<KindAccuracy> out;
+    for (const auto& [kind, members] : kinds) out.push_back(both(kind, members));
+    std::stable_sort(out.begin(), out.end(), [](const KindAccuracy& a, const KindAccuracy& b) {
+        return a.before.n > b.before.n;
+    });
+    out.insert(out.begin(), both("", all));
     return out;
 }
 

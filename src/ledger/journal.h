@@ -40,7 +40,9 @@ struct Trial {
     std::vector<diagnose::Note> evidence;
     std::string promise_metric;                         // the scenario's own, "" without a promise
     std::optional<measure::PredictedChange> promise;    // ci95: where a run is expected to be found
-    std::vector<measure::MetricComparison> measured;    // the promised metric first
+    std::optional<measure::PredictedChange> raw;        // it before learning (ledger/learning.h)
+    size_t learned_from = 0;                            // earlier results
+    std::vector<measure::MetricComparison> measured;    // the scenario's own metric first
     std::optional<measure::QualityComparison> quality;  // against the start of the run
 
     const measure::MetricComparison* result() const {

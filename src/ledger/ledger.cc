@@ -37,13 +37,15 @@ CREATE TABLE actions (
     UNIQUE (run, action));
 CREATE TABLE promises (
     action INTEGER PRIMARY KEY REFERENCES actions (id),
-    metric TEXT NOT NULL, change_percent REAL NOT NULL, low REAL, high REAL, basis TEXT NOT NULL);
+    metric TEXT NOT NULL, change_percent REAL NOT NULL, low REAL, high REAL, basis TEXT NOT NULL,
+    raw_change_percent REAL, raw_low REAL, raw_high REAL,
+    learned_from INTEGER NOT NULL DEFAULT 0, made INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE results (
     action INTEGER NOT NULL REFERENCES actions (id),
     position INTEGER NOT NULL,
     metric TEXT NOT NULL, unit TEXT NOT NULL, better TEXT NOT NULL,
     a REAL, b REAL, change_percent REAL, low REAL, high REAL, n INTEGER NOT NULL,
-    verdict TEXT NOT NULL,
+    verdict TEXT NOT NULL, settled INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (action, position));
 CREATE TABLE finals (
     run INTEGER NOT NULL REFERENCES runs (id),
@@ -53,6 +55,30 @@ CREATE TABLE finals (
     verdict TEXT NOT NULL,
     PRIMARY KEY (run, position));
 )sql";
+
+// Schema 1 knew neither learning nor the order of results, but a loop settled one action before it
+// promised the next: their rows are in that order.
+constexpr const char* kToSchema2 = R"sql(
+ALTER TABLE promises ADD COLUMN raw_change_percent REAL;
+ALTER TABLE promises ADD COLUMN raw_low REAL;
+ALTER TABLE promises ADD COLUMN raw_high REAL;
+ALTER TABLE promises ADD COLUMN learned_from INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE promises ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE results ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
+UPDATE promises SET raw_change_percent = change_percent, raw_low = low, raw_high = high,
+    made = action - 1;
+UPDATE results SET settled = action;
+)sql";
+
+// What of a promise p is of learning and of its order, and of a result e, by the file's schema.
+constexpr const char* learning_columns(int64_t schema) {
+    return schema < 2 ? "p.change_percent, p.low, p.high, 0, p.action - 1"
+                      : "p.raw_change_percent, p.raw_low, p.raw_high, p.learned_from, p.made";
+}
+
+constexpr const char* order_column(int64_t schema) {
+    return schema < 2 ? "e.action" : "e.settled";
+}
 
 constexpr const char* kRunColumns =
     "SELECT id, started_utc_s, model, model_key, machine, machine_key, scenario, metric, build, "
@@ -126,6 +152,19 @@ base::Status write_run_state(Database& database, const Run& run) {
     statement.bind(run.spent_s).bind(run.grade).bind(notes_text(run.ending));
     statement.bind(quality_text(run.after_quality)).bind(run.after_ended);
     return statement.bind(run.after_wall_s).bind(run.id).run();
+}
+
+size_t count_of(const Statement& row, int column) {
+    return static_cast<size_t>(std::max<int64_t>(0, row.integer(column)));
+}
+
+// The first three of learning_columns().
+measure::PredictedChange raw_of(const Statement& row, int column,
+                                const measure::PredictedChange& promise) {
+    const auto change = row.optional_real(column);
+    if (!change) return promise;
+    return {*change, interval_of(row.optional_real(column + 1), row.optional_real(column + 2)),
+            promise.basis};
 }
 
 base::Result<Run> read_run(const Statement& row) {
@@ -213,10 +252,29 @@ base::Status Ledger::prepare_schema(Access access) {
         return transaction.commit();
     }
     if (fresh) return fail(ErrorCode::not_found, "{}: an empty ledger", database_.path());
+    HONE_TRY_STATUS(check());
+    schema_ = version;
+    if (version == kLedgerSchema || access == Access::read_only) return {};
+    return migrate();
+}
+
+base::Status Ledger::check() {
     HONE_TRY(Statement check, database_.prepare("PRAGMA quick_check(1)"));
     HONE_TRY(const bool row, check.step());
     if (row && check.text(0) == "ok") return {};
     return fail(ErrorCode::corrupt, "{}: {}", database_.path(), check.text(0));
+}
+
+base::Status Ledger::migrate() {
+    HONE_TRY(Transaction transaction, Transaction::begin(database_));
+    // Two processes may have found the same old file.
+    HONE_TRY(schema_, database_.integer("PRAGMA user_version"));
+    if (schema_ == kLedgerSchema) return {};
+    HONE_TRY_STATUS(database_.execute(kToSchema2));
+    HONE_TRY_STATUS(
+        database_.execute(fmt::format("PRAGMA user_version = {}", kLedgerSchema).c_str()));
+    schema_ = kLedgerSchema;
+    return transaction.commit();
 }
 
 base::Status Ledger::begin(Run& run) {
@@ -254,11 +312,15 @@ base::Status Ledger::promise(int64_t run, Trial& trial) {
     HONE_TRY_STATUS(insert.run());
     trial.id = database_.last_row();
     if (trial.promise) {
+        const measure::PredictedChange& raw = trial.raw ? *trial.raw : *trial.promise;
         HONE_TRY(Statement promise,
-                 database_.prepare("INSERT INTO promises VALUES (?, ?, ?, ?, ?, ?)"));
+                 database_.prepare("INSERT INTO promises VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                                   "(SELECT coalesce(max(settled), 0) FROM results))"));
         promise.bind(trial.id).bind(trial.promise_metric).bind(trial.promise->change_percent);
         bind_interval(promise, trial.promise->ci95);
-        HONE_TRY_STATUS(promise.bind(trial.promise->basis).run());
+        promise.bind(trial.promise->basis).bind(raw.change_percent);
+        bind_interval(promise, raw.ci95);
+        HONE_TRY_STATUS(promise.bind(static_cast<int64_t>(trial.learned_from)).run());
     }
     return transaction.commit();
 }
@@ -274,9 +336,14 @@ base::Status Ledger::settle(const Trial& trial, const Run& run) {
     HONE_TRY_STATUS(update.bind(trial.id).run());
     HONE_TRY(Statement clear, database_.prepare("DELETE FROM results WHERE action = ?"));
     HONE_TRY_STATUS(clear.bind(trial.id).run());
-    HONE_TRY_STATUS(write_metrics(database_,
-                                  "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                                  trial.id, trial.measured));
+    HONE_TRY(const int64_t last,
+             database_.integer("SELECT coalesce(max(settled), 0) FROM results"));
+    HONE_TRY_STATUS(write_metrics(
+        database_, "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", trial.id,
+        trial.measured));
+    HONE_TRY(Statement number,
+             database_.prepare("UPDATE results SET settled = ? WHERE action = ?"));
+    HONE_TRY_STATUS(number.bind(last + 1).bind(trial.id).run());
     HONE_TRY_STATUS(write_run_state(database_, run));
     return transaction.commit();
 }
@@ -334,12 +401,12 @@ base::Result<std::optional<Run>> Ledger::resumable(const RunSubject& subject) {
 }
 
 base::Status Ledger::read_trials(Run& run) {
-    HONE_TRY(Statement rows,
-             database_.prepare(
-                 "SELECT a.id, a.action, a.title, a.apply, a.undo, a.risk, a.minutes, a.status, "
-                 "a.reason, a.evidence, a.quality, p.metric, p.change_percent, p.low, p.high, "
-                 "p.basis FROM actions a LEFT JOIN promises p ON p.action = a.id WHERE a.run = ? "
-                 "ORDER BY a.id"));
+    const std::string sql = fmt::format(
+        "SELECT a.id, a.action, a.title, a.apply, a.undo, a.risk, a.minutes, a.status, a.reason, "
+        "a.evidence, a.quality, p.metric, p.change_percent, p.low, p.high, p.basis, {} FROM "
+        "actions a LEFT JOIN promises p ON p.action = a.id WHERE a.run = ? ORDER BY a.id",
+        learning_columns(schema_));
+    HONE_TRY(Statement rows, database_.prepare(sql.c_str()));
     rows.bind(run.id);
     while (true) {
         HONE_TRY(const bool more, rows.step());
@@ -362,6 +429,8 @@ base::Status Ledger::read_trials(Run& run) {
             trial.promise = measure::PredictedChange{
                 *change, interval_of(rows.optional_real(13), rows.optional_real(14)),
                 rows.text(15)};
+            trial.raw = raw_of(rows, 16, *trial.promise);
+            trial.learned_from = count_of(rows, 19);
         }
         HONE_TRY(trial.measured,
                  read_metrics(database_,
@@ -374,14 +443,16 @@ base::Status Ledger::read_trials(Run& run) {
 
 base::Result<std::vector<TestedPromise>> Ledger::first_promises() {
     // min() decides which row of the group the other columns come from (SQLite, "bare columns").
-    HONE_TRY(Statement rows,
-             database_.prepare(
-                 "SELECT min(a.id), r.id, a.action, r.model, r.machine, p.metric, "
-                 "p.change_percent, p.low, p.high, p.basis, e.change_percent, e.low, e.high, "
-                 "e.verdict FROM promises p JOIN actions a ON a.id = p.action JOIN runs r ON "
-                 "r.id = a.run JOIN results e ON e.action = a.id AND e.position = 0 WHERE "
-                 "e.change_percent IS NOT NULL GROUP BY a.action, r.model_key, r.machine_key "
-                 "ORDER BY 1"));
+    // A promise of "latency_ms_p95" is put to the test by the change of "latency_ms".
+    const std::string sql = fmt::format(
+        "SELECT min({1}), r.id, a.action, r.model, r.machine, r.machine_key, p.metric, "
+        "p.change_percent, p.low, p.high, p.basis, e.change_percent, e.low, e.high, e.verdict, "
+        "{0}, {1} FROM promises p JOIN actions a ON a.id = p.action JOIN runs r ON r.id = a.run "
+        "JOIN results e ON e.action = a.id AND (e.metric = p.metric OR "
+        "rtrim(p.metric, '0123456789.') = e.metric || '_p') WHERE abs(e.change_percent) < 1e12 "
+        "AND abs(p.change_percent) < 1e12 GROUP BY a.action, r.model_key, r.machine_key ORDER BY 1",
+        learning_columns(schema_), order_column(schema_));
+    HONE_TRY(Statement rows, database_.prepare(sql.c_str()));
     std::vector<TestedPromise> out;
     while (true) {
         HONE_TRY(const bool more, rows.step());
@@ -391,14 +462,19 @@ base::Result<std::vector<TestedPromise>> Ledger::first_promises() {
         tested.action = rows.text(2);
         tested.model = rows.text(3);
         tested.machine = rows.text(4);
-        tested.metric = rows.text(5);
-        tested.promise = {rows.real(6), interval_of(rows.optional_real(7), rows.optional_real(8)),
-                          rows.text(9)};
-        tested.change_percent = rows.real(10);
-        tested.ci95 = interval_of(rows.optional_real(11), rows.optional_real(12));
-        const std::string verdict = rows.text(13);
+        tested.machine_key = rows.text(5);
+        tested.metric = rows.text(6);
+        tested.promise = {rows.real(7), interval_of(rows.optional_real(8), rows.optional_real(9)),
+                          rows.text(10)};
+        tested.change_percent = rows.real(11);
+        tested.ci95 = interval_of(rows.optional_real(12), rows.optional_real(13));
+        const std::string verdict = rows.text(14);
         HONE_TRY(tested.verdict,
                  from(database_.path(), found(parse_verdict(verdict), "verdict", verdict)));
+        tested.raw = raw_of(rows, 15, tested.promise);
+        tested.learned_from = count_of(rows, 18);
+        tested.made = rows.integer(19);
+        tested.settled = rows.integer(20);
         out.push_back(std::move(tested));
     }
 }

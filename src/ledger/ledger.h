@@ -22,7 +22,10 @@
 
 namespace hone::ledger {
 
-inline constexpr int kLedgerSchema = 1;
+// 2: promises beside what they were before learning, results in the order of their arrival. A file
+// of schema 1 is brought there by the first that opens it for writing; its promises learned
+// nothing.
+inline constexpr int kLedgerSchema = 2;
 
 class Ledger {
   public:
@@ -47,16 +50,19 @@ class Ledger {
     // The newest run of that subject's model, machine and scenario, if it could go on.
     base::Result<std::optional<Run>> resumable(const RunSubject& subject);
 
-    // Of each action, model and machine the first promise that was tested, oldest first.
+    // Of each action, model and machine the first promise whose metric was measured, oldest first.
     base::Result<std::vector<TestedPromise>> first_promises();
 
   private:
     explicit Ledger(Database database) : database_(std::move(database)) {}
 
     base::Status prepare_schema(Access access);
+    base::Status check();
+    base::Status migrate();
     base::Status read_trials(Run& run);
 
     Database database_;
+    int64_t schema_ = kLedgerSchema;  // of the file; below ours only where it is read only
 };
 
 }  // namespace hone::ledger

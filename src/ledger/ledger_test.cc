@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "ledger/journal_text.h"
+#include "ledger/learning.h"
 #include "ledger/loop_lock.h"
 
 namespace hone::ledger {
@@ -160,7 +161,7 @@ TEST_F(LedgerTest, OnlyTheFirstTestedPromiseCounts) {
     ASSERT_TRUE(first) << first.error().message;
     ASSERT_EQ(first->size(), 3u);
     EXPECT_EQ((*first)[0].promise.change_percent, -30);
-    const Accuracy all = accuracy_of(*first);
+    const Accuracy all = accuracy_of(*first, &TestedPromise::promise);
     EXPECT_EQ(all.n, 3u);
     EXPECT_EQ(*all.median_error_points, 5);  // 3, 15, 5
     EXPECT_EQ(all.with_interval, 3u);
@@ -171,8 +172,161 @@ TEST_F(LedgerTest, OnlyTheFirstTestedPromiseCounts) {
     EXPECT_NEAR(*all.interval_score, 4 + 40 * 17 / 3.0, 1e-6);
     const auto kinds = accuracy_by_kind(*first);
     ASSERT_EQ(kinds.size(), 3u);
-    EXPECT_EQ(kinds[1].group, "threads");
-    EXPECT_EQ(kinds[1].n, 2u);
+    EXPECT_EQ(kinds[1].kind, "threads");
+    EXPECT_EQ(kinds[1].before.n, 2u);
+}
+
+TEST_F(LedgerTest, APromiseIsTestedByTheQuantityItIsOf) {
+    Ledger ledger = opened();
+    Run run = some_run();
+    ASSERT_TRUE(ledger.begin(run));
+    const auto test = [&](const char* action, const char* metric) {
+        Trial trial = some_trial(action, -10);
+        trial.promise_metric = metric;
+        ASSERT_TRUE(ledger.promise(run.id, trial));
+        trial.measured = {some_result(-3), some_result(-7)};
+        trial.measured[1].name = "itl_ms";
+        ASSERT_TRUE(ledger.settle(trial, run));
+    };
+    test("threads:2", "latency_ms_p95");
+    test("context:64", "kv_bytes");  // was not measured
+    test("kv:q8", "itl_ms_p99.9");
+    test("pin:on", "latency");
+    const auto first = ledger.first_promises();
+    ASSERT_TRUE(first) << first.error().message;
+    ASSERT_EQ(first->size(), 2u);
+    EXPECT_EQ((*first)[0].action, "threads:2");
+    EXPECT_EQ((*first)[0].change_percent, -3);
+    EXPECT_EQ((*first)[1].action, "kv:q8");
+    EXPECT_EQ((*first)[1].change_percent, -7);
+}
+
+TEST_F(LedgerTest, WhatWasLearnedIsKeptBesideWhatWasNot) {
+    Ledger ledger = opened();
+    Run run = some_run();
+    ASSERT_TRUE(ledger.begin(run));
+    Trial early = some_trial("kv:q8", 1);  // promised first, tested last
+    ASSERT_TRUE(ledger.promise(run.id, early));
+    Trial trial = some_trial("threads:2", -30);
+    trial.raw = measure::PredictedChange{-40, measure::Interval{-45, -35}, "x"};
+    trial.learned_from = 7;
+    ASSERT_TRUE(ledger.promise(run.id, trial));
+    for (Trial* tested : {&trial, &early}) {
+        tested->measured = {some_result(-3)};
+        ASSERT_TRUE(ledger.settle(*tested, run));
+    }
+    const auto back = ledger.run(run.id);
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(back->trials[0].raw->change_percent, 1);
+    EXPECT_EQ(back->trials[0].learned_from, 0u);
+    EXPECT_EQ(back->trials[1].promise->change_percent, -30);
+    EXPECT_EQ(back->trials[1].raw->change_percent, -40);
+    EXPECT_EQ(back->trials[1].raw->ci95->high, -35);
+    EXPECT_EQ(back->trials[1].learned_from, 7u);
+    const auto first = ledger.first_promises();
+    ASSERT_TRUE(first && first->size() == 2);
+    EXPECT_EQ((*first)[0].action, "threads:2");  // the first result
+    EXPECT_EQ((*first)[0].settled, 1);
+    EXPECT_EQ((*first)[0].raw.change_percent, -40);
+    EXPECT_EQ((*first)[1].settled, 2);
+    EXPECT_EQ((*first)[1].made, 0);  // so it learns nothing from the other
+    EXPECT_EQ(learned(*first)[1].learned_from, 0u);
+}
+
+// As the first version made it.
+constexpr const char* kSchema1 = R"sql(
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, started_utc_s INTEGER NOT NULL,
+    model TEXT NOT NULL, model_key TEXT NOT NULL, machine TEXT NOT NULL, machine_key TEXT NOT NULL,
+    scenario TEXT NOT NULL, metric TEXT NOT NULL, build TEXT NOT NULL,
+    request TEXT NOT NULL, start TEXT NOT NULL, best TEXT NOT NULL,
+    status TEXT NOT NULL, spent_s REAL NOT NULL, grade TEXT NOT NULL, ending TEXT NOT NULL,
+    after_quality TEXT NOT NULL, after_ended TEXT NOT NULL, after_wall_s REAL NOT NULL);
+CREATE TABLE actions (
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs (id),
+    action TEXT NOT NULL, title TEXT NOT NULL, apply TEXT NOT NULL, undo TEXT NOT NULL,
+    risk TEXT NOT NULL, minutes INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    evidence TEXT NOT NULL, quality TEXT NOT NULL, UNIQUE (run, action));
+CREATE TABLE promises (
+    action INTEGER PRIMARY KEY REFERENCES actions (id),
+    metric TEXT NOT NULL, change_percent REAL NOT NULL, low REAL, high REAL, basis TEXT NOT NULL);
+CREATE TABLE results (
+    action INTEGER NOT NULL REFERENCES actions (id), position INTEGER NOT NULL,
+    metric TEXT NOT NULL, unit TEXT NOT NULL, better TEXT NOT NULL,
+    a REAL, b REAL, change_percent REAL, low REAL, high REAL, n INTEGER NOT NULL,
+    verdict TEXT NOT NULL, PRIMARY KEY (action, position));
+CREATE TABLE finals (
+    run INTEGER NOT NULL REFERENCES runs (id), position INTEGER NOT NULL,
+    metric TEXT NOT NULL, unit TEXT NOT NULL, better TEXT NOT NULL,
+    a REAL, b REAL, change_percent REAL, low REAL, high REAL, n INTEGER NOT NULL,
+    verdict TEXT NOT NULL, PRIMARY KEY (run, position));
+INSERT INTO runs VALUES (1, 1, 'm1.gguf', 'm1', 'CPU', 'machine', 'realtime', 'latency_ms', 'b',
+    '{}', '{}', '{}', 'running', 1, 'B', '[]', '', '', 0);
+INSERT INTO actions VALUES (1, 1, 'threads:2', '[]', '{}', '{}', 'exact', 1, 'kept', '[]', '[]',
+    '');
+INSERT INTO actions VALUES (2, 1, 'kv:q8', '[]', '{}', '{}', 'exact', 1, 'kept', '[]', '[]',
+    '');
+INSERT INTO promises VALUES (1, 'latency_ms_p95', -30, -33, -27, 'x');
+INSERT INTO promises VALUES (2, 'latency_ms_p95', 2, 1, 3, 'x');
+INSERT INTO results VALUES (1, 0, 'latency_ms', 'ms', 'lower', 10, 8, -20, -21, -19, 9, 'improved');
+INSERT INTO results VALUES (2, 0, 'latency_ms', 'ms', 'lower', 10, 9, -10, -11, -9, 9, 'improved');
+PRAGMA application_id = 1213156933; PRAGMA user_version = 1;
+)sql";
+
+TEST_F(LedgerTest, AnOldFileIsReadAsItIsAndBroughtUpToDateByTheFirstWriter) {
+    std::filesystem::create_directories(directory_ + "/state");
+    ASSERT_TRUE(Database::open(path_, Access::read_write, Journal::rollback)->execute(kSchema1));
+    const auto expect_same = [&](Access access) {
+        auto ledger = Ledger::open(path_, access, Journal::rollback);
+        ASSERT_TRUE(ledger) << ledger.error().message;
+        const auto first = ledger->first_promises();
+        ASSERT_TRUE(first) << first.error().message;
+        ASSERT_EQ(first->size(), 2u);
+        for (const TestedPromise& tested : *first) {
+            EXPECT_EQ(tested.raw.change_percent, tested.promise.change_percent);
+            EXPECT_EQ(tested.raw.ci95->low, tested.promise.ci95->low);
+            EXPECT_EQ(tested.learned_from, 0u);
+        }
+        EXPECT_EQ((*first)[1].change_percent, -10);
+        EXPECT_EQ((*first)[1].made, 1);
+        EXPECT_EQ(learned(*first)[1].learned_from, 1u);
+        const auto run = ledger->run(1);
+        ASSERT_TRUE(run) << run.error().message;
+        EXPECT_EQ(run->trials.at(0).raw->change_percent, -30);
+    };
+    const auto version = [&] {
+        auto file = Database::open(path_, Access::read_only, Journal::rollback);
+        return *file->integer("PRAGMA user_version");
+    };
+    expect_same(Access::read_only);
+    EXPECT_EQ(version(), 1);
+    expect_same(Access::read_write);
+    EXPECT_EQ(version(), kLedgerSchema);
+    expect_same(Access::read_only);
+    Ledger ledger = opened(Journal::rollback);
+    Run run = *ledger.run(1);
+    Trial trial = some_trial("pin:on", -1);
+    ASSERT_TRUE(ledger.promise(run.id, trial));
+    trial.measured = {some_result(-1)};
+    ASSERT_TRUE(ledger.settle(trial, run));
+    const auto first = ledger.first_promises();
+    ASSERT_TRUE(first && first->size() == 3);
+    EXPECT_EQ((*first)[2].made, 2);
+    EXPECT_EQ((*first)[2].settled, 3);
+}
+
+TEST_F(LedgerTest, AnOldFileThatCannotBeBroughtUpToDateStaysAsItIs) {
+    std::filesystem::create_directories(directory_ + "/state");
+    {
+        auto file = Database::open(path_, Access::read_write, Journal::rollback);
+        ASSERT_TRUE(file->execute(kSchema1));
+        ASSERT_TRUE(file->execute("DROP TABLE results"));
+    }
+    const std::string before = *base::read_file(path_, 1 << 20);
+    const auto ledger = Ledger::open(path_, Access::read_write, Journal::rollback);
+    ASSERT_FALSE(ledger);
+    EXPECT_EQ(ledger.error().code, ErrorCode::corrupt);
+    EXPECT_EQ(*base::read_file(path_, 1 << 20), before);
 }
 
 TEST_F(LedgerTest, AnUnfinishedRunCanGoOnUntilAnotherBegins) {
@@ -234,7 +388,8 @@ TEST_F(LedgerTest, FilesThatAreNoLedgerAreAnError) {
         ErrorCode::corrupt);
     EXPECT_EQ(code(good.substr(0, good.size() / 2)), ErrorCode::corrupt);
     std::string newer = good;
-    newer[63] = 2;  // user_version, big endian, at offset 60 (sqlite.org/fileformat.html, 1.3)
+    newer[63] = kLedgerSchema +
+                1;  // user_version, big endian, at offset 60 (sqlite.org/fileformat.html, 1.3)
     EXPECT_EQ(code(newer), ErrorCode::unsupported);
     std::string foreign = good;
     foreign[68] = 'X';  // application_id at offset 68

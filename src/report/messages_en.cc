@@ -718,6 +718,11 @@ constexpr Message kMessages[] = {
      "First tested promise of each action, model and machine; intervals are made for 95 %"},
     {"accuracy_none", "no promise was tested yet"},
     {"accuracy_all", "all"},
+    {"accuracy_learning",
+     "Left of the arrows: from model and machine alone; right: with what earlier results had "
+     "taught"},
+    {"promise_learned", "Learned from {n} results here; before: {change_percent}"},
+    {"promise_learned_once", "Learned from {n} result here; before: {change_percent}"},
     {"page_reason", "why"},
     {"page_quality", "quality"},
     {"page_change", "change"},

@@ -50,6 +50,14 @@ std::string promised_text(const Trial& trial) {
     return own ? text : trial.promise_metric + " " + text;
 }
 
+// What a promise owes to earlier results; empty where that is nothing.
+diagnose::Note learned_note(const Trial& trial) {
+    if (!trial.raw || trial.learned_from == 0) return {};
+    return note(trial.learned_from == 1 ? "promise_learned_once" : "promise_learned")
+        .with("n", trial.learned_from)
+        .with("change_percent", trial.raw->change_percent);
+}
+
 std::string measured_text(const Trial& trial) {
     const auto* result = trial.result();
     return result == nullptr ? "-" : change_text(result->change_percent, result->ci95);
@@ -79,7 +87,12 @@ Json trial_json(const Style& style, const Trial& trial) {
         promised = {{"metric", trial.promise_metric},
                     {"change_percent", json_number(trial.promise->change_percent)},
                     {"interval", interval_json(trial.promise->ci95)},
-                    {"basis", trial.promise->basis}};
+                    {"basis", trial.promise->basis},
+                    {"learned_from", trial.learned_from},
+                    {"learned", note_json(style, learned_note(trial))}};
+        const measure::PredictedChange& raw = trial.raw ? *trial.raw : *trial.promise;
+        promised["raw_change_percent"] = json_number(raw.change_percent);
+        promised["raw_interval"] = interval_json(raw.ci95);
     }
     Json measured = Json::array();
     for (const measure::MetricComparison& metric : trial.measured) {
@@ -157,7 +170,9 @@ void add_trials(Page& page, const Run& run) {
     }
     page.table(table);
     for (const Trial& trial : run.trials) {
+        const diagnose::Note learned = learned_note(trial);
         page.line("  " + one_line(trial.action) + ": " + say(style, trial.title) + ". " +
+                  (learned.empty() ? "" : say(style, learned) + ". ") +
                   one_line(say(style, trial.reason)));
     }
 }
@@ -170,14 +185,22 @@ std::string started_text(int64_t utc_s) {
                        fields.tm_mon + 1, fields.tm_mday, fields.tm_hour, fields.tm_min);
 }
 
-std::string share_text(size_t part, size_t whole) {
-    if (whole == 0) return "-";
-    return fmt::format("{}/{} ({:.0f} %)", part, whole,
-                       100.0 * static_cast<double>(part) / static_cast<double>(whole));
+// Before and after learning.
+std::string counts_text(size_t before, size_t after, size_t whole) {
+    return whole == 0 ? "-" : fmt::format("{} -> {} of {}", before, after, whole);
 }
 
-std::string points_text(std::optional<double> points) {
-    return points ? fmt::format("{:.1f}", *points) : "-";
+std::string points_text(std::optional<double> before, std::optional<double> after) {
+    return before && after ? fmt::format("{:.1f} -> {:.1f}", *before, *after) : "-";
+}
+
+Json accuracy_json(const ledger::Accuracy& accuracy) {
+    return {{"median_error_points", json_optional(accuracy.median_error_points)},
+            {"interval_score", json_optional(accuracy.interval_score)},
+            {"with_interval", accuracy.with_interval},
+            {"covered", accuracy.covered},
+            {"with_sign", accuracy.with_sign},
+            {"sign_right", accuracy.sign_right}};
 }
 
 }  // namespace
@@ -294,10 +317,10 @@ Json history_json(const std::vector<Run>& runs) {
     return json;
 }
 
-std::string render_accuracy(const std::vector<ledger::Accuracy>& groups, const Style& style) {
+std::string render_accuracy(const std::vector<ledger::KindAccuracy>& groups, const Style& style) {
     Page page(style);
     page.line(say(style, "accuracy_head"));
-    if (groups.empty() || groups.front().n == 0) {
+    if (groups.empty() || groups.front().before.n == 0) {
         page.line("  " + say(style, "accuracy_none"));
         return page.take();
     }
@@ -307,29 +330,28 @@ std::string render_accuracy(const std::vector<ledger::Accuracy>& groups, const S
                  {say(style, "head_coverage"), true, false},
                  {say(style, "head_score"), true, false},
                  {say(style, "head_sign"), true, false}});
-    for (const ledger::Accuracy& group : groups) {
-        table.add({group.group.empty() ? say(style, "accuracy_all") : one_line(group.group),
-                   fmt::format("{}", group.n), points_text(group.median_error_points),
-                   share_text(group.covered, group.with_interval),
-                   points_text(group.interval_score),
-                   share_text(group.sign_right, group.with_sign)});
+    for (const auto& [kind, before, after] : groups) {
+        table.add({kind.empty() ? say(style, "accuracy_all") : one_line(kind),
+                   fmt::format("{}", before.n),
+                   points_text(before.median_error_points, after.median_error_points),
+                   counts_text(before.covered, after.covered, before.with_interval),
+                   points_text(before.interval_score, after.interval_score),
+                   counts_text(before.sign_right, after.sign_right, before.with_sign)});
     }
     page.table(table);
+    page.line("  " + say(style, "accuracy_learning"));
     return page.take();
 }
 
-Json accuracy_json(const std::vector<ledger::Accuracy>& groups,
+Json accuracy_json(const std::vector<ledger::KindAccuracy>& groups,
                    const std::vector<ledger::TestedPromise>& promises) {
     Json rows = Json::array();
-    for (const ledger::Accuracy& group : groups) {
-        rows.push_back({{"kind", group.group},
-                        {"n", group.n},
-                        {"median_error_points", json_optional(group.median_error_points)},
-                        {"interval_score", json_optional(group.interval_score)},
-                        {"with_interval", group.with_interval},
-                        {"covered", group.covered},
-                        {"with_sign", group.with_sign},
-                        {"sign_right", group.sign_right}});
+    for (const auto& [kind, before, after] : groups) {
+        Json row = accuracy_json(before);
+        row["kind"] = kind;
+        row["n"] = before.n;
+        row["learned"] = accuracy_json(after);
+        rows.push_back(std::move(row));
     }
     Json tested = Json::array();
     for (const ledger::TestedPromise& promise : promises) {
@@ -340,6 +362,9 @@ Json accuracy_json(const std::vector<ledger::Accuracy>& groups,
                           {"metric", promise.metric},
                           {"promised_percent", json_number(promise.promise.change_percent)},
                           {"interval", interval_json(promise.promise.ci95)},
+                          {"raw_percent", json_number(promise.raw.change_percent)},
+                          {"raw_interval", interval_json(promise.raw.ci95)},
+                          {"learned_from", promise.learned_from},
                           {"basis", promise.promise.basis},
                           {"measured_percent", json_number(promise.change_percent)},
                           {"ci95", interval_json(promise.ci95)},

@@ -29,9 +29,11 @@ std::string optimization_page(const ledger::Run& run, std::optional<double> pric
 // Runs as the ledger lists them, newest first.
 std::string render_history(const std::vector<ledger::Run>& runs, const Style& style);
 base::Json history_json(const std::vector<ledger::Run>& runs);
-// `groups` as ledger::accuracy_by_kind makes them.
-std::string render_accuracy(const std::vector<ledger::Accuracy>& groups, const Style& style);
-base::Json accuracy_json(const std::vector<ledger::Accuracy>& groups,
+// `groups` as ledger::accuracy_by_kind makes them. JSON: {level, groups: [{kind, n,
+// median_error_points, interval_score, with_interval, covered, with_sign, sign_right, learned: {the
+// same six}}], promises}.
+std::string render_accuracy(const std::vector<ledger::KindAccuracy>& groups, const Style& style);
+base::Json accuracy_json(const std::vector<ledger::KindAccuracy>& groups,
                          const std::vector<ledger::TestedPromise>& promises);
 
 // What of `best` differs from `start`: "threads 1 -> 2, kv f16 -> q8".

@@ -5,7 +5,7 @@
 
 #include "cost/predict.h"
 #include "diagnose/prediction.h"
-#include "ledger/accuracy.h"
+#include "ledger/learning.h"
 #include "machine/isa.h"
 
 namespace hone::tune {
@@ -84,6 +84,10 @@ double prior_percent(const Action& action) {
     return 0;
 }
 
+measure::PredictedChange promise_of(const Prediction& prediction) {
+    return {prediction.change_percent, prediction.interval, cost::provenance_name(prediction.tier)};
+}
+
 // Of the metric's change, good ways up.
 double gain_percent(const Prediction& prediction, double change_percent) {
     return diagnose::higher_is_better(prediction.metric) ? change_percent : -change_percent;
@@ -138,6 +142,23 @@ std::vector<Action> actions_for(const RunRecord& record, const std::vector<Decis
     return out;
 }
 
+void learn(Action& action, const std::vector<ledger::TestedPromise>& earlier) {
+    if (!action.predicted || action.saves_memory()) return;
+    if (!action.raw) action.raw = action.predicted;
+    const ledger::Correction correction = ledger::correction_for(action.id, earlier);
+    Prediction learned = *action.raw;
+    learned.change_percent = ledger::corrected(learned.change_percent, learned.metric, correction);
+    learned.interval = ledger::corrected(learned.interval, learned.metric, correction);
+    if (learned.ci95) learned.ci95 = ledger::corrected(*learned.ci95, learned.metric, correction);
+    const measure::Interval& effect = learned.ci95 ? *learned.ci95 : learned.interval;
+    const bool sure =
+        effect.low > diagnose::kEffectFloorPercent || effect.high < -diagnose::kEffectFloorPercent;
+    learned.sure = learned.sure && (sure || correction.results == 0);
+    learned.better = learned.sure && gain_percent(learned, learned.change_percent) > 0;
+    action.predicted = std::move(learned);
+    action.learned_from = correction.results;
+}
+
 double expected_gain_percent(const Action& action) {
     double middle = prior_percent(action);
     double spread = kUnknownSpreadPercent;
@@ -178,9 +199,9 @@ ledger::Trial trial_of(const Action& action, const Settings& now) {
         return trial;
     }
     trial.promise_metric = action.predicted->metric;
-    trial.promise =
-        measure::PredictedChange{action.predicted->change_percent, action.predicted->interval,
-                                 cost::provenance_name(action.predicted->tier)};
+    trial.promise = promise_of(*action.predicted);
+    trial.raw = promise_of(action.raw ? *action.raw : *action.predicted);
+    trial.learned_from = action.learned_from;
     return trial;
 }
 

@@ -2,8 +2,8 @@
 //
 // An action is a value: changes of settings by name, their numeric class, the work they would be by
 // hand, and a prediction of the scenario's own metric from one record (a decision card, or a
-// simulation where there is no card). Applying is tune::changed(), undoing the same with undo_of().
-// Nothing is run here. Pure.
+// simulation where there is no card), corrected by what earlier promises came to. Applying is
+// tune::changed(), undoing the same with undo_of(). Nothing is run here. Pure.
 #pragma once
 
 #include <optional>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "diagnose/decision.h"
+#include "ledger/accuracy.h"
 #include "ledger/journal.h"
 #include "measure/record.h"
 #include "tune/settings.h"
@@ -26,6 +27,9 @@ struct Action {
     std::vector<diagnose::Note> evidence = {};
     std::optional<diagnose::Prediction> predicted = std::nullopt;
     diagnose::Note reason = {};  // why there is no prediction
+    // Of the record alone, once learn() has corrected `predicted`.
+    std::optional<diagnose::Prediction> raw = std::nullopt;
+    size_t learned_from = 0;  // results
 
     // Saves memory, and is judged by doing no harm to the scenario's metric.
     bool saves_memory() const;
@@ -38,6 +42,10 @@ ledger::Changes changes_of(const std::string& id);
 // record is of a session with these settings, the cards are its diagnosis.
 std::vector<Action> actions_for(const measure::RunRecord& record,
                                 const std::vector<diagnose::Decision>& cards, const Settings& now);
+
+// Corrects the prediction by earlier promises and results of this machine; again from the record's
+// own each time. Surely better or worse is then only what is so by the wider interval.
+void learn(Action& action, const std::vector<ledger::TestedPromise>& earlier);
 
 // Mean of max(0, gain) in percent of the scenario's metric, with a normal distribution of the
 // predicted middle and interval; without a prediction, of kUnknownSpreadPercent around nothing

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tune/trial.h"
 
 namespace hone::tune {
@@ -90,6 +92,38 @@ TEST(Action, APromiseSaysHowToUndoIt) {
     EXPECT_EQ(trial.status, TrialStatus::promised);
     EXPECT_EQ(trial.promise->ci95->low, -34);
     EXPECT_EQ(trial.promise_metric, "latency_ms");
+}
+
+TEST(Action, LearningCorrectsThePredictionAndKeepsTheRawOne) {
+    // Eight tests of the same kind came out a tenth slower than promised: half of that is believed.
+    ledger::TestedPromise tested;
+    tested.action = "threads:1";
+    tested.metric = "latency_ms";
+    tested.raw = {0, measure::Interval{-1, 1}, "x"};
+    tested.change_percent = 10;
+    const std::vector<ledger::TestedPromise> earlier(8, tested);
+    Action action = predicted(-4, 1);
+    action.predicted->sure = action.predicted->better = true;
+    learn(action, {});
+    EXPECT_EQ(action.predicted->change_percent, -4);
+    EXPECT_TRUE(action.predicted->better);
+    learn(action, earlier);
+    EXPECT_NEAR(action.predicted->change_percent, 100 * (0.96 * std::sqrt(1.1) - 1), 1e-9);
+    EXPECT_LT(action.predicted->interval.low, -4);
+    EXPECT_GT(action.predicted->interval.high, 2);
+    EXPECT_FALSE(action.predicted->better);
+    EXPECT_EQ(action.raw->change_percent, -4);
+    const double once = action.predicted->change_percent;
+    learn(action, earlier);
+    EXPECT_EQ(action.predicted->change_percent, once);  // of the raw one each time
+    const ledger::Trial trial = trial_of(action, {});
+    EXPECT_EQ(trial.promise->change_percent, once);
+    EXPECT_EQ(trial.raw->change_percent, -4);
+    EXPECT_EQ(trial.learned_from, 8u);
+    Action memory = predicted(-50, 0, "kv_bytes");
+    learn(memory, earlier);
+    EXPECT_EQ(memory.predicted->change_percent, -50);
+    EXPECT_EQ(memory.learned_from, 0u);
 }
 
 measure::MetricComparison metric(const char* name, Verdict verdict) {

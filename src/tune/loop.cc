@@ -140,6 +140,16 @@ base::Status Loop::look(double seconds) {
     actions_ = actions_for(record, diagnosis.decisions, best_settings_);
     std::erase_if(actions_, [&](const Action& action) { return tried_.contains(action.id); });
     if (!options_.recipe.empty()) choose_recipe();
+    return learn_again();
+}
+
+base::Status Loop::learn_again() {
+    if (!options_.learning) return {};
+    HONE_TRY(auto earlier, setting_.ledger.first_promises());
+    std::erase_if(earlier, [&](const ledger::TestedPromise& tested) {
+        return tested.machine_key != run_.subject.machine_key;
+    });
+    for (Action& action : actions_) learn(action, earlier);
     return {};
 }
 
@@ -319,7 +329,10 @@ base::Status Loop::improve() {
         const size_t kept_before = kept_;
         HONE_TRY_STATUS(try_action(action));
         std::erase_if(actions_, [&](const Action& a) { return a.id == action.id; });
-        if (kept_ == kept_before) continue;
+        if (kept_ == kept_before) {
+            HONE_TRY_STATUS(learn_again());
+            continue;
+        }
         const double seconds = kNextLook.seconds(options_.budget_s);
         // With no time for another look, the cards are of the settings before: none of them holds.
         if (left_s() < seconds + kTrial.least_s) {

@@ -36,6 +36,8 @@ class Loop {
     base::Result<SessionPointer> open(const Settings& settings);
     base::Status look(double seconds);
     void choose_recipe();
+    // Corrects what is predicted by what the ledger knows by now.
+    base::Status learn_again();
     const Action* next() const;
     // By name, on the command line: before everything else.
     bool is_asked_for(const Action& action) const;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "ledger/learning.h"
 #include "ledger/ledger.h"
 #include "probe/probe_fixture.h"
 #include "tune/optimizer.h"
@@ -90,6 +91,33 @@ TEST_F(LoopTest, EveryActionHasAnOutcomeAndAReason) {
     EXPECT_EQ(stored->status, result->status);
     EXPECT_EQ(stored->best, result->best);
     EXPECT_EQ(stored->trials.size(), result->trials.size());
+}
+
+TEST_F(LoopTest, PromisesAreCorrectedByResultsThatWereThere) {
+    options_.kinds_to_try = {"step_tokens", "kv", "threads"};
+    options_.start.step_tokens = 8;
+    const auto result = run();
+    ASSERT_TRUE(result) << result.error().message;
+    const auto first = ledger().first_promises();
+    ASSERT_TRUE(first && !first->empty());
+    const auto again = ledger::learned(*first);
+    for (size_t i = 0; i < first->size(); ++i) {
+        const ledger::TestedPromise& made = (*first)[i];
+        // What the loop said is what its ledger says that it should have.
+        EXPECT_EQ(made.learned_from, i) << made.action;
+        EXPECT_EQ(again[i].learned_from, i);
+        EXPECT_NEAR(made.promise.change_percent, again[i].promise.change_percent, 1e-9);
+        EXPECT_NEAR(made.promise.ci95->low, again[i].promise.ci95->low, 1e-9);
+    }
+    options_.learning = false;
+    const auto without = run();
+    ASSERT_TRUE(without) << without.error().message;
+    for (const Trial& trial : without->trials) {
+        EXPECT_EQ(trial.learned_from, 0u);
+        if (trial.promise) {
+            EXPECT_EQ(trial.promise->change_percent, trial.raw->change_percent);
+        }
+    }
 }
 
 TEST_F(LoopTest, AGateThatIsBrokenUndoesTheChange) {

@@ -18,7 +18,8 @@ std::string request_text(const OptimizeOptions& options) {
                              {"text", options.work.text_name},
                              {"requests", options.work.prompts.size()},
                              {"recipe", options.recipe},
-                             {"price_per_hour", machine::json_optional(options.price_per_hour)}};
+                             {"price_per_hour", machine::json_optional(options.price_per_hour)},
+                             {"learning", options.learning}};
     return base::dump_json(json, -1);
 }
 
@@ -31,6 +32,7 @@ base::Status restore_request(const std::string& text, OptimizeOptions& options) 
     fields.required("gate", gate);
     fields.required("floor_percent", options.floor_percent);
     fields.required("seed", options.work.seed);
+    fields.optional("learning", options.learning);
     HONE_TRY_STATUS(std::move(status));
     HONE_TRY(options.gate, parse_gate(gate));
     return {};

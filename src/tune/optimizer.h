@@ -43,6 +43,9 @@ struct OptimizeOptions {
     // Instead of choosing: these, in this order, as far as they are not in force.
     std::vector<std::string> recipe = {};
     std::optional<double> price_per_hour = std::nullopt;
+    // Correct predictions by the ledger's earlier results (ledger/learning.h). Without it a run
+    // promises the same whatever the ledger holds.
+    bool learning = true;
 };
 
 // What the caller knows of the world. Borrowed for the call.
@@ -58,11 +61,11 @@ struct OptimizeSetting {
     std::function<void(const ledger::Trial&)> told = {};
 };
 
-// JSON of what was asked, for the ledger: {scenario, slo, gate, floor_percent, seed,
-// price_per_hour, text, requests}.
+// JSON of what was asked, for the ledger: {slo, gate, floor_percent, seed, text, requests,
+// recipe, price_per_hour, learning}.
 std::string request_text(const OptimizeOptions& options);
 
-// What of it a resumed run keeps: SLO, gate, floor, seed. corrupt, or invalid_argument.
+// What of it a resumed run keeps: SLO, gate, floor, seed, learning. corrupt, or invalid_argument.
 base::Status restore_request(const std::string& text, OptimizeOptions& options);
 
 // The subject of a run with these options: whose promises they are. Errors: of opening the model.

@@ -29,7 +29,10 @@
         { title: text("head_action"), head: true, cell: (trial) => [hone.foreign(trial.action),
           trial.title ? el("div", { class: "quiet" }, hone.sentence(trial.title)) : null] },
         { title: text("head_promised"), number: true, cell: (trial) => (trial.promised
-          ? change(trial.promised.change_percent, trial.promised.interval) : hone.none) },
+          ? [change(trial.promised.change_percent, trial.promised.interval),
+            trial.promised.learned
+              ? el("div", { class: "quiet" }, hone.sentence(trial.promised.learned)) : null]
+          : hone.none) },
         { title: text("head_measured"), number: true, cell: (trial) => (result(trial)
           ? change(result(trial).change_percent, result(trial).ci95) : hone.none) },
         { title: text("page_quality"), cell: quality },
