@@ -4,10 +4,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
-#include <string_view>
-#include <vector>
 
 #include "base/text.h"
 
@@ -17,33 +18,88 @@ namespace {
 namespace fs = std::filesystem;
 
 // A temporary file that nobody finished for so long was left by a process that died.
-constexpr auto kAbandoned = std::chrono::hours(1);
+constexpr double kAbandonedS = 3600;
+// ".XXXXXX" of mkstemp(3).
+constexpr size_t kTemporaryBytes = 7;
 
-struct CacheFile {
-    fs::path path;
-    fs::file_time_type used;
-    uint64_t bytes = 0;
-    bool temporary = false;
-};
+bool is_temporary(std::string_view suffix) {
+    return suffix.size() == kTemporaryBytes && suffix.front() == '.' &&
+           std::all_of(suffix.begin() + 1, suffix.end(),
+                       [](unsigned char c) { return std::isalnum(c) != 0; });
+}
 
-// Files of the cache, the one not used for longest first.
-std::vector<CacheFile> list_files(const CacheDirectory& cache) {
-    std::vector<CacheFile> files;
+// The file as one of the cache's, where its name is.
+std::optional<CachedFile> cached(const CacheDirectory& cache, const fs::directory_entry& entry) {
     std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator(cache.path, error)) {
-        const std::string name = entry.path().filename().string();
-        const size_t at = name.rfind(cache.extension);
-        if (at == std::string::npos || !entry.is_regular_file(error)) continue;
-        CacheFile file{entry.path(), entry.last_write_time(error), entry.file_size(error),
-                       at + cache.extension.size() != name.size()};
-        if (!error) files.push_back(std::move(file));
+    CachedFile file;
+    file.path = entry.path().string();
+    file.name = entry.path().filename().string();
+    const size_t at = file.name.rfind(cache.extension);
+    if (at == std::string::npos || entry.is_symlink(error) || !entry.is_regular_file(error)) {
+        return std::nullopt;
     }
-    std::sort(files.begin(), files.end(),
-              [](const CacheFile& a, const CacheFile& b) { return a.used < b.used; });
-    return files;
+    const std::string_view name = file.name;
+    const std::string_view suffix = name.substr(at + cache.extension.size());
+    file.unfinished = !suffix.empty();
+    if (file.unfinished && !is_temporary(suffix)) return std::nullopt;
+    if (cache.is_name != nullptr && !cache.is_name(name.substr(0, at))) return std::nullopt;
+    file.bytes = entry.file_size(error);
+    const auto used = entry.last_write_time(error);
+    if (error) return std::nullopt;
+    file.unused_s = std::chrono::duration<double>(fs::file_time_type::clock::now() - used).count();
+    return file;
 }
 
 }  // namespace
+
+Result<CacheContents> list_cache(const CacheDirectory& cache) {
+    CacheContents contents;
+    std::error_code error;
+    fs::directory_iterator entry(cache.path, error);
+    if (error == std::errc::no_such_file_or_directory) return contents;
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+        auto file = cached(cache, *entry);
+        if (file) {
+            contents.files.push_back(std::move(*file));
+        } else {
+            contents.foreign.push_back(entry->path().filename().string());
+        }
+    }
+    if (error) return fail(ErrorCode::unavailable, "{}: {}", cache.path, error.message());
+    std::sort(contents.files.begin(), contents.files.end(),
+              [](const CachedFile& a, const CachedFile& b) { return a.unused_s > b.unused_s; });
+    std::sort(contents.foreign.begin(), contents.foreign.end());
+    return contents;
+}
+
+std::vector<CachedFile> chosen(std::vector<CachedFile> files, const CacheCut& cut) {
+    if (!cut.older_than_s && !cut.keep_bytes) return files;
+    std::stable_sort(files.begin(), files.end(), [](const CachedFile& a, const CachedFile& b) {
+        return a.unused_s > b.unused_s;
+    });
+    uint64_t left = 0;
+    for (const CachedFile& file : files) left += file.bytes;
+    std::vector<CachedFile> out;
+    for (CachedFile& file : files) {
+        const bool old = cut.older_than_s && file.unused_s > *cut.older_than_s;
+        const bool above = cut.keep_bytes && left > *cut.keep_bytes;
+        if (!old && !above) continue;
+        left -= file.bytes;
+        out.push_back(std::move(file));
+    }
+    return out;
+}
+
+bool in_use(const CachedFile& file) {
+    if (file.unfinished) return file.unused_s < kAbandonedS;
+    const int fd = open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return false;
+    // Somebody who opens the file during the lease makes a signal, which must not end us.
+    const bool quiet = fcntl(fd, F_SETSIG, SIGURG) == 0;
+    const bool used = quiet && fcntl(fd, F_SETLEASE, F_WRLCK) != 0 && errno == EAGAIN;
+    close(fd);
+    return used;
+}
 
 Status make_room(const CacheDirectory& cache, uint64_t bytes) {
     if (bytes > cache.bytes_max) {
@@ -51,14 +107,13 @@ Status make_room(const CacheDirectory& cache, uint64_t bytes) {
                     format_bytes(static_cast<double>(bytes)),
                     format_bytes(static_cast<double>(cache.bytes_max)));
     }
-    const std::vector<CacheFile> files = list_files(cache);
+    HONE_TRY(const CacheContents contents, list_cache(cache));
     std::error_code error;
     uint64_t held = 0;
-    for (const CacheFile& file : files) held += file.bytes;
-    const auto now = fs::file_time_type::clock::now();
-    for (const CacheFile& file : files) {
-        const bool abandoned = file.temporary && now - file.used > kAbandoned;
-        const bool oldest = !file.temporary && held + bytes > cache.bytes_max;
+    for (const CachedFile& file : contents.files) held += file.bytes;
+    for (const CachedFile& file : contents.files) {
+        const bool abandoned = file.unfinished && file.unused_s > kAbandonedS;
+        const bool oldest = !file.unfinished && held + bytes > cache.bytes_max;
         if ((abandoned || oldest) && fs::remove(file.path, error)) held -= file.bytes;
     }
     const fs::space_info space = fs::space(cache.path, error);
@@ -68,6 +123,12 @@ Status make_room(const CacheDirectory& cache, uint64_t bytes) {
                     format_bytes(static_cast<double>(space.available)));
     }
     return {};
+}
+
+bool is_hex(std::string_view text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return std::isdigit(c) != 0 || (c >= 'a' && c <= 'f');
+    });
 }
 
 void mark_used(const std::string& path) {

@@ -52,6 +52,7 @@ Action add_completions(CLI::App& app);
 Action add_optimize(CLI::App& app);
 Action add_apply(CLI::App& app);
 Action add_history(CLI::App& app);
+Action add_cache(CLI::App& app);
 
 // Version, compiler, build type: one line for --version and for records.
 std::string build_text();

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -11,21 +12,33 @@ namespace {
 struct Completion {
     std::string command;
     std::vector<std::string> options;
+    std::vector<std::string> parts;  // "ls" of "cache ls"
 };
 
 // The words come from the declared options themselves, so that they cannot go stale.
+std::vector<const CLI::App*> subcommands(const CLI::App& command) {
+    return command.get_subcommands([](const CLI::App*) { return true; });
+}
+
+void add_options(const CLI::App& command, std::vector<std::string>& words) {
+    for (const CLI::Option* option : command.get_options()) {
+        for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+        for (const std::string& name : option->get_snames()) words.push_back("-" + name);
+    }
+}
+
 std::vector<Completion> completions(const CLI::App& root) {
     std::vector<Completion> out;
-    for (const CLI::App* command : root.get_subcommands([](const CLI::App*) { return true; })) {
-        Completion completion{command->get_name(), {}};
-        for (const CLI::Option* option : command->get_options()) {
-            for (const std::string& name : option->get_lnames()) {
-                completion.options.push_back("--" + name);
-            }
-            for (const std::string& name : option->get_snames()) {
-                completion.options.push_back("-" + name);
-            }
+    for (const CLI::App* command : subcommands(root)) {
+        Completion completion{command->get_name(), {}, {}};
+        add_options(*command, completion.options);
+        for (const CLI::App* part : subcommands(*command)) {
+            completion.parts.push_back(part->get_name());
+            add_options(*part, completion.options);
         }
+        std::sort(completion.options.begin(), completion.options.end());
+        completion.options.erase(std::unique(completion.options.begin(), completion.options.end()),
+                                 completion.options.end());
         out.push_back(std::move(completion));
     }
     return out;
@@ -44,15 +57,18 @@ std::string bash_script(const std::vector<Completion>& all) {
         "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
         "        COMPREPLY=($(compgen -W \"{} --help --version\" -- \"$word\")); return\n"
         "    fi\n"
-        "    local options=\"\"\n"
+        "    local options=\"\" parts=\"\"\n"
         "    case \"${{COMP_WORDS[1]}}\" in\n",
         commands_text(all));
     for (const Completion& completion : all) {
-        out += fmt::format("        {}) options=\"{}\" ;;\n", completion.command,
-                           fmt::join(completion.options, " "));
+        out += fmt::format("        {}) options=\"{}\" parts=\"{}\" ;;\n", completion.command,
+                           fmt::join(completion.options, " "), fmt::join(completion.parts, " "));
     }
     out +=
         "    esac\n"
+        "    if [ -n \"$parts\" ] && [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+        "        COMPREPLY=($(compgen -W \"$parts\" -- \"$word\")); return\n"
+        "    fi\n"
         "    case \"$word\" in\n"
         "        -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"
         "        *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n"
@@ -67,9 +83,17 @@ std::string zsh_script(const std::vector<Completion>& all) {
         "#compdef hone\n"
         "_hone() {{\n"
         "    if (( CURRENT == 2 )); then compadd -- {} --help --version; return; fi\n"
-        "    if [[ $words[CURRENT] != -* ]]; then _files; return; fi\n"
-        "    case $words[2] in\n",
+        "    if (( CURRENT == 3 )); then case $words[2] in\n",
         commands_text(all));
+    for (const Completion& completion : all) {
+        if (completion.parts.empty()) continue;
+        out += fmt::format("        {}) compadd -- {}; return ;;\n", completion.command,
+                           fmt::join(completion.parts, " "));
+    }
+    out +=
+        "    esac; fi\n"
+        "    if [[ $words[CURRENT] != -* ]]; then _files; return; fi\n"
+        "    case $words[2] in\n";
     for (const Completion& completion : all) {
         out += fmt::format("        {}) compadd -- {} ;;\n", completion.command,
                            fmt::join(completion.options, " "));

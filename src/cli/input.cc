@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "base/text.h"
 
@@ -41,6 +42,29 @@ base::Result<std::vector<probe::Prompt>> read_prompts(const std::string& path) {
     return prompts;
 }
 
+std::optional<double> parse_size_bytes(std::string_view text) {
+    constexpr double kKibi = 1024;
+    constexpr std::pair<const char*, double> kUnits[] = {{"", 1},
+                                                         {"KB", 1e3},
+                                                         {"MB", 1e6},
+                                                         {"GB", 1e9},
+                                                         {"KiB", kKibi},
+                                                         {"MiB", kKibi * kKibi},
+                                                         {"K", kKibi},
+                                                         {"M", kKibi * kKibi},
+                                                         {"GiB", kKibi * kKibi * kKibi},
+                                                         {"G", kKibi * kKibi * kKibi}};
+    double number = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number);
+    if (parsed.ec != std::errc() || !(number >= 0) || number > 1e15) return std::nullopt;
+    const std::string_view unit(parsed.ptr, static_cast<size_t>(end - parsed.ptr));
+    for (const auto& [suffix, factor] : kUnits) {
+        if (unit == suffix) return number * factor;
+    }
+    return std::nullopt;
+}
+
 base::Result<double> parse_duration_s(const std::string& text) {
     double number = 0;
     const char* end = text.data() + text.size();
@@ -49,6 +73,7 @@ base::Result<double> parse_duration_s(const std::string& text) {
     const double unit_s = unit.empty() || unit == "s" ? 1
                           : unit == "m"               ? 60
                           : unit == "h"               ? 3600
+                          : unit == "d"               ? 86400
                                                       : 0;
     if (parsed.ec != std::errc() || unit_s == 0 || !(number > 0) || !std::isfinite(number)) {
         return base::fail(base::ErrorCode::invalid_argument, "'{}': not a duration like 90s or 8m",

@@ -108,12 +108,12 @@ int main(int argc, char** argv) {
     app.footer("Exit codes: docs/exit-codes.md. More on one command: hone COMMAND --help");
     using AddCommand = Action (*)(CLI::App&);
     const std::vector<AddCommand> commands = {
-        hone::cli::add_inspect,    hone::cli::add_run,      hone::cli::add_bench,
-        hone::cli::add_explain,    hone::cli::add_ab,       hone::cli::add_compare,
-        hone::cli::add_quality,    hone::cli::add_quantize, hone::cli::add_machine,
-        hone::cli::add_synth,      hone::cli::add_tokenize, hone::cli::add_embed,
-        hone::cli::add_optimize,   hone::cli::add_apply,    hone::cli::add_history,
-        hone::cli::add_completions};
+        hone::cli::add_inspect,  hone::cli::add_run,        hone::cli::add_bench,
+        hone::cli::add_explain,  hone::cli::add_ab,         hone::cli::add_compare,
+        hone::cli::add_quality,  hone::cli::add_quantize,   hone::cli::add_machine,
+        hone::cli::add_synth,    hone::cli::add_tokenize,   hone::cli::add_embed,
+        hone::cli::add_optimize, hone::cli::add_apply,      hone::cli::add_history,
+        hone::cli::add_cache,    hone::cli::add_completions};
     std::vector<Action> actions;
     for (const AddCommand add : commands) actions.push_back(add(app));
 

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/input.h"
 #include "cli/progress.h"
 #include "cli/quantize_output.h"
 #include "compress/calibrated.h"
@@ -67,26 +68,17 @@ base::Result<Target> parse_target(const std::string& text) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos) return bad();
     const std::string name = text.substr(0, equals);
+    Target target;
+    if (name == "size") {
+        target.bytes = parse_size_bytes(std::string_view(text).substr(equals + 1));
+        if (!target.bytes || !(*target.bytes > 0)) return bad();
+        return target;
+    }
     double value = 0;
     const char* end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data() + equals + 1, end, value);
     if (parsed.ec != std::errc() || !(value > 0) || value > 1e15) return bad();
     const std::string unit(parsed.ptr, end);
-    Target target;
-    if (name == "size") {
-        const std::pair<const char*, double> units[] = {{"", 1},
-                                                        {"KB", 1e3},
-                                                        {"MB", 1e6},
-                                                        {"GB", 1e9},
-                                                        {"KiB", 1024},
-                                                        {"MiB", 1024 * 1024},
-                                                        {"GiB", 1024.0 * 1024 * 1024}};
-        for (const auto& [suffix, factor] : units) {
-            if (unit == suffix) target.bytes = value * factor;
-        }
-        if (!target.bytes) return bad();
-        return target;
-    }
     if (!unit.empty()) return bad();
     if (name == "bits") {
         target.bits = value;

@@ -14,14 +14,16 @@ namespace hone::probe {
 namespace {
 
 constexpr size_t kProfileBytesMax = size_t{1} << 20;
+constexpr std::string_view kPrefix = "machine-";
+constexpr const char* kExtension = ".json";
 
 // A fingerprint becomes part of a file name, whatever it holds.
 std::string file_name(const std::string& fingerprint) {
-    std::string name = "machine-";
+    std::string name(kPrefix);
     for (const char c : fingerprint) {
         name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
     }
-    return name + ".json";
+    return name + kExtension;
 }
 
 // A profile measured for a lower level, or by a build with fewer loops, lacks roofs that exist now.
@@ -35,6 +37,10 @@ bool covers(const machine::MachineProfile& profile, machine::Isa isa) {
 }
 
 }  // namespace
+
+base::CacheDirectory profiles_directory(const std::string& path) {
+    return {path, kExtension, 0, [](std::string_view name) { return name.starts_with(kPrefix); }};
+}
 
 std::string ProfileCache::path(const std::string& fingerprint) const {
     if (directory_.empty()) return "";
@@ -55,6 +61,7 @@ std::optional<machine::MachineProfile> ProfileCache::load(
         return std::nullopt;
     }
     profile->facts = facts;
+    base::mark_used(file);
     return std::move(*profile);
 }
 

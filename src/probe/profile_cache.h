@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "base/cache_directory.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "machine/isa.h"
@@ -18,6 +19,9 @@
 #include "probe/conduct.h"
 
 namespace hone::probe {
+
+// The directory and what is of these files in it; no limit.
+base::CacheDirectory profiles_directory(const std::string& path);
 
 class ProfileCache {
   public:

@@ -1,4 +1,4 @@
-// The reports of bench, machine and inspect.
+// The reports of bench, cache, machine and inspect.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "diagnose/fake_record.h"
 #include "report/bench_report.h"
+#include "report/cache_report.h"
 #include "report/inspect_report.h"
 #include "report/machine_report.h"
 
@@ -36,6 +37,36 @@ measure::RunRecord bench_record() {
     }
     record.metrics[2] = {"weights_bytes", "bytes", {90e6}};
     return record;
+}
+
+TEST(Cache, SaysWhatGoesAndWhatStays) {
+    const auto row = [](const char* name, const char* about, uint64_t bytes, double days,
+                        CacheFate fate) {
+        return CacheRow{
+            {"/cache/packed/" + std::string(name), name, bytes, days * 86400, false}, about, fate};
+    };
+    CacheState cache{"/cache", {{"packed", "/cache/packed", uint64_t{1} << 30, {}}}};
+    cache.kinds[0].rows = {row("a.packed", "old.gguf", 3 << 20, 40, CacheFate::removed),
+                           row("b.packed", "", 2 << 20, 1, CacheFate::in_use),
+                           row("c.packed", "new.gguf", 1 << 20, 0, CacheFate::kept)};
+    cache.foreign = {"notes"};
+    const std::string list = render_cache(cache, Style());
+    EXPECT_THAT(list, HasSubstr("6.00 MiB of 1.00 GiB at most"));
+    EXPECT_THAT(list, HasSubstr("40 d"));
+    EXPECT_THAT(list, HasSubstr("left alone: notes"));
+    expect_narrow(list, 100);
+    const std::string cleaning = render_cleaning(cache, Style());
+    EXPECT_THAT(cleaning, HasSubstr("removed packed/a.packed (old.gguf; 3.00 MiB"));
+    EXPECT_THAT(cleaning, HasSubstr("in use, left: packed/b.packed"));
+    EXPECT_THAT(cleaning, HasSubstr("3.00 MiB go, 3.00 MiB stay"));
+    EXPECT_THAT(cleaning, Not(HasSubstr("c.packed")));
+    const auto json = cleaning_json(cache, false);
+    EXPECT_EQ(json["gone_bytes"], 3 << 20);
+    EXPECT_EQ(json["left_bytes"], 3 << 20);
+    EXPECT_EQ(json["files"].size(), 2u);
+    EXPECT_EQ(json["files"][1]["fate"], "in_use");
+    EXPECT_TRUE(json["files"][1]["about"].is_null());
+    EXPECT_EQ(cache_json(cache)["kinds"][0]["bytes"], 6 << 20);
 }
 
 TEST(BenchJson, HasTheStableShape) {

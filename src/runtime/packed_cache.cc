@@ -1,6 +1,5 @@
 #include "runtime/packed_cache.h"
 
-
 #include <atomic>
 #include <filesystem>
 #include <span>
@@ -27,10 +26,31 @@ double ms_between(int64_t begin_ns, int64_t end_ns) {
 
 }  // namespace
 
-PackedCache::PackedCache(PackedCacheOptions options, std::string identity, const base::Clock& clock)
-    : options_(std::move(options)), identity_(std::move(identity)), clock_(&clock) {}
+base::CacheDirectory cache_directory(const PackedCacheOptions& options) {
+    return {options.directory, kExtension, options.bytes_max,
+            [](std::string_view name) { return name.size() == 16 && base::is_hex(name); }};
+}
 
-std::string PackedCache::describe(const std::string& layout) const {
+PackedCache::PackedCache(PackedCacheOptions options, std::function<std::string()> identity,
+                         const base::Clock& clock)
+    : options_(std::move(options)), identity_of_(std::move(identity)), clock_(&clock) {}
+
+bool PackedCache::may_have(const std::string& layout) const {
+    const auto contents = base::list_cache(cache_directory(options_));
+    if (!contents) return true;  // open() will say what is wrong
+    for (const base::CachedFile& cached : contents->files) {
+        if (cached.unfinished) continue;
+        const auto file = base::MappedFile::open(cached.path);
+        // A damaged one may be this one, and is to go then.
+        if (!file) return true;
+        const auto view = parse_packed_file(file->bytes());
+        if (!view || view->description.ends_with(layout)) return true;
+    }
+    return false;
+}
+
+std::string PackedCache::describe(const std::string& layout) {
+    if (identity_.empty()) identity_ = identity_of_();
     return identity_ + layout;
 }
 
@@ -65,6 +85,10 @@ base::Result<base::MappedFile> PackedCache::open(const std::string& path,
 
 std::optional<base::MappedFile> PackedCache::find(const std::string& layout, size_t bytes,
                                                   machine::ThreadTeam& team) {
+    if (!may_have(layout)) {
+        pack_begin_ns_ = clock_->now_ns();
+        return std::nullopt;
+    }
     const std::string description = describe(layout);
     const std::string path = path_of(description);
     auto file = open(path, description, bytes, team);
@@ -90,7 +114,7 @@ base::Status PackedCache::write(const std::string& description, tensor::Buffer& 
         return base::fail(ErrorCode::unavailable, "{}: {}", options_.directory, error.message());
     }
     const uint64_t bytes = packed_file_bytes(memory.size(), description.size());
-    HONE_TRY_STATUS(base::make_room({options_.directory, kExtension, options_.bytes_max}, bytes));
+    HONE_TRY_STATUS(base::make_room(cache_directory(options_), bytes));
     HONE_TRY(base::PendingFile file, base::PendingFile::create(path_of(description)));
     HONE_TRY_STATUS(file.reserve(bytes));
     HONE_TRY_STATUS(write_packed_file(

@@ -10,13 +10,16 @@
 // Files are used where they lie. Their pages are shared by all processes, are there at once where
 // they are in memory already, and can be dropped by the kernel (docs/ARCHITECTURE.md has the
 // alternative and the measurement). A find() that finds nothing begins the packing that keep() then
-// judges: `automatic` keeps what took longer than `worth_ms`. Thread rule: that of PackedStore.
+// judges: `automatic` keeps what took longer than `worth_ms`. Where no file has the layout that is
+// asked for, the model's bytes are not looked at. Thread rule: that of PackedStore.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
+#include "base/cache_directory.h"
 #include "base/clock.h"
 #include "graph/packed_store.h"
 
@@ -35,10 +38,15 @@ struct PackedCacheOptions {
     bool enabled() const { return mode != PackedCacheMode::off && !directory.empty(); }
 };
 
+// The directory of options.directory and what is the cache's own in it.
+base::CacheDirectory cache_directory(const PackedCacheOptions& options);
+
 class PackedCache final : public graph::PackedStore {
   public:
-    // `identity` names the model's bytes (models::Model::identity). The clock is borrowed.
-    PackedCache(PackedCacheOptions options, std::string identity, const base::Clock& clock);
+    // `identity` names the model's bytes (models::Model::identity), which takes reading some of
+    // them: called once at most. The clock is borrowed.
+    PackedCache(PackedCacheOptions options, std::function<std::string()> identity,
+                const base::Clock& clock);
 
     std::optional<base::MappedFile> find(const std::string& layout, size_t bytes,
                                          machine::ThreadTeam& team) override;
@@ -52,14 +60,17 @@ class PackedCache final : public graph::PackedStore {
     std::optional<double> store_ms() const { return store_ms_; }
 
   private:
-    std::string describe(const std::string& layout) const;
+    // False where no whole file of the directory has that layout.
+    bool may_have(const std::string& layout) const;
+    std::string describe(const std::string& layout);
     std::string path_of(const std::string& description) const;
     base::Result<base::MappedFile> open(const std::string& path, const std::string& description,
                                         size_t bytes, machine::ThreadTeam& team) const;
     base::Status write(const std::string& description, tensor::Buffer& memory, bool& discarded);
 
     PackedCacheOptions options_;
-    std::string identity_;
+    std::function<std::string()> identity_of_;
+    std::string identity_;  // "" until asked for
     const base::Clock* clock_;
     int64_t pack_begin_ns_ = 0;
     std::optional<double> store_ms_;

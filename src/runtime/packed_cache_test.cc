@@ -33,7 +33,11 @@ class PackedCacheTest : public ::testing::Test {
     void TearDown() override { fs::remove_all(directory_); }
 
     PackedCache cache(const std::string& identity = "model\n") {
-        return PackedCache(options_, identity, clock_);
+        const auto told = [this, identity] {
+            ++identities_told_;
+            return identity;
+        };
+        return PackedCache(options_, told, clock_);
     }
 
     static tensor::Buffer packed(std::byte value = std::byte{9}, size_t bytes = kBytes) {
@@ -63,6 +67,7 @@ class PackedCacheTest : public ::testing::Test {
     fs::path directory_;
     PackedCacheOptions options_;
     base::VirtualClock clock_;
+    int identities_told_ = 0;
     std::unique_ptr<machine::ThreadTeam> team_;
 };
 
@@ -136,6 +141,27 @@ TEST_F(PackedCacheTest, BrokenFilesAreNotedOnceAndDeleted) {
         EXPECT_FALSE(again.find("layout\n", kBytes, *team_));
         EXPECT_EQ(again.note(), "");
     }
+}
+
+TEST_F(PackedCacheTest, TheModelIsReadOnlyWhereAFileCouldBeOfIt) {
+    options_.mode = PackedCacheMode::automatic;
+    const auto told = [&](const std::string& layout) {
+        const int before = identities_told_;
+        PackedCache store = cache("other\n");
+        EXPECT_FALSE(store.find(layout, kBytes, *team_));
+        tensor::Buffer memory = packed();
+        EXPECT_FALSE(*store.keep(layout, memory, *team_));  // took no time
+        return identities_told_ - before;
+    };
+    EXPECT_EQ(told("layout\n"), 0);
+    options_.mode = PackedCacheMode::on;
+    keep("model\n");
+    EXPECT_EQ(identities_told_, 1) << "for the file's name, once";
+    options_.mode = PackedCacheMode::automatic;
+    EXPECT_EQ(told("another\n"), 0);
+    EXPECT_EQ(told("layout\n"), 1);
+    std::ofstream(fs::path(options_.directory) / "0123456789abcdef.packed") << "damaged";
+    EXPECT_EQ(told("another\n"), 1);
 }
 
 TEST_F(PackedCacheTest, AutomaticKeepsWhatTookLong) {

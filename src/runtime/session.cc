@@ -62,7 +62,8 @@ base::Status pack_weights(const models::Model& model, const LoadOptions& options
     memory.lock = options.lock_memory;
     std::optional<PackedCache> cache;
     if (options.packed_cache.enabled()) {
-        cache.emplace(options.packed_cache, model.identity(), clock);
+        cache.emplace(
+            options.packed_cache, [&model] { return model.identity(); }, clock);
         memory.store = &*cache;
     }
     HONE_TRY(parts.executor, graph::Executor::create(std::move(plan), model, *parts.team, memory));

@@ -24,6 +24,7 @@ using base::fail;
 
 // Raised when the same formats come to mean other bytes.
 constexpr int kMethodVersion = 1;
+constexpr std::string_view kExtension = ".gguf";
 // Half of what `hone quantize` reads: a loop has minutes, not an evening.
 constexpr uint32_t kCalibrationTokens = 4096;
 
@@ -81,6 +82,36 @@ base::Result<compress::RecipeSpec> parse_weights(std::string_view text) {
     return spec;
 }
 
+// From the right: a model's own name may have anything in it.
+std::optional<WeightName> parse_weight_name(std::string_view name) {
+    if (name.ends_with(kExtension)) name.remove_suffix(kExtension.size());
+    const size_t version = name.rfind("-v");
+    if (version == std::string_view::npos || version + 2 == name.size()) return std::nullopt;
+    const std::string_view digits = name.substr(version + 2);
+    if (!std::all_of(digits.begin(), digits.end(),
+                     [](unsigned char c) { return c >= '0' && c <= '9'; })) {
+        return std::nullopt;
+    }
+    name = name.substr(0, version);
+    const size_t key = name.rfind('-');
+    if (key == std::string_view::npos || name.size() - key != 17) return std::nullopt;
+    if (!base::is_hex(name.substr(key + 1))) return std::nullopt;
+    name = name.substr(0, key);
+    // "-head-" and "-embedding-" stand within the formats.
+    size_t end = name.rfind('-');
+    for (const std::string_view part : {"-embedding", "-head"}) {
+        if (end == std::string_view::npos || !name.substr(0, end).ends_with(part)) continue;
+        end = name.rfind('-', end - part.size() - 1);
+    }
+    if (end == std::string_view::npos) return std::nullopt;
+    return WeightName{std::string(name.substr(0, end)), std::string(name.substr(end + 1))};
+}
+
+base::CacheDirectory weights_directory(const std::string& path, uint64_t bytes_max) {
+    return {path, std::string(kExtension), bytes_max,
+            [](std::string_view name) { return parse_weight_name(name).has_value(); }};
+}
+
 WeightFiles::WeightFiles(std::string directory, const base::Clock& clock, uint64_t bytes_max)
     : directory_(std::move(directory)), clock_(clock), bytes_max_(bytes_max) {}
 
@@ -100,13 +131,13 @@ base::Result<std::string> WeightFiles::file_for(const std::string& model,
     if (error) return fail(ErrorCode::unavailable, "{}: {}", directory_, error.message());
     HONE_TRY(const std::string key, models::model_key(model));
     const std::string stem = std::filesystem::path(model).stem().string();
-    const std::string path =
-        fmt::format("{}/{}-{}-{}-v{}.gguf", directory_, stem, name_of(spec), key, kMethodVersion);
+    const std::string path = fmt::format("{}/{}-{}-{}-v{}{}", directory_, stem, name_of(spec), key,
+                                         kMethodVersion, kExtension);
     if (std::filesystem::exists(path, error)) {
         base::mark_used(path);
         return path;
     }
-    HONE_TRY_STATUS(base::make_room({directory_, ".gguf", bytes_max_}, recipe.bytes()));
+    HONE_TRY_STATUS(base::make_room(weights_directory(directory_, bytes_max_), recipe.bytes()));
     HONE_TRY_STATUS(make(model, file, recipe, threads, path, conduct));
     return path;
 }

@@ -10,9 +10,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/cache_directory.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "compress/guidance.h"
@@ -27,6 +29,16 @@ inline constexpr uint64_t kMomentsBytesMax = uint64_t{1} << 30;
 
 // invalid_argument: not TYPE[,head=TYPE][,embedding=TYPE] of types that can be written.
 base::Result<compress::RecipeSpec> parse_weights(std::string_view text);
+
+// The directory and what is of these files in it.
+base::CacheDirectory weights_directory(const std::string& path,
+                                       uint64_t bytes_max = kWeightsBytesMax);
+// A file's name as it was made: MODEL-FORMATS-KEY-vN.gguf.
+struct WeightName {
+    std::string model;  // base name without extension, "" in names that have none
+    std::string formats;
+};
+std::optional<WeightName> parse_weight_name(std::string_view name);
 
 class WeightFiles {
   public:

@@ -30,6 +30,23 @@ TEST(Weights, AreTypesByName) {
     }
 }
 
+TEST(Weights, FileNamesSayWhatTheyAre) {
+    const auto parsed = parse_weight_name("my-model-1.5B-Q4_0-0123456789abcdef-v12.gguf");
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->model, "my-model-1.5B");
+    EXPECT_EQ(parsed->formats, "Q4_0");
+    const auto mixed = parse_weight_name("m-Q4_0-head-Q8_0-embedding-Q6_K-0123456789abcdef-v1");
+    ASSERT_TRUE(mixed);
+    EXPECT_EQ(mixed->model, "m");
+    EXPECT_EQ(mixed->formats, "Q4_0-head-Q8_0-embedding-Q6_K");
+    for (const char* name :
+         {"", "model.gguf", "m-Q4_0-0123456789abcdef.gguf", "m-Q4_0-0123456789abcde-v1.gguf",
+          "m-Q4_0-0123456789ABCDEF-v1.gguf", "m-Q4_0-0123456789abcdef-v.gguf", "-v1",
+          "0123456789abcdef-v1", "m-0123456789abcdef-v1x", "Q4_0-0123456789abcdef-v1"}) {
+        EXPECT_FALSE(parse_weight_name(name)) << name;
+    }
+}
+
 class WeightFilesTest : public testing::Test {
   protected:
     base::Result<std::string> file_for(const std::string& weights) {
@@ -52,6 +69,10 @@ TEST_F(WeightFilesTest, AreMadeOnceAndNamedByWhatTheyAre) {
     const auto made = file_for("q4_0,head=Q5_0");
     ASSERT_TRUE(made) << made.error().message;
     EXPECT_THAT(*made, HasSubstr("-Q4_0-head-Q5_0-"));
+    const auto listed = base::list_cache(weights_directory(folder()));
+    ASSERT_TRUE(listed);
+    ASSERT_EQ(listed->files.size(), 1u) << "its name is one of its own";
+    EXPECT_TRUE(listed->foreign.empty());
     EXPECT_LT(std::filesystem::file_size(*made), std::filesystem::file_size(model_.path()));
     const auto inode = [&] {
         struct stat facts {};

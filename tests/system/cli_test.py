@@ -5,6 +5,7 @@ Ctrl-C, determinism, JSON interfaces, completions. Usage: cli_test.py HONE
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -270,10 +271,90 @@ def test_ab(model, other):
           f"Ctrl-C of ab: {process.returncode} {error!r}")
 
 
+def test_cache(model, directory):
+    """Its own files go and no others; what is mapped, being written or foreign stays."""
+    home = pathlib.Path(directory, "cachehome")
+    root = home / "hone"
+
+    def cache(*arguments, **options):
+        answer = subprocess.run([HONE, "cache", *arguments], capture_output=True, stdin=subprocess.DEVNULL,
+                                env=ENVIRONMENT | {"XDG_CACHE_HOME": str(home)}, **options)
+        return answer.returncode, answer.stdout.decode(), answer.stderr.decode()
+
+    code, text, error = cache("ls", "--json")
+    check(code == 0 and json.loads(text)["bytes"] == 0, f"an empty cache: {code} {error}")
+    check(cache("clean")[0] == 0, "cleaning an empty cache")
+    for arguments in (["ls", "x"], ["clean", "--kind", "peers"], ["clean", "--older-than", "soon"],
+                      ["clean", "--keep", "much"], []):
+        code, text, error = cache(*arguments)
+        check(code == 2 and not text and error.count("\n") == 1, f"cache {arguments}: {code} {error!r}")
+
+    def make(name, size, days, content=b"x"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((content * size)[:size])
+        then = time.time() - days * 86400
+        os.utime(path, (then, then))
+        return path
+
+    weights = make("weights/some-model-Q4_0-0123456789abcdef-v1.gguf", 3000, 40)
+    packed = make("packed/0123456789abcdef.packed", 2000, 20)
+    mine = [make("weights/mine.gguf", 10, 99), make("packed/notes.txt", 10, 99),
+            make("packed/0123456789abcdef.packed.bak", 10, 99), make("peers/build.log", 10, 99)]
+    abandoned = make("packed/fedcba9876543210.packed.a1B2c3", 10, 1)
+    fresh = make("packed/fedcba9876543211.packed.a1B2c3", 10, 0)
+    fetched = make("models/fetched.gguf", 1000, 50)
+    profile = make("machines/machine-0123456789abcdef.json", 100, 60)
+    (root / "weights" / "a-Q8_0-0123456789abcdef-v1.gguf").symlink_to(mine[0])
+    listed = json.loads(cache("ls", "--json")[1])
+    kinds = {kind["kind"]: kind for kind in listed["kinds"]}
+    check(kinds["weights"]["files"][0]["about"] == "some-model: Q4_0", f"weights: {kinds['weights']}")
+    check(kinds["weights"]["foreign"] == ["a-Q8_0-0123456789abcdef-v1.gguf", "mine.gguf"], str(kinds["weights"]))
+    check(kinds["packed"]["bytes_max"] == 16 << 30 and len(kinds["packed"]["files"]) == 3, str(kinds["packed"]))
+    check(listed["foreign"] == ["peers"] and "some-model: Q4_0" in cache("ls")[1], str(listed["foreign"]))
+
+    def cleaned(*arguments):
+        code, text, error = cache("clean", "--json", *arguments)
+        check(code == 0, f"clean {arguments}: {code} {error}")
+        return {row["name"]: row["fate"] for row in json.loads(text)["files"]}
+
+    check(set(cleaned("--older-than", "30d", "--dry-run").values()) == {"would_be_removed"} and weights.exists(),
+          "a dry run removes nothing")
+    check(cleaned("--older-than", "30d", "--kind", "weights") == {weights.name: "removed"}, "by age and kind")
+    check(not weights.exists() and packed.exists() and profile.exists(), "only that")
+    with packed.open("rb"):
+        fates = cleaned()
+    check(fates == {packed.name: "in_use", fresh.name: "in_use", abandoned.name: "removed", profile.name: "removed"},
+          f"clean: {fates}")
+    check(cleaned("--keep", "2500", "--kind", "packed,models") == {fetched.name: "removed"}, "until the size is kept")
+    check(cleaned("--kind", "packed")[packed.name] == "removed", "no longer in use")
+    check(all(path.exists() for path in [*mine, fresh]), "nothing foreign and nothing unfinished goes")
+    check((root / "weights" / "a-Q8_0-0123456789abcdef-v1.gguf").is_symlink(), "a link stays")
+    # What a model left is named after it.
+    answer = subprocess.run([HONE, "bench", model, "--repeat", "1", "--prompt-tokens", "4", "--output-tokens", "2",
+                             "--batch", "1", "--packed-cache", "on"], capture_output=True,
+                            env=ENVIRONMENT | {"XDG_CACHE_HOME": str(home)})
+    check(answer.returncode == 0, f"bench: {answer.stderr!r}")
+    (root / "models").mkdir(exist_ok=True)
+    shutil.copy(model, root / "models" / "the-model.gguf")
+    row = {kind["kind"]: kind for kind in json.loads(cache("ls", "--json")[1])["kinds"]}["packed"]["files"]
+    check([file["about"] for file in row if not file["unfinished"]] == ["the-model.gguf"], f"packed of a model: {row}")
+    shutil.rmtree(root / "packed")
+    (root / "packed").write_text("a file")
+    check(cache("ls")[0] == 8 and cache("clean")[0] == 8, "a folder that is none")
+    (root / "packed").unlink()
+    if os.geteuid() != 0:
+        (root / "packed").mkdir(mode=0o000)
+        code, text, error = cache("clean")
+        check(code == 8 and "packed" in error and error.count("\n") == 1, f"a folder without rights: {code} {error}")
+    check(subprocess.run([HONE, "cache", "ls"], capture_output=True, env={}).returncode == 8, "without a home")
+
+
 def test_completions():
     for shell in ("bash", "zsh"):
         script = hone("completions", shell).stdout.decode()
         check("--prompt-tokens" in script and "explain" in script, f"completions {shell}")
+        check("ls clean" in script and "--older-than" in script, f"completions of parts, {shell}")
     script = hone("completions", "bash").stdout
     check(subprocess.run(["bash", "-n"], input=script).returncode == 0, "bash reads its completions")
     check(hone("--version").stdout.startswith(b"hone "), "--version")
@@ -294,6 +375,7 @@ with tempfile.TemporaryDirectory() as temporary:
     test_json(synthetic)
     test_compare(synthetic)
     test_ab(synthetic, other)
+    test_cache(synthetic, temporary)
     test_completions()
 print(f"{len(PROBLEMS)} problems")
 sys.exit(1 if PROBLEMS else 0)
