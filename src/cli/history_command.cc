@@ -33,8 +33,8 @@ base::Status run(const Options& options, const CommandContext& context) {
     }
     if (options.run > 0) {
         HONE_TRY(const auto run, ledger.run(options.run));
-        return show(report::optimization_json(run, std::nullopt, style),
-                    report::render_optimization(run, std::nullopt, style), options.json);
+        return show(report::optimization_json(run, {}, style),
+                    report::render_optimization(run, {}, style), options.json);
     }
     HONE_TRY(const auto runs, ledger.runs(static_cast<size_t>(options.count)));
     return show(report::history_json(runs), report::render_history(runs, style), options.json);

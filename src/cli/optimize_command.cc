@@ -35,7 +35,7 @@ struct Options {
     std::string prompts;
     std::string text_file;
     uint64_t seed = 1;
-    std::optional<double> price;
+    report::Economy economy;
     bool no_learning = false;
     std::string output;
     std::string ledger;
@@ -81,7 +81,7 @@ base::Result<tune::OptimizeOptions> request_of(const Options& options) {
     request.start = options.session;
     request.floor_percent = options.floor_percent;
     request.kinds_to_try = options.kinds_to_try;
-    request.price_per_hour = options.price;
+    request.price_per_hour = options.economy.price_per_hour;
     request.learning = !options.no_learning;
     return request;
 }
@@ -119,7 +119,7 @@ base::Status write_results(const ledger::Run& run, const tune::OptimizeOptions& 
     HONE_TRY_STATUS(base::write_file(options.output + "/recipe.json",
                                      tune::recipe_text(run, request.gate.text())));
     return base::write_file(options.output + "/report.html",
-                            report::optimization_page(run, options.price, style));
+                            report::optimization_page(run, options.economy, style));
 }
 
 // Minutes before anything could be written there, not after them.
@@ -157,9 +157,9 @@ base::Status finish(const ledger::Run& run, const tune::OptimizeOptions& request
     HONE_TRY_STATUS(write_results(run, request, options, context));
     if (options.json) {
         HONE_TRY_STATUS(
-            print(base::dump_json(report::optimization_json(run, options.price, style)) + "\n"));
+            print(base::dump_json(report::optimization_json(run, options.economy, style)) + "\n"));
     } else {
-        HONE_TRY_STATUS(print(report::render_optimization(run, options.price, style)));
+        HONE_TRY_STATUS(print(report::render_optimization(run, options.economy, style)));
     }
     if (run.status == ledger::RunStatus::cancelled) {
         return base::fail(base::ErrorCode::cancelled, "stopped on request; go on with --resume");
@@ -212,7 +212,16 @@ void add_common_options(CLI::App& command, Options& options) {
         ->capture_default_str();
     command.add_flag("--no-learning", options.no_learning,
                      "Predict from the model and machine alone, not from earlier results too");
-    command.add_option("--price", options.price, "Price of this machine, EUR per hour")
+    command
+        .add_option("--price", options.economy.price_per_hour,
+                    "Price of this machine, EUR per hour")
+        ->check(CLI::PositiveNumber);
+    command
+        .add_option("--load", options.economy.tokens_per_month,
+                    "Output tokens per month, for the saving; e.g. 50M")
+        ->transform(
+            CLI::AsNumberWithUnit(std::map<std::string, double>{{"K", 1e3}, {"M", 1e6}, {"G", 1e9}},
+                                  CLI::AsNumberWithUnit::CASE_INSENSITIVE))
         ->check(CLI::PositiveNumber);
     command.add_option(
         "-o,--output", options.output,

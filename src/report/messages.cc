@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "base/json.h"
 #include "base/text.h"
 
 namespace hone::report {
@@ -76,6 +77,13 @@ std::string say(const Style& style, const diagnose::Note& note) {
 std::string say(const Style& style, std::string_view id) {
     const char* text = find_message(style, id);
     return text == nullptr ? std::string(id) : std::string(text);
+}
+
+base::Json note_json(const Style& style, const diagnose::Note& note) {
+    if (note.empty()) return nullptr;
+    base::Json json = to_json(note);
+    json["text"] = say(style, note);
+    return json;
 }
 
 }  // namespace hone::report

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/json_fwd.h"
 #include "diagnose/scenario.h"
 #include "report/style.h"
 
@@ -27,6 +28,8 @@ std::span<const Message> messages_zh();  // the same ids with the same parameter
 std::string say(const Style& style, const diagnose::Note& note);
 // A text without values.
 std::string say(const Style& style, std::string_view id);
+// {id, parameters, text: the sentence}; null for an empty note.
+base::Json note_json(const Style& style, const diagnose::Note& note);
 // A value as report prints it, by the suffix of its name.
 std::string format_value(std::string_view name, double value);
 

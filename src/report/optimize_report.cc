@@ -68,13 +68,6 @@ std::string status_text(const Style& style, TrialStatus status) {
                  say(style, std::string("trial_") + ledger::status_name(status)));
 }
 
-Json note_json(const Style& style, const diagnose::Note& note) {
-    if (note.empty()) return nullptr;
-    Json json = to_json(note);
-    json["text"] = say(style, note);
-    return json;
-}
-
 Json notes_json(const Style& style, const std::vector<diagnose::Note>& notes) {
     Json json = Json::array();
     for (const diagnose::Note& note : notes) json.push_back(note_json(style, note));
@@ -134,14 +127,14 @@ std::string value_in(const ledger::Changes& settings, std::string_view name) {
 }
 
 // The end as `hone ab` would print it.
-measure::Comparison after_of(const Run& run, std::optional<double> price_per_hour) {
+measure::Comparison after_of(const Run& run, const Economy& economy) {
     measure::Comparison comparison;
     comparison.method = "group_sequential_signed_ranks";
     comparison.ended = run.after_ended;
     comparison.wall_s = run.after_wall_s;
     comparison.metrics = run.after;
     comparison.quality = run.after_quality;
-    comparison.price_a = comparison.price_b = price_per_hour;
+    comparison.price_a = comparison.price_b = economy.price_per_hour;
     const auto signature = [&](const ledger::Changes& settings) -> Json {
         return {{"model", run.subject.model},
                 {"flags", plain_text(settings)},
@@ -226,8 +219,7 @@ std::string changes_text(const ledger::Changes& start, const ledger::Changes& be
     return out;
 }
 
-std::string render_optimization(const Run& run, std::optional<double> price_per_hour,
-                                const Style& style) {
+std::string render_optimization(const Run& run, const Economy& economy, const Style& style) {
     Page page(style);
     const std::string changed = changes_text(run.start, run.best);
     page.note(note("optimize_head")
@@ -244,13 +236,14 @@ std::string render_optimization(const Run& run, std::optional<double> price_per_
     end.note(note("optimize_changes")
                  .with("changes", changed.empty() ? say(style, "optimize_no_changes") : changed));
     for (const diagnose::Note& line : run.ending) end.note(line);
+    for (const diagnose::Note& line : roi_notes(run, economy, style)) end.note(line);
     end.note(note("optimize_spent").with("run", run.id).with("spent_s", run.spent_s));
     const std::string after =
-        run.after.empty() ? "" : render_comparison(after_of(run, price_per_hour), style);
+        run.after.empty() ? "" : render_comparison(after_of(run, economy), style);
     return page.take() + after + end.take();
 }
 
-Json optimization_json(const Run& run, std::optional<double> price_per_hour, const Style& style) {
+Json optimization_json(const Run& run, const Economy& economy, const Style& style) {
     Json trials = Json::array();
     for (const Trial& trial : run.trials) trials.push_back(trial_json(style, trial));
     return {{"schema", kOptimizationSchema},
@@ -268,16 +261,14 @@ Json optimization_json(const Run& run, std::optional<double> price_per_hour, con
             {"best", ledger::changes_json(run.best)},
             {"changes", changes_text(run.start, run.best)},
             {"trials", std::move(trials)},
-            {"after",
-             run.after.empty() ? Json(nullptr) : comparison_json(after_of(run, price_per_hour))},
+            {"after", run.after.empty() ? Json(nullptr) : comparison_json(after_of(run, economy))},
+            {"roi", roi_json(run, economy, style)},
             {"ending", notes_json(style, run.ending)}};
 }
 
-std::string optimization_page(const Run& run, std::optional<double> price_per_hour,
-                              const Style& style) {
+std::string optimization_page(const Run& run, const Economy& economy, const Style& style) {
     const std::string title = say(style, note("optimize_title").with("model", run.subject.model));
-    return render_page(title, {{"optimization", optimization_json(run, price_per_hour, style)}},
-                       style);
+    return render_page(title, {{"optimization", optimization_json(run, economy, style)}}, style);
 }
 
 std::string render_history(const std::vector<Run>& runs, const Style& style) {

@@ -10,21 +10,18 @@
 #include "base/json_fwd.h"
 #include "ledger/accuracy.h"
 #include "ledger/journal.h"
+#include "report/roi.h"
 #include "report/style.h"
 
 namespace hone::report {
 
-// `price_per_hour` of the machine, EUR; absent: no cost.
-std::string render_optimization(const ledger::Run& run, std::optional<double> price_per_hour,
-                                const Style& style);
+std::string render_optimization(const ledger::Run& run, const Economy& economy, const Style& style);
 // {schema, run, started_utc_s, model, machine, scenario, metric, build, status, grade, spent_s,
 // start, best, trials: [{action, title, status, reason, apply, undo, risk, minutes, evidence,
-// promised, measured, quality}], after: as `hone ab --json`, ending}
-base::Json optimization_json(const ledger::Run& run, std::optional<double> price_per_hour,
-                             const Style& style);
+// promised, measured, quality}], after: as `hone ab --json`, roi: as report/roi.h, ending}
+base::Json optimization_json(const ledger::Run& run, const Economy& economy, const Style& style);
 // The same as one page that needs nothing else, as report/html_report.h makes them.
-std::string optimization_page(const ledger::Run& run, std::optional<double> price_per_hour,
-                              const Style& style);
+std::string optimization_page(const ledger::Run& run, const Economy& economy, const Style& style);
 
 // Runs as the ledger lists them, newest first.
 std::string render_history(const std::vector<ledger::Run>& runs, const Style& style);

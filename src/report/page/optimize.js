@@ -63,7 +63,7 @@
   }
 
   function summary() {
-    const lines = run.ending.map((line) => el("li", {}, hone.sentence(line)));
+    const lines = [...run.ending, ...run.roi.lines].map((line) => el("li", {}, hone.sentence(line)));
     return [el("p", {}, text("optimize_changes",
       { changes: run.changes || text("optimize_no_changes") })), el("ul", {}, lines)];
   }
