@@ -82,9 +82,17 @@ base::Result<Loop::SessionPointer> Loop::open(const Settings& settings) {
                                    stop = conduct_.cancelled() || left_s() < kTrial.least_s;
                                },
                                &stop};
-    HONE_TRY(const auto path,
-             weights_.file_for(options_.model, settings.weights, settings.threads, timed));
-    return runtime::open_session(path, load, setting_.clock);
+    const auto path = weights_.file_for(options_.model, settings.weights, settings.threads, timed);
+    if (path) return runtime::open_session(*path, load, setting_.clock);
+    HONE_TRY_STATUS(conduct_.check());
+    // Not the user's doing, so it was the clock's.
+    if (path.error().code == ErrorCode::cancelled) {
+        return fail(ErrorCode::deadline,
+                    "a budget of {:g} s has no time to make the weights {}; give it more, or make "
+                    "them beforehand with another command",
+                    options_.budget_s, settings.weights);
+    }
+    return tl::unexpected(path.error());
 }
 
 base::Status Loop::begin(std::optional<ledger::Run> left) {
@@ -209,8 +217,7 @@ base::Status Loop::test(const Action& action, const Settings& settings, Trial& t
     HONE_TRY_STATUS(conduct_.check());
     if (!opened) {
         trial.status = TrialStatus::refused;
-        // Not the user's doing, so it was the clock's.
-        const bool late = opened.error().code == ErrorCode::cancelled;
+        const bool late = opened.error().code == ErrorCode::deadline;
         trial.reason =
             late ? note("refused_no_time").with("gain_percent", expected_gain_percent(action))
                  : note(kImpossible).with("error", opened.error().message);

@@ -26,6 +26,15 @@ class HastyClock final : public base::Clock {
     base::SteadyClock steady_;
 };
 
+// A second passes with every look at it.
+class RunawayClock final : public base::Clock {
+  public:
+    int64_t now_ns() const override { return seconds_++ * 1'000'000'000; }
+
+  private:
+    mutable std::atomic<int64_t> seconds_{0};
+};
+
 class LoopTest : public probe::TinyModelTest {
   protected:
     void SetUp() override {
@@ -41,8 +50,10 @@ class LoopTest : public probe::TinyModelTest {
     }
 
     base::Result<ledger::Run> run(std::optional<ledger::Run> left = {}) {
+        return run(HastyClock(), std::move(left));
+    }
+    base::Result<ledger::Run> run(const base::Clock& clock, std::optional<ledger::Run> left) {
         HONE_TRY(auto ledger, ledger::Ledger::open(path_, ledger::Access::read_write));
-        const HastyClock clock;
         const OptimizeSetting setting{
             clock, machine_, ledger, 1, "test", "hone test", directory_ + "/weights", told_};
         probe::Conduct conduct;
@@ -182,6 +193,19 @@ TEST_F(LoopTest, WhatCannotBeDoneHereIsSaidAndTheRestGoesOn) {
     EXPECT_EQ(result->trials[0].status, TrialStatus::refused);
     EXPECT_EQ(result->trials[0].reason.id, "refused_impossible");
     EXPECT_NE(result->trials[1].status, TrialStatus::promised);
+}
+
+TEST_F(LoopTest, NoTimeForTheWeightsOfTheStartIsNoWishOfTheUser) {
+    options_.start.weights = "Q5_0";
+    const auto late = run(RunawayClock(), {});
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, ErrorCode::deadline);
+    EXPECT_THAT(late.error().message, HasSubstr("budget of 10 s"));
+    EXPECT_TRUE(ledger().runs(10)->empty());
+    cancel_ = true;
+    const auto stopped = run(RunawayClock(), {});
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, ErrorCode::cancelled);
 }
 
 TEST_F(LoopTest, AnSloThatIsMissedIsSaid) {

@@ -74,8 +74,8 @@ base::Result<ledger::RunSubject> subject_of(const OptimizeOptions& options,
 
 // `left`: an unfinished run to go on with; its start and what it kept take the place of
 // options.start. A run that the user stopped comes back as a value with status cancelled.
-// Errors: invalid_argument (budget, workload, settings), those of opening the model, those of the
-// ledger; the run stays resumable.
+// Errors: invalid_argument (budget, workload, settings), those of opening the model, deadline (no
+// time to make the start's weights), those of the ledger; the run stays resumable.
 base::Result<ledger::Run> optimize(const OptimizeOptions& options, const OptimizeSetting& setting,
                                    std::optional<ledger::Run> left, const probe::Conduct& conduct);
 
