@@ -20,21 +20,13 @@ def run(hone, *arguments):
                           timeout=120, errors="replace")
 
 
-def made(maker, directory):
-    subprocess.run([sys.executable, HERE / maker, directory], check=True)
-    return directory
-
-
 def cases(directory):
     """name, commands, expected exit code, a part of the message."""
-    files = made("make_broken_gguf.py", directory / "files")
-    for case in json.loads((files / "manifest.json").read_text()):
-        path = str(files / case["file"])
-        yield (case["file"], [["tokenize", path], ["run", path, "-p", "x", "-n", "1", "--raw"]],
-               case["expected_exit_code"], case["message"])
-    inputs = made("make_broken_inputs.py", directory / "inputs")
-    for case in json.loads((inputs / "inputs.json").read_text()):
-        yield case["name"], case["commands"], case["expected_exit_code"], case["message"]
+    for maker in ("make_broken_gguf", "make_broken_inputs"):
+        made = directory / maker
+        subprocess.run([sys.executable, HERE / (maker + ".py"), made], check=True)
+        for case in json.loads((made / "manifest.json").read_text()):
+            yield case["name"], case["commands"], case["expected_exit_code"], case["message"]
 
 
 def opens_a_model(command):

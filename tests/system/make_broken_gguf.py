@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes broken GGUF files and manifest.json into a directory, for tests of the command line.
 
-Each file is a small valid model file with one thing wrong. The manifest is a list of
-{"file", "expected_exit_code", "message"}: every command that opens the file must end with that code
-(docs/exit-codes.md) and one line of error that contains the message. Plain Python, no packages.
+Each file is a small valid model file with one thing wrong. The manifest is a list of {"name",
+"expected_exit_code", "message", "commands"}: each command must end with that code (docs/exit-codes.md)
+and one line of error that contains the message. Plain Python, no packages.
 
     make_broken_gguf.py DIRECTORY
 """
@@ -159,17 +159,25 @@ def all_cases():
         yield name, code, message, model.build()
 
 
-def main(directory):
-    os.makedirs(directory, exist_ok=True)
-    manifest = []
-    for name, code, message, data in all_cases():
-        file_name = name + ".gguf"
-        with open(os.path.join(directory, file_name), "wb") as out:
-            out.write(data)
-        manifest.append({"file": file_name, "expected_exit_code": code, "message": message})
-    assert len({case["file"] for case in manifest}) == len(manifest) >= 40
+def write_manifest(directory, cases):
+    """Cases are (name, exit code, message, commands)."""
+    keys = ("name", "expected_exit_code", "message", "commands")
+    manifest = [dict(zip(keys, case, strict=True)) for case in cases]
+    assert len({case["name"] for case in manifest}) == len(manifest) >= 40
     with open(os.path.join(directory, "manifest.json"), "w", encoding="utf-8") as out:
         json.dump(manifest, out, indent=1)
+
+
+def main(directory):
+    os.makedirs(directory, exist_ok=True)
+    cases = []
+    for name, code, message, data in all_cases():
+        path = os.path.join(directory, name + ".gguf")
+        with open(path, "wb") as out:
+            out.write(data)
+        commands = [["tokenize", path], ["run", path, "-p", "x", "-n", "1", "--raw"]]
+        cases.append((name + ".gguf", code, message, commands))
+    write_manifest(directory, cases)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Writes foreign inputs that are wrong beyond the container of a model file, and inputs.json that says how each ends.
+"""Writes foreign inputs that are wrong beyond the container of a model file, and manifest.json that says how each ends.
 
 make_broken_gguf.py breaks the bytes of GGUF itself. Here a model file is whole and its contents are wrong
 (vocabulary, chat template, hyperparameters, weights, shards), or the input is no model: run records, settings,
-recipes, ledgers, files of prompts and of texts. The manifest is a list of {"name", "commands", "expected_exit_code",
-"message"}: each command must end with that code (docs/exit-codes.md), one line of error that contains the message, and
-nothing on standard output. Before them stand inputs without a fault, which must end with 0. Plain Python, no packages.
+recipes, ledgers, files of prompts and of texts. The manifest is that of make_broken_gguf.py; nothing may be on standard
+output either. Before them stand inputs without a fault, which must end with 0. Plain Python, no packages.
 
     make_broken_inputs.py DIRECTORY
 """
@@ -15,7 +14,7 @@ import sqlite3
 import struct
 import sys
 
-from make_broken_gguf import CORRUPT, EXHAUSTED, UNSUPPORTED, array, entry, tensor, text, u32, u64
+from make_broken_gguf import CORRUPT, EXHAUSTED, UNSUPPORTED, array, entry, tensor, text, u32, u64, write_manifest
 
 OK, INVALID, NOT_FOUND = 0, 2, 3
 WIDTH, FF, CONTEXT = 32, 64, 64
@@ -360,11 +359,7 @@ def main(directory):
     cases = [*model_cases(directory), *shard_cases(directory), *record_cases(directory),
              *settings_cases(directory, model), *recipe_cases(directory, model), *ledger_cases(directory),
              *prompt_cases(directory, model)]
-    manifest = [{"name": name, "expected_exit_code": code, "message": message, "commands": commands}
-                for name, code, message, commands in cases]
-    assert len({case["name"] for case in manifest}) == len(manifest)
-    with open(os.path.join(directory, "inputs.json"), "w", encoding="utf-8") as out:
-        json.dump(manifest, out, indent=1)
+    write_manifest(directory, cases)
 
 
 if __name__ == "__main__":
