@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 
 #include "base/text.h"
@@ -28,6 +28,10 @@ bool is_temporary(std::string_view suffix) {
                        [](unsigned char c) { return std::isalnum(c) != 0; });
 }
 
+double seconds_of(const timespec& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
 // The file as one of the cache's, where its name is.
 std::optional<CachedFile> cached(const CacheDirectory& cache, const fs::directory_entry& entry) {
     std::error_code error;
@@ -43,10 +47,14 @@ std::optional<CachedFile> cached(const CacheDirectory& cache, const fs::director
     file.unfinished = !suffix.empty();
     if (file.unfinished && !is_temporary(suffix)) return std::nullopt;
     if (cache.is_name != nullptr && !cache.is_name(name.substr(0, at))) return std::nullopt;
-    file.bytes = entry.file_size(error);
-    const auto used = entry.last_write_time(error);
-    if (error) return std::nullopt;
-    file.unused_s = std::chrono::duration<double>(fs::file_time_type::clock::now() - used).count();
+    struct stat facts {};
+    if (lstat(file.path.c_str(), &facts) != 0) return std::nullopt;
+    file.bytes = static_cast<uint64_t>(facts.st_size);
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    double used_s = seconds_of(facts.st_mtim);
+    if (cache.reading_is_use) used_s = std::max(used_s, seconds_of(facts.st_atim));
+    file.unused_s = seconds_of(now) - used_s;
     return file;
 }
 

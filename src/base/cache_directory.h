@@ -2,9 +2,10 @@
 //
 // Files of the cache end in its extension; one with a dot and six letters or digits behind it
 // (base/pending_file.h) is being written, or was left by a process that died. Everything else in
-// the directory is left alone: other names, links, directories. The time of change of a file says
-// when it was used last. Not an index: what is in a file is its owner's. Thread rule: none of its
-// own; a file that another process deletes meanwhile is as good as deleted.
+// the directory is left alone: other names, links, directories. A file was used last at its time of
+// change, which mark_used() sets, or, where the owner knows files by that time, of access. Not an
+// index: what is in a file is its owner's. Thread rule: none of its own; a file that another
+// process deletes meanwhile is as good as deleted.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@ struct CacheDirectory {
     uint64_t bytes_max = 0;
     // Whether what stands before the extension is a name that the owner gives; null: all are.
     bool (*is_name)(std::string_view name) = nullptr;
+    bool reading_is_use = false;  // the time of access counts too
 };
 
 struct CachedFile {
@@ -58,7 +60,7 @@ bool in_use(const CachedFile& file);
 // to take.
 Status make_room(const CacheDirectory& cache, uint64_t bytes);
 
-// From now on the file counts as used.
+// From now on the file counts as used, and as changed.
 void mark_used(const std::string& path);
 
 // Of the digits and lower case letters that file names of caches have; not empty.

@@ -3,9 +3,10 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -27,8 +28,13 @@ class CacheDirectoryTest : public ::testing::Test {
     fs::path make(const std::string& name, size_t bytes, int hours) {
         const fs::path path = fs::path(path_) / name;
         std::ofstream(path) << std::string(bytes, 'x');
-        fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(hours));
+        set_times(path, hours, hours);
         return path;
+    }
+    static void set_times(const fs::path& path, int access_hours, int change_hours) {
+        const time_t now = time(nullptr);
+        const timespec times[] = {{now - access_hours * 3600, 0}, {now - change_hours * 3600, 0}};
+        ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
     }
 
     static std::vector<std::string> names(const std::vector<CachedFile>& files) {
@@ -61,6 +67,19 @@ TEST_F(CacheDirectoryTest, ListsItsOwnOldestFirstAndTheRestByName) {
     EXPECT_NEAR(contents->files[0].unused_s, 5 * 3600, 60);
     EXPECT_EQ(contents->foreign, (Names{"00.packed", "dd.packed.backup1", "ee.packed", "ff.packed",
                                         "notes.packed", "notes.txt"}));
+}
+
+TEST_F(CacheDirectoryTest, ReadingIsUseWhereTheOwnerSaysSo) {
+    set_times(make("aa.packed", 1, 0), 3, 9);
+    set_times(make("bb.packed", 1, 0), 9, 2);
+    EXPECT_NEAR(list_cache(cache_)->files[0].unused_s, 9 * 3600, 60);
+    cache_.reading_is_use = true;
+    const auto files = list_cache(cache_)->files;
+    ASSERT_EQ(names(files), (Names{"aa.packed", "bb.packed"}));
+    EXPECT_NEAR(files[0].unused_s, 3 * 3600, 60);
+    EXPECT_NEAR(files[1].unused_s, 2 * 3600, 60);
+    mark_used(files[0].path);
+    EXPECT_EQ(names(list_cache(cache_)->files), (Names{"bb.packed", "aa.packed"}));
 }
 
 TEST_F(CacheDirectoryTest, AMissingDirectoryIsEmptyAndAFileIsNone) {

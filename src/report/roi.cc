@@ -1,6 +1,7 @@
 #include "report/roi.h"
 
 #include "base/json.h"
+#include "base/text.h"
 #include "machine/json_fields.h"
 #include "report/messages.h"
 
@@ -73,7 +74,7 @@ std::vector<diagnose::Note> roi_notes(const ledger::Run& run, const Economy& eco
                                            .with("verdict", verdict)};
     if (!roi.per_month) return out;
     out.push_back(note("roi_per_month")
-                      .with("tokens", *economy.tokens_per_month)
+                      .with("tokens", base::format_count(*economy.tokens_per_month))
                       .with("hours_a", roi.hours->a)
                       .with("hours_b", roi.hours->b)
                       .with("a", roi.per_month->a)

@@ -1,10 +1,12 @@
 #include "runtime/packed_cache.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -54,6 +56,12 @@ class PackedCacheTest : public ::testing::Test {
         const auto kept = store.keep("layout\n", memory, *team_);
         EXPECT_TRUE(kept && *kept) << store.note();
         return kept && *kept ? fs::path((*kept)->path()) : fs::path();
+    }
+
+    static void set_used(const fs::path& path, int hours_ago) {
+        const timespec then{time(nullptr) - hours_ago * 3600, 0};
+        const timespec times[] = {then, then};
+        ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
     }
 
     std::vector<std::string> files() const {
@@ -184,9 +192,8 @@ TEST_F(PackedCacheTest, TheFileNotUsedForLongestGoesFirst) {
     options_.bytes_max = 3 * kBytes - kBytes / 2;
     const fs::path first = keep("first\n");
     const fs::path second = keep("second\n");
-    const auto now = fs::file_time_type::clock::now();
-    fs::last_write_time(first, now - std::chrono::hours(3));
-    fs::last_write_time(second, now - std::chrono::hours(2));
+    set_used(first, 3);
+    set_used(second, 2);
     ASSERT_TRUE(cache("first\n").find("layout\n", kBytes, *team_)) << "and is used now";
     const fs::path stranger = fs::path(options_.directory) / "notes.txt";
     std::ofstream(stranger) << std::string(kBytes, 'x');
@@ -203,7 +210,7 @@ TEST_F(PackedCacheTest, AbandonedTemporaryFilesGo) {
     const fs::path old = fs::path(options_.directory) / "0123456789abcdef.packed.bbbbbb";
     std::ofstream(fresh) << "x";
     std::ofstream(old) << "x";
-    fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(2));
+    set_used(old, 2);
     keep("model\n");
     EXPECT_TRUE(fs::exists(fresh)) << "another process may be writing it";
     EXPECT_FALSE(fs::exists(old));

@@ -109,7 +109,7 @@ std::optional<WeightName> parse_weight_name(std::string_view name) {
 
 base::CacheDirectory weights_directory(const std::string& path, uint64_t bytes_max) {
     return {path, std::string(kExtension), bytes_max,
-            [](std::string_view name) { return parse_weight_name(name).has_value(); }};
+            [](std::string_view name) { return parse_weight_name(name).has_value(); }, true};
 }
 
 WeightFiles::WeightFiles(std::string directory, const base::Clock& clock, uint64_t bytes_max)
@@ -133,10 +133,9 @@ base::Result<std::string> WeightFiles::file_for(const std::string& model,
     const std::string stem = std::filesystem::path(model).stem().string();
     const std::string path = fmt::format("{}/{}-{}-{}-v{}{}", directory_, stem, name_of(spec), key,
                                          kMethodVersion, kExtension);
-    if (std::filesystem::exists(path, error)) {
-        base::mark_used(path);
-        return path;
-    }
+    // Not marked as used: another time of change, and packed weights of it would not be found
+    // again.
+    if (std::filesystem::exists(path, error)) return path;
     HONE_TRY_STATUS(base::make_room(weights_directory(directory_, bytes_max_), recipe.bytes()));
     HONE_TRY_STATUS(make(model, file, recipe, threads, path, conduct));
     return path;
