@@ -196,6 +196,7 @@ TEST_F(LoopTest, WhatCannotBeDoneHereIsSaidAndTheRestGoesOn) {
 }
 
 TEST_F(LoopTest, NoTimeForTheWeightsOfTheStartIsNoWishOfTheUser) {
+    std::filesystem::remove_all(directory_ + "/weights");  // what other tests left
     options_.start.weights = "Q5_0";
     const auto late = run(RunawayClock(), {});
     ASSERT_FALSE(late);
