@@ -7,6 +7,7 @@
 #include "diagnose/prediction.h"
 #include "ledger/learning.h"
 #include "machine/isa.h"
+#include "measure/comparison.h"
 
 namespace hone::tune {
 namespace {
@@ -152,7 +153,7 @@ void learn(Action& action, const std::vector<ledger::TestedPromise>& earlier) {
     if (learned.ci95) learned.ci95 = ledger::corrected(*learned.ci95, learned.metric, correction);
     const measure::Interval& effect = learned.ci95 ? *learned.ci95 : learned.interval;
     const bool sure =
-        effect.low > diagnose::kEffectFloorPercent || effect.high < -diagnose::kEffectFloorPercent;
+        effect.low > measure::kEffectFloorPercent || effect.high < -measure::kEffectFloorPercent;
     learned.sure = learned.sure && (sure || correction.results == 0);
     learned.better = learned.sure && gain_percent(learned, learned.change_percent) > 0;
     action.predicted = std::move(learned);
