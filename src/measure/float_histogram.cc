@@ -62,12 +62,13 @@ void FloatHistogram::add(const FloatHistogram& other) {
 
 template <class Visit>
 void FloatHistogram::walk(const Visit& visit) const {
-    const auto value = [](size_t page, size_t fraction) {
+    const auto value = [this](size_t page, size_t fraction) {
         auto bits = static_cast<uint32_t>(page << kFloatFractionBits |
                                           fraction << (kFloatFractionBits - kFractionBits));
         // The bin of the smallest denormals begins at zero, and none of them is zero.
         if ((bits & ~kSign) == 0) bits |= 1;
-        return double{std::bit_cast<float>(bits)};
+        // Where all values have one sign, the end of the outermost bin lies beyond all of them.
+        return double{std::clamp(std::bit_cast<float>(bits), min_, max_)};
     };
     constexpr size_t kNegative = 256;
     for (size_t page = pages_.size(); page-- > kNegative;) {

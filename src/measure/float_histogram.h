@@ -2,9 +2,10 @@
 //
 // The bins are as fine everywhere as the number is large (a thousandth of it), so neither the range
 // nor the scale of the values must be known beforehand: quantiles, shares and plots of any range
-// are read off afterwards. A bin stands for its end nearer to zero: numbers with at most ten
-// fraction bits (all F16 and BF16 numbers but denormal ones, small integers) are exact, others too
-// small by less than 0.1 %. Minimum, maximum and sums are exact in double.
+// are read off afterwards. A bin stands for its end nearer to zero, and never for less than
+// the minimum or more than the maximum: numbers with at most ten fraction bits (all F16 and BF16
+// numbers but denormal ones, small integers) are exact, others too small by less than 0.1 %.
+// Minimum, maximum and sums are exact in double.
 //
 // Not for times (measure/statistics.h has intervals). Memory: 8 KiB for each sign and exponent that
 // occurs, 4 MiB at most. Two of them can be added. Thread rule: one thread.

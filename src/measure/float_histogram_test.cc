@@ -94,6 +94,27 @@ TEST(FloatHistogram, QuantilesAreWithinATenthOfAPercent) {
     EXPECT_EQ(std::accumulate(bins.begin(), bins.end(), uint64_t{0}), 20000u);
 }
 
+// 1.0005 to 1.0008 share a bin that begins at 1, outside of them all.
+TEST(FloatHistogram, NothingLiesOutsideOfMinimumAndMaximum) {
+    const std::vector<float> near_one = {1.0005f, 1.0006f, 1.0007f, 1.0008f};
+    const std::vector<float> wide = {1.0005f, 1.5f, 3.0003f, 700.1f};
+    for (const auto& magnitudes : {near_one, wide}) {
+        for (const float sign : {1.0f, -1.0f}) {
+            FloatHistogram h;
+            for (const float magnitude : magnitudes) h.add(sign * magnitude);
+            EXPECT_EQ(h.outside(h.min(), h.max()), 0u);
+            for (const double p : {0.0, 0.25, 0.5, 1.0}) {
+                EXPECT_GE(h.quantile(p), h.min()) << sign;
+                EXPECT_LE(h.quantile(p), h.max()) << sign;
+                EXPECT_GE(h.magnitude_quantile(p), double{magnitudes.front()}) << sign;
+                EXPECT_LE(h.magnitude_quantile(p), h.magnitude_max()) << sign;
+            }
+            const auto bins = h.bins(h.min(), h.max(), 7);
+            EXPECT_EQ(std::accumulate(bins.begin(), bins.end(), uint64_t{0}), h.count());
+        }
+    }
+}
+
 TEST(FloatHistogram, SumOfTwoIsThatOfAllValues) {
     const std::vector<float> a = {1, -2, 3e-39f, 0}, b = {7, 0.5f, -9, std::nanf("")};
     FloatHistogram sum = of(a);
