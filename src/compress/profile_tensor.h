@@ -25,7 +25,6 @@
 
 namespace hone::compress {
 
-inline constexpr size_t kProfileTypesMax = 16;
 // Weights of the example: a block of the smallest types.
 inline constexpr uint64_t kExampleElements = 32;
 
