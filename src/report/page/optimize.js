@@ -22,7 +22,6 @@
   function trials() {
     if (run.trials.length === 0) return el("p", {}, text("no_trials"));
     return hone.table({
-      sort: undefined,
       rows: run.trials,
       search: (trial) => trial.action + " " + trial.status,
       columns: [

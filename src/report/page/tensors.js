@@ -163,7 +163,7 @@
   }
 
   function typesTable(tensor) {
-    return hone.table({ caption: text("tensor_types"), rows: tensor.stored_as, sort: undefined, columns: [
+    return hone.table({ caption: text("tensor_types"), rows: tensor.stored_as, columns: [
       { title: text("head_type"), head: true, cell: (s) => hone.foreign(typeOf(s)) },
       column(text("head_bits_short"), (s) => real(s.bits_per_weight)),
       column(text("head_size"), (s) => hone.bytes(s.bytes)),
