@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/inspect_tensors.h"
 #include "cli/session_options.h"
@@ -99,12 +100,25 @@ base::Result<report::InspectRow> inspect(const std::string& path, const Options&
     return row;
 }
 
+// --tensor reads the file alone: an option that would do nothing is a mistake.
+base::Status check_unused(const Options& options) {
+    HONE_TRY_STATUS(base::Status(options.session.config));
+    tune::Settings unused = options.session;
+    unused.threads = 0;
+    unused.context = options.context == Options().context ? 0 : options.context;
+    const std::string flags = tune::flags_text(unused);
+    if (flags.empty()) return {};
+    return base::fail(base::ErrorCode::invalid_argument,
+                      "--tensor reads the file as it is: without {}", base::printable(flags));
+}
+
 base::Status run(const Options& options, const CommandContext& context) {
     HONE_TRY_STATUS(check_tensor_options(options.tensors));
     if (!options.tensors.patterns.empty()) {
         if (options.models.size() != 1) {
             return base::fail(base::ErrorCode::invalid_argument, "--tensor takes one model");
         }
+        HONE_TRY_STATUS(check_unused(options));
         return inspect_tensors(options.models.front(), options.tensors, options.session.threads,
                                options.json, context);
     }

@@ -51,6 +51,18 @@ base::Result<std::vector<const GgufTensor*>> chosen_tensors(const formats::GgufF
     return chosen;
 }
 
+// Tensors too short for --block are shown without one, unless all are.
+base::Status check_block(std::span<const GgufTensor* const> tensors, uint64_t block) {
+    const GgufTensor& longest = **std::max_element(
+        tensors.begin(), tensors.end(),
+        [](const auto* a, const auto* b) { return a->elements() < b->elements(); });
+    const uint64_t blocks = compress::example_count(longest);
+    if (block < blocks) return {};
+    return fail(ErrorCode::invalid_argument,
+                "--block {}: {}tensor '{}' has {} blocks of 32 weights", block,
+                tensors.size() > 1 ? "the longest " : "", base::printable(longest.name), blocks);
+}
+
 }  // namespace
 
 void add_tensor_options(CLI::App& command, TensorOptions& options) {
@@ -66,7 +78,8 @@ void add_tensor_options(CLI::App& command, TensorOptions& options) {
         ->allow_extra_args(false)
         ->delimiter(',');
     command.add_option("--block", options.block,
-                       "With --tensor: show the N-th 32 weights number by number (page: 0)");
+                       "With --tensor: show the N-th 32 weights of one tensor number by number "
+                       "(page: 0; several tensors: in --json)");
     command.add_option("--html", options.html, "With --tensor: write one web page to this file");
     command
         .add_option("--lang", options.language, "With --tensor: language of the report, en or zh")
@@ -93,6 +106,9 @@ base::Status inspect_tensors(const std::string& model, const TensorOptions& opti
     }
     HONE_TRY(const auto file, formats::GgufFile::open(model));
     HONE_TRY(const auto tensors, chosen_tensors(file, options));
+    if (options.block) {
+        HONE_TRY_STATUS(check_block(tensors, *options.block));
+    }
     machine::ThreadTeamOptions team_options;
     team_options.threads = threads > 0 ? threads : runtime::default_threads();
     HONE_TRY(const auto team, machine::ThreadTeam::create(team_options));

@@ -121,13 +121,6 @@ class Profiler {
     }
 
     base::Result<measure::TensorProfile> run(machine::ThreadTeam& team) {
-        const uint64_t elements = view_.elements();
-        if (options_.example >= (elements + kExampleElements - 1) / kExampleElements) {
-            return fail(ErrorCode::invalid_argument,
-                        "--block {}: tensor '{}' has {} blocks of 32 weights", options_.example,
-                        base::printable(tensor_.name),
-                        (elements + kExampleElements - 1) / kExampleElements);
-        }
         const uint64_t pieces = pieces_per_row_ * view_.rows();
         const uint64_t at_once = kLanes * kPiecesPerLook;
         for (uint64_t begin = 0; begin < pieces; begin += at_once) {
@@ -254,8 +247,12 @@ class Profiler {
         return out;
     }
 
+    bool has_example(DType type) const {
+        return has_grid(type) && options_.example < example_count(tensor_);
+    }
+
     std::optional<measure::BlockView> stored_block() const {
-        if (!has_grid(view_.dtype)) return std::nullopt;
+        if (!has_example(view_.dtype)) return std::nullopt;
         const uint64_t element = options_.example * kExampleElements;
         const uint64_t whole = element / tensor::block_elements(view_.dtype);
         return block_view(view_.dtype, view_.data + whole * tensor::block_bytes(view_.dtype));
@@ -263,7 +260,7 @@ class Profiler {
 
     // Of the block that holds the example: as it is stored, or encoded now.
     std::optional<measure::BlockView> block_view(DType type, const std::byte* stored) const {
-        if (!has_grid(type)) return std::nullopt;
+        if (!has_example(type)) return std::nullopt;
         const GridShape shape = grid_shape(type);
         const auto n = static_cast<size_t>(shape.elements());
         const uint64_t element = options_.example * kExampleElements;
@@ -325,6 +322,10 @@ class Profiler {
 };
 
 }  // namespace
+
+uint64_t example_count(const formats::GgufTensor& tensor) {
+    return (tensor.elements() + kExampleElements - 1) / kExampleElements;
+}
 
 base::Result<std::vector<const formats::GgufTensor*>> find_tensors(const formats::GgufFile& file,
                                                                    std::string_view pattern) {

@@ -28,10 +28,14 @@ namespace hone::compress {
 // Weights of the example: a block of the smallest types.
 inline constexpr uint64_t kExampleElements = 32;
 
+// Runs of kExampleElements in a tensor, the last perhaps shorter.
+uint64_t example_count(const formats::GgufTensor& tensor);
+
 struct ProfileOptions {
     std::span<const tensor::DType> types;  // each with can_encode()
-    uint64_t example = 0;                  // which 32 weights in a row the BlockViews show
-    std::function<bool(double)> go_on;     // share done; false stops
+    // Which 32 weights in a row the BlockViews show; none from example_count() on.
+    uint64_t example = 0;
+    std::function<bool(double)> go_on;  // share done; false stops
 };
 
 // Tensors whose name is `pattern` or matches it (* and ?), in the order of the file. Errors:
@@ -39,8 +43,7 @@ struct ProfileOptions {
 base::Result<std::vector<const formats::GgufTensor*>> find_tensors(const formats::GgufFile& file,
                                                                    std::string_view pattern);
 
-// Errors: unsupported (a tensor of a type that cannot be read), invalid_argument (no such example),
-// cancelled.
+// Errors: unsupported (a tensor of a type that cannot be read), cancelled.
 base::Result<measure::TensorProfile> profile_tensor(const formats::GgufTensor& tensor,
                                                     const ProfileOptions& options,
                                                     machine::ThreadTeam& team);

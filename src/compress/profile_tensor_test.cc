@@ -308,12 +308,22 @@ TEST(ProfileTensor, StoredBlocksLieOnTheirLevels) {
     }
 }
 
+TEST(ProfileTensor, ATensorTooShortForTheExampleHasNoBlock) {
+    const Tensor tensor(DType::q8_0, 64, 1, normal(15, 64));
+    EXPECT_EQ(example_count(tensor.get()), 2u);
+    EXPECT_EQ(example_count(Tensor(DType::f32, 7, 5, normal(16, 35)).get()), 2u);
+    const auto last = profile(tensor, {DType::q4_0}, 1);
+    ASSERT_TRUE(last);
+    EXPECT_TRUE(last->block && last->stored_as[0].block);
+    const auto beyond = profile(tensor, {DType::q4_0}, 2);
+    ASSERT_TRUE(beyond);
+    EXPECT_FALSE(beyond->block);
+    EXPECT_FALSE(beyond->stored_as[0].block);
+    EXPECT_EQ(beyond->stored_as[0].rmse, last->stored_as[0].rmse);
+}
+
 TEST(ProfileTensor, Errors) {
     const Tensor tensor(DType::f32, 64, 1, normal(13, 64));
-    const auto beyond = profile(tensor, {}, 2);
-    ASSERT_FALSE(beyond);
-    EXPECT_EQ(beyond.error().code, ErrorCode::invalid_argument);
-    EXPECT_EQ(beyond.error().message, "--block 2: tensor 't' has 2 blocks of 32 weights");
     formats::GgufTensor foreign = tensor.get();
     foreign.dtype.reset();
     foreign.type_name = "type 99";

@@ -431,6 +431,8 @@ constexpr Message kMessages[] = {
     {"tensor_scales", "各块的比例因子"},
     {"tensor_block", "一个块，逐数来看"},
     {"tensor_block_of", "{as}：比例因子 {scale}，最小值 {minimum}，{levels} 个格点"},
+    {"tensor_no_block", "存为 {as}：没有带格点的块可显示；用 --as 另给一种类型"},
+    {"tensor_blocks_elsewhere", "--block：这里只显示单个张量的块；多个张量的块见 --json"},
     {"tensor_overview_errors", "误差的均方根，与权重的均方根之比"},
     {"block_weight", "权重"},
     {"block_code", "编码"},

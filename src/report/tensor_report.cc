@@ -239,13 +239,18 @@ void add_blocks(Page& page, const TensorProfile& tensor) {
         add_block(page, say(page.style(), name), *tensor.block);
     }
     bool first = !tensor.block;
+    std::string types = tensor.type;
     for (const StoredAs* stored : distinct(tensor)) {
+        if (stored->type != tensor.type) types += ", " + stored->type;
         if (!stored->block) continue;
         if (first) page.section("tensor_block");
         if (!first) page.blank();
         first = false;
         add_block(page, stored->type, *stored->block);
     }
+    if (!first) return;
+    page.section("tensor_block");
+    page.note(note("tensor_no_block").with("as", types));
 }
 
 void add_sheet(Page& page, const TensorProfile& tensor, bool show_block) {
@@ -267,7 +272,7 @@ void add_sheet(Page& page, const TensorProfile& tensor, bool show_block) {
 }
 
 // Several tensors: a line each.
-void add_overview(Page& page, std::span<const TensorProfile> tensors) {
+void add_overview(Page& page, std::span<const TensorProfile> tensors, bool show_block) {
     const Style& style = page.style();
     Table table({{say(style, "head_tensor"), false, true},
                  {say(style, "head_shape"), true},
@@ -284,6 +289,7 @@ void add_overview(Page& page, std::span<const TensorProfile> tensors) {
                    small_chart(style, tensor.values.bins, kTinyColumns)});
     }
     page.table(table, 0);
+    if (show_block) page.note(note("tensor_blocks_elsewhere"), 0);
     if (tensors.front().stored_as.empty()) return;
     std::vector<Column> columns = {{say(style, "head_tensor"), false, true}};
     for (const StoredAs& stored : tensors.front().stored_as)
@@ -381,7 +387,7 @@ std::string render_tensors(const TensorsOf& of, const Style& style) {
     if (of.tensors.size() == 1) {
         add_sheet(page, of.tensors.front(), of.show_block);
     } else if (!of.tensors.empty()) {
-        add_overview(page, of.tensors);
+        add_overview(page, of.tensors, of.show_block);
     }
     return page.take();
 }

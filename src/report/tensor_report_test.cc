@@ -90,6 +90,18 @@ TEST(TensorReport, OneTensorIsASheet) {
     EXPECT_THAT(text, Not(HasSubstr("-0.0000")));
     const std::string brief = render_tensors({"m.gguf", one, false, "b"}, style);
     EXPECT_THAT(brief, Not(HasSubstr("3 levels")));
+    EXPECT_THAT(text, Not(HasSubstr("--as")));
+}
+
+TEST(TensorReport, ABlockThatCannotBeShownSaysSo) {
+    std::vector<measure::TensorProfile> one = {tensor("blk.0.w")};
+    one[0].stored_as[0].block.reset();
+    const Style style{.width = 100};
+    EXPECT_THAT(render_tensors({"m.gguf", one, true, "b"}, style),
+                HasSubstr("stored as F32, Q5_0: no block with a grid to show"));
+    EXPECT_THAT(render_tensors({"m.gguf", one, false, "b"}, style), Not(HasSubstr("no block")));
+    const std::vector<measure::TensorProfile> two = {one[0], one[0]};
+    EXPECT_THAT(render_tensors({"m.gguf", two, true, "b"}, style), HasSubstr("--json has them"));
 }
 
 TEST(TensorReport, SeveralAreALineEach) {

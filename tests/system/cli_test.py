@@ -52,6 +52,13 @@ def test_tensors(model):
               f"inspect --tensor in locale {locale}")
     lines = hone("inspect", model, "--tensor", "blk.*.attn_?.weight").stdout.decode().splitlines()
     check(len(lines) > 8 and all("blk." in line for line in lines[1:]), "inspect --tensor with a pattern")
+    # 128 weights: too short for block 4, its blocks are left out; the matrices beside it have theirs.
+    both = json.loads(hone("inspect", model, "--tensor", "output_norm.weight", "--tensor", name, "--as", "Q4_0",
+                           "--block", "4", "--json").stdout)
+    blocks = {tensor["name"]: tensor["stored_as"][0]["block"] for tensor in both["tensors"]}
+    check(blocks["output_norm.weight"] is None and blocks[name]["first"] == 128, f"inspect --block of several: {blocks}")
+    text = hone("inspect", model, "--tensor", "output_norm.weight", "--block", "0").stdout.decode()
+    check("no block" in text and "--as" in text, "inspect --block without a grid")
 
 
 def test_errors(model):
@@ -76,6 +83,9 @@ def test_errors(model):
     check_error(2, "inspect", model, "--as", "Q4_0", fragment="--tensor")
     check_error(2, "inspect", model, model, "--tensor", "*", fragment="one model")
     check_error(2, "inspect", model, "--tensor", "output_norm.weight", "--block", "4", fragment="4 blocks")
+    check_error(2, "inspect", model, "--tensor", "output_norm.weight", "--kv", "q8", "--context", "64",
+                fragment="without --kv q8 --context 64")
+    check_error(3, "inspect", model, "--tensor", "*", "--config", "/no/such/hone.toml", fragment="/no/such/hone.toml")
     check_error(3, "inspect", model, "--tensor", "*", "--html", "/no/such/place/r.html", fragment="/no/such/place")
     check_error(6, "inspect", model, "--tensor", "*", "--html", "r.html", fragment="16")
     check_error(3, "run", "/no/such/file.gguf", "-p", "x", fragment="/no/such/file.gguf")
