@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "runtime/draft_lookup.h"
 #include "runtime/scheduler.h"
 #include "runtime/sequence.h"
 
@@ -38,7 +39,16 @@ base::Status resolve_limits(const models::ModelConfig& config, EngineLimits& lim
                           "a step of {} tokens; {} (one for each sequence) to {} are possible",
                           limits.step_tokens_max, limits.sequences_max, kStepTokensMax);
     }
+    if (limits.drafts_max > kDraftTokensMax) {
+        return base::fail(ErrorCode::invalid_argument, "{} draft tokens; at most {} are possible",
+                          limits.drafts_max, kDraftTokensMax);
+    }
     return {};
+}
+
+uint32_t outputs_at_most(const EngineLimits& limits) {
+    // Both factors are small.
+    return std::min(limits.step_tokens_max, limits.sequences_max * (1 + limits.drafts_max));
 }
 
 const char* finish_reason_name(FinishReason reason) {
@@ -70,6 +80,8 @@ struct Engine::State {
     base::Status check_request(const SequenceRequest& request) const;
     void remove(Sequence& sequence);
     FinishReason accept(Sequence& sequence, int32_t token) const;
+    FinishReason sample_in_order(Sequence& sequence, std::span<const int32_t> drafts,
+                                 std::span<const float> logits, std::vector<TokenEvent>& events);
 
     std::unique_ptr<ExecutorRunner> executor_runner;  // null when the caller gave the runner
     StepRunner* runner;
@@ -81,6 +93,7 @@ struct Engine::State {
     SequenceId next_id = 1;
     // Step buffers, at their largest from the start.
     std::vector<SequenceView> views;  // of one schedule()
+    std::vector<int32_t> drafts;      // likewise, where the views' drafts lie
     std::vector<int32_t> tokens;      // of one run(), likewise below
     std::vector<graph::StepSlice> slices;
     std::vector<uint32_t> output_rows;
@@ -97,9 +110,10 @@ Engine::State::State(StepRunner& step_runner, const kernels::RowsVariant& rows,
     for (Sequence& slot : slots) slot.tokens.reserve(size_t{limits.context} + 1);
     by_age.reserve(limits.sequences_max);
     views.reserve(limits.sequences_max);
+    drafts.reserve(size_t{limits.sequences_max} * limits.drafts_max);
     tokens.reserve(limits.step_tokens_max);
     slices.reserve(limits.sequences_max);
-    output_rows.reserve(limits.sequences_max);
+    output_rows.reserve(outputs_at_most(limits));
 }
 
 Sequence* Engine::State::find(SequenceId id) {
@@ -117,8 +131,10 @@ Sequence& Engine::State::planned(const PlannedSlice& slice) {
     HONE_CHECK_EQ(sequence.computed, slice.first_position);
     HONE_CHECK_GT(slice.n_tokens, 0u);
     const uint32_t gap = sequence.total() - sequence.computed;
-    HONE_CHECK_LE(slice.n_tokens, gap);
-    HONE_CHECK_EQ(slice.wants_logits, slice.n_tokens == gap);
+    HONE_CHECK_LT(slice.n_drafts, slice.n_tokens);
+    HONE_CHECK_LE(slice.n_tokens - slice.n_drafts, gap);
+    HONE_CHECK_EQ(slice.wants_logits, slice.n_tokens - slice.n_drafts == gap);
+    HONE_CHECK(slice.wants_logits || slice.n_drafts == 0);
     return sequence;
 }
 
@@ -184,6 +200,24 @@ FinishReason Engine::State::accept(Sequence& sequence, int32_t token) const {
     return FinishReason::none;
 }
 
+// `logits` [1 + drafts][vocab]. What single steps would have done: a row is looked at, and a random
+// number drawn for it, only when the token before it is the one that the row was computed from.
+FinishReason Engine::State::sample_in_order(Sequence& sequence, std::span<const int32_t> guesses,
+                                            std::span<const float> logits,
+                                            std::vector<TokenEvent>& events) {
+    const size_t vocab = runner->vocab();
+    for (size_t i = 0;; ++i) {
+        const int32_t token =
+            sequence.sampler->sample(logits.subspan(i * vocab, vocab), sequence.tokens);
+        const FinishReason finish = accept(sequence, token);
+        events.push_back({.sequence = sequence.id, .token = token, .finish = finish});
+        if (finish != FinishReason::none || i == guesses.size() || token != guesses[i]) {
+            return finish;
+        }
+        ++sequence.computed;
+    }
+}
+
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Engine::~Engine() = default;
 
@@ -204,12 +238,12 @@ base::Result<std::unique_ptr<Engine>> Engine::create(const models::ModelConfig& 
     HONE_CHECK_EQ(config.n_vocab, runner.vocab());
     HONE_TRY_STATUS(resolve_limits(config, limits));
     if (limits.step_tokens_max > runner.tokens_max() ||
-        limits.sequences_max > runner.outputs_max()) {
+        outputs_at_most(limits) > runner.outputs_max()) {
         return base::fail(ErrorCode::exhausted,
-                          "steps of {} tokens and {} sequences do not fit a workspace for {} "
-                          "tokens and {} outputs",
-                          limits.step_tokens_max, limits.sequences_max, runner.tokens_max(),
-                          runner.outputs_max());
+                          "steps of {} tokens, {} sequences and {} drafts for each do not fit a "
+                          "workspace for {} tokens and {} outputs",
+                          limits.step_tokens_max, limits.sequences_max, limits.drafts_max,
+                          runner.tokens_max(), runner.outputs_max());
     }
     HONE_TRY(auto pool, KvPool::create({.groups = kv_layouts(config, limits.kv_dtype),
                                         .context = limits.context,
@@ -249,23 +283,30 @@ base::Status Engine::cancel(SequenceId id) {
     return {};
 }
 
-StepPlan Engine::schedule() const {
+StepPlan Engine::schedule(bool with_drafts) const {
     StepPlan plan;
     plan.slices.reserve(state_->by_age.size());
-    schedule_into(plan);
+    schedule_into(plan, with_drafts);
     return plan;
 }
 
-void Engine::schedule_into(StepPlan& plan) const {
+void Engine::schedule_into(StepPlan& plan, bool with_drafts) const {
     State& s = *state_;
     s.views.clear();
+    s.drafts.clear();
+    const uint32_t drafts_max = with_drafts ? s.limits.drafts_max : 0;
     for (uint32_t slot : s.by_age) {
         const Sequence& sequence = s.slots[slot];
+        const size_t first_draft = s.drafts.size();
+        if (drafts_max > 0 && sequence.total() - sequence.computed == 1) {
+            draft_by_lookup(sequence.tokens, drafts_max, s.drafts);
+        }
         s.views.push_back({.id = sequence.id,
                            .slot = slot,
                            .computed = sequence.computed,
                            .total = sequence.total(),
-                           .positions_reserved = s.pool.reserved_positions(slot)});
+                           .positions_reserved = s.pool.reserved_positions(slot),
+                           .drafts = std::span(s.drafts).subspan(first_draft)});
     }
     runtime::schedule(s.views, s.limits.step_tokens_max, plan);
 }
@@ -278,6 +319,7 @@ StepResult Engine::run(const StepPlan& plan, measure::StepTimer* timer) {
     s.tokens.clear();
     s.slices.clear();
     s.output_rows.clear();
+    auto draft = plan.drafts.begin();
     for (const PlannedSlice& slice : plan.slices) {
         const Sequence& sequence = s.planned(slice);
         s.pool.back(slice.slot, slice.first_position + slice.n_tokens);
@@ -286,12 +328,15 @@ StepResult Engine::run(const StepPlan& plan, measure::StepTimer* timer) {
                             .first_position = slice.first_position,
                             .pages = s.pool.tables(slice.slot)});
         const auto first = sequence.tokens.begin() + slice.first_position;
-        s.tokens.insert(s.tokens.end(), first, first + slice.n_tokens);
-        if (slice.wants_logits) {
-            s.output_rows.push_back(static_cast<uint32_t>(s.tokens.size()) - 1);
+        s.tokens.insert(s.tokens.end(), first, first + (slice.n_tokens - slice.n_drafts));
+        s.tokens.insert(s.tokens.end(), draft, draft + slice.n_drafts);
+        draft += slice.n_drafts;
+        for (uint32_t left = slice.outputs(); left > 0; --left) {
+            s.output_rows.push_back(static_cast<uint32_t>(s.tokens.size()) - left);
         }
     }
     HONE_CHECK_EQ(s.tokens.size(), plan.tokens);
+    HONE_CHECK(draft == plan.drafts.end());
     const std::span<const float> logits = s.runner->run(
         {.tokens = s.tokens, .slices = s.slices, .output_rows = s.output_rows}, timer);
     HONE_CHECK_EQ(logits.size(), s.output_rows.size() * s.runner->vocab());
@@ -303,19 +348,25 @@ void Engine::apply(const StepPlan& plan, const StepResult& result,
     State& s = *state_;
     events.clear();
     const size_t vocab = s.runner->vocab();
-    size_t row = 0;
+    std::span<const float> logits = result.logits;
+    std::span<const int32_t> drafts = plan.drafts;
     for (const PlannedSlice& slice : plan.slices) {
-        const size_t logits_row = slice.wants_logits ? row++ : 0;
+        const size_t values = slice.outputs() * vocab;
+        HONE_CHECK_LE(values, logits.size());
+        const auto slice_logits = logits.first(values);
+        logits = logits.subspan(values);
+        const auto slice_drafts = drafts.first(slice.n_drafts);
+        drafts = drafts.subspan(slice.n_drafts);
         if (s.slots[slice.slot].id != slice.sequence) continue;  // cancelled since run()
         Sequence& sequence = s.planned(slice);
-        sequence.computed += slice.n_tokens;
+        sequence.computed += slice.n_tokens - slice.n_drafts;
+        FinishReason finish = FinishReason::none;
+        if (slice.wants_logits) {
+            finish = s.sample_in_order(sequence, slice_drafts, slice_logits, events);
+        }
+        // Only now is it known how far: pages that drafts filled in vain are not remembered, and
+        // windows give back none that the next step needs.
         s.pool.advance(slice.slot, sequence.computed, sequence.tokens);
-        if (!slice.wants_logits) continue;
-        HONE_CHECK_LE((logits_row + 1) * vocab, result.logits.size());
-        const int32_t token = sequence.sampler->sample(
-            result.logits.subspan(logits_row * vocab, vocab), sequence.tokens);
-        const FinishReason finish = s.accept(sequence, token);
-        events.push_back({.sequence = sequence.id, .token = token, .finish = finish});
         if (finish != FinishReason::none) s.remove(sequence);
     }
 }
@@ -346,7 +397,7 @@ cost::StepShape Engine::shape_of(const StepPlan& plan) const {
     cost::StepShape shape;
     for (const PlannedSlice& slice : plan.slices) {
         shape.add_slice(slice.first_position, slice.n_tokens);
-        shape.outputs += slice.wants_logits ? 1 : 0;
+        shape.outputs += slice.outputs();
     }
     return shape;
 }

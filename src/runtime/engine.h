@@ -6,7 +6,18 @@
 // allocated when the engine is made: pages, sequence slots, step buffers. Not a server: no queue of
 // its own beyond the fixed slots, no clock, no threads besides the team's. Determinism: the same
 // requests with the same seeds give the same tokens, whatever runs beside them (batch equals solo,
-// bit for bit) and with any number of threads. Thread rule: one thread drives an engine.
+// bit for bit) and with any number of threads.
+//
+// Drafts (runtime/draft_lookup.h) are computed behind a sequence's last token in the same step.
+// apply() samples each position's logits in order, as single steps would have, up to the first
+// token that is not the draft: since a token's logits do not depend on what else is in the step,
+// the output is the same, token by token, greedy or sampled; only the number of steps changes.
+//
+//   computed   t  d1 d2 d3      t is known, d1 d2 d3 are drafts
+//   sampled    d1 d2 x  -       d3 was not x: `computed` moves by three, the tokens are d1 d2 x,
+//                               and the next step overwrites what d3 left in its page
+//
+// Thread rule: one thread drives an engine.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +44,7 @@ struct EngineLimits {
     uint32_t context = 0;  // positions per sequence, 0 = min(model's, 4096)
     uint32_t sequences_max = 1;
     uint32_t step_tokens_max = 256;  // token budget of one step, >= sequences_max
+    uint32_t drafts_max = 0;         // per sequence and step, at most kDraftTokensMax; 0 = none
     uint64_t kv_bytes_max = 0;       // 0 = sequences_max full contexts
     bool prefix_cache = true;        // see runtime/kv_pool.h
     kernels::KvDtype kv_dtype = kernels::KvDtype::f16;  // an executor's own takes its place
@@ -44,6 +56,8 @@ inline constexpr size_t kStopTokensMax = 256;
 
 // Fills in `context` and checks everything that does not depend on an executor; invalid_argument.
 base::Status resolve_limits(const models::ModelConfig& config, EngineLimits& limits);
+// Rows of logits that a step can want.
+uint32_t outputs_at_most(const EngineLimits& limits);
 
 // What happens when a sequence reaches the context limit: when all `context` positions are
 // computed, the token sampled from the last of them is its last one. So a prompt of P <= context
@@ -72,7 +86,7 @@ enum class FinishReason : uint8_t {
 const char* finish_reason_name(FinishReason reason);
 
 struct StepResult {
-    std::span<const float> logits;  // [slices that want logits][vocab], valid until the next run
+    std::span<const float> logits;  // [sum of the slices' outputs()][vocab], until the next run
 };
 
 // A token that apply() produced.
@@ -103,14 +117,15 @@ class Engine {
     // Ends it now, without an event, and frees its pages; not_found if it is gone.
     base::Status cancel(SequenceId id);
 
-    StepPlan schedule() const;
-    // The same into a plan whose memory is used again.
-    void schedule_into(StepPlan& plan) const;
+    StepPlan schedule(bool with_drafts = true) const;
+    // The same into a plan whose memory is used again. Without drafts, no lookup is made either.
+    void schedule_into(StepPlan& plan, bool with_drafts = true) const;
     // Computes the plan's slices; hands out pages but moves no sequence, so it may be repeated. The
     // plan must be of the present state: only add() may come between schedule() and run().
     StepResult run(const StepPlan& plan, measure::StepTimer* timer = nullptr);
     // Advances `computed`, samples where the plan wanted logits, frees finished sequences. `events`
-    // is cleared first. A sequence cancelled since run() is passed over.
+    // is cleared first; a sequence has as many as its accepted drafts and one more, in order. A
+    // sequence cancelled since run() is passed over.
     void apply(const StepPlan& plan, const StepResult& result, std::vector<TokenEvent>& events);
 
     bool idle() const;

@@ -47,11 +47,18 @@ SequenceRequest request(std::vector<int32_t> prompt, uint32_t output_tokens_max,
     return out;
 }
 
-std::vector<int32_t> some_prompt(size_t n, uint64_t seed) {
+std::vector<int32_t> some_prompt(size_t n, uint64_t seed, uint32_t vocab = 64) {
     base::Random random(seed);
     std::vector<int32_t> prompt(n);
-    for (int32_t& token : prompt) token = static_cast<int32_t>(random.next_below(64));
+    for (int32_t& token : prompt) token = static_cast<int32_t>(random.next_below(vocab));
     return prompt;
+}
+
+// A model of few words repeats itself, so that some drafts are right.
+constexpr uint32_t kFewWords = 3;
+
+FakeModelOptions few_words(uint32_t drafts_max, std::vector<uint32_t> windows = {0}) {
+    return {.vocab = kFewWords, .outputs_max = 256, .drafts_max = drafts_max, .windows = windows};
 }
 
 struct Outcome {
@@ -63,6 +70,7 @@ struct Outcome {
 Outcome run_alone(const SequenceRequest& r, EngineLimits limits, FakeModelOptions options = {}) {
     limits.sequences_max = 1;
     limits.kv_bytes_max = 0;
+    limits.drafts_max = 0;
     Bench bench(limits, options);
     EXPECT_TRUE(bench.engine->add(r));
     Outcome outcome;
@@ -253,23 +261,30 @@ TEST(Engine, CancelAtEveryPointFreesEverything) {
 }
 
 // Half of the prompts begin like others, up to some token.
-std::vector<int32_t> prompt_with_family(base::Random& random, uint32_t length) {
-    std::vector<int32_t> prompt = some_prompt(length, random.next_u64());
+std::vector<int32_t> prompt_with_family(base::Random& random, uint32_t length, uint32_t vocab) {
+    std::vector<int32_t> prompt = some_prompt(length, random.next_u64(), vocab);
     if (random.next_below(2) == 0) return prompt;
-    const std::vector<int32_t> family = some_prompt(length, 1000 + random.next_below(3));
+    const std::vector<int32_t> family = some_prompt(length, 1000 + random.next_below(3), vocab);
     std::copy_n(family.begin(), random.next_below(length + 1), prompt.begin());
     return prompt;
 }
 
-// One simulated life from a seed: random arrivals, lengths, budgets, pools and cancels. `reused`:
-// tokens that came out of the prefix cache.
-void simulate(uint64_t seed, uint64_t& reused) {
+struct Encounters {
+    uint64_t reused = 0;    // tokens that came out of the prefix cache
+    uint64_t rejected = 0;  // drafts
+    uint64_t accepted = 0;
+};
+
+// One simulated life from a seed: random arrivals, lengths, budgets, pools, cancels, and drafts.
+void simulate(uint64_t seed, Encounters& met) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
     base::Random random(seed);
     const auto below = [&](uint64_t n) { return static_cast<uint32_t>(random.next_below(n)); };
     FakeModelOptions options;
+    if (below(2) == 0) options = few_words(1 + below(8));
     if (below(2) == 0) options.windows = {0, 20 + below(60)};
     EngineLimits limits;
+    limits.drafts_max = options.drafts_max;
     limits.context = 60 + below(120);
     limits.sequences_max = 1 + below(8);
     limits.step_tokens_max = limits.sequences_max + below(50);
@@ -284,9 +299,12 @@ void simulate(uint64_t seed, uint64_t& reused) {
     for (int step = 0; arrivals > 0 || !bench.engine->idle(); ++step) {
         ASSERT_LT(step, 5000) << "the simulation does not end";
         while (arrivals > 0 && below(3) == 0) {
-            SequenceRequest r = request(prompt_with_family(random, 1 + below(limits.context)),
-                                        1 + below(40), below(2) * random.next_u64());
-            r.stop_tokens = {static_cast<int32_t>(below(64))};
+            SequenceRequest r =
+                request(prompt_with_family(random, 1 + below(limits.context), options.vocab),
+                        1 + below(40), below(2) * random.next_u64());
+            if (options.vocab == 64 || below(4) == 0) {
+                r.stop_tokens = {static_cast<int32_t>(below(options.vocab))};
+            }
             auto id = bench.engine->add(r);
             bench.engine->check_invariants();
             if (!id) {
@@ -294,7 +312,7 @@ void simulate(uint64_t seed, uint64_t& reused) {
                 if (bench.engine->idle()) --arrivals;  // it can never fit
                 break;
             }
-            reused += bench.engine->reused_tokens(*id);
+            met.reused += bench.engine->reused_tokens(*id);
             requests[*id] = r;
             --arrivals;
         }
@@ -306,11 +324,15 @@ void simulate(uint64_t seed, uint64_t& reused) {
             requests.erase(id);
             bench.engine->check_invariants();
         }
-        const StepPlan plan = bench.engine->schedule();
+        const StepPlan plan = bench.engine->schedule(below(5) > 0);
         ASSERT_LE(plan.tokens, limits.step_tokens_max);
         ASSERT_EQ(plan.empty(), bench.engine->idle());
         bench.engine->apply(plan, bench.engine->run(plan), bench.events);
         bench.engine->check_invariants();
+        uint64_t sampling = 0;
+        for (const PlannedSlice& slice : plan.slices) sampling += slice.wants_logits ? 1 : 0;
+        met.accepted += bench.events.size() - sampling;
+        met.rejected += plan.drafts.size() - (bench.events.size() - sampling);
         for (const TokenEvent& event : bench.events) {
             Outcome& outcome = outcomes[event.sequence];
             ASSERT_EQ(outcome.finish, FinishReason::none);
@@ -327,9 +349,134 @@ void simulate(uint64_t seed, uint64_t& reused) {
 }
 
 TEST(EngineSimulation, BatchEqualsSoloFromManySeeds) {
-    uint64_t reused = 0;
-    for (uint64_t seed = 1; seed <= 100; ++seed) simulate(seed, reused);
-    EXPECT_GT(reused, 500u) << "the simulation no longer meets the prefix cache";
+    Encounters met;
+    for (uint64_t seed = 1; seed <= 100; ++seed) simulate(seed, met);
+    EXPECT_GT(met.reused, 500u) << "the simulation no longer meets the prefix cache";
+    EXPECT_GT(met.accepted, 500u) << "the simulation no longer meets right drafts";
+    EXPECT_GT(met.rejected, 500u) << "the simulation no longer meets wrong drafts";
+}
+
+// The request on an engine that drafts; `steps` it took.
+Outcome run_drafting(const SequenceRequest& r, EngineLimits limits, const FakeModelOptions& options,
+                     uint64_t* steps = nullptr) {
+    limits.drafts_max = options.drafts_max;
+    Bench bench(limits, options);
+    EXPECT_TRUE(bench.engine->add(r));
+    Outcome outcome;
+    while (!bench.engine->idle()) {
+        for (const TokenEvent& event : bench.step()) {
+            EXPECT_EQ(outcome.finish, FinishReason::none) << "a token behind the last one";
+            outcome.tokens.push_back(event.token);
+            outcome.finish = event.finish;
+        }
+    }
+    if (steps != nullptr) *steps = bench.model.steps();
+    return outcome;
+}
+
+TEST(Engine, DraftsChangeTheStepsAndNoToken) {
+    for (const std::vector<uint32_t>& windows : {std::vector<uint32_t>{0}, {0, 40}}) {
+        for (const uint64_t seed : {0u, 7u, 8u}) {
+            for (const uint32_t drafts : {1u, 4u, 16u}) {
+                const SequenceRequest r = request(some_prompt(50, 3, kFewWords), 90, seed);
+                const FakeModelOptions options = few_words(drafts, windows);
+                uint64_t steps = 0;
+                const Outcome outcome = run_drafting(r, {.step_tokens_max = 64}, options, &steps);
+                EXPECT_EQ(outcome, run_alone(r, {.step_tokens_max = 64}, options));
+                EXPECT_EQ(outcome.tokens.size(), 90u);
+                EXPECT_LT(steps, 80u) << "no draft was right";
+            }
+        }
+    }
+}
+
+TEST(Engine, TheEndComesInTheMiddleOfAcceptedDrafts) {
+    const FakeModelOptions options = few_words(6);
+    const SequenceRequest r = request(some_prompt(50, 3, kFewWords), 60);
+    const EngineLimits limits{.step_tokens_max = 64};
+    const Outcome whole = run_drafting(r, limits, options);
+    for (uint32_t length = 1; length <= 60; ++length) {
+        SequenceRequest shorter = r;
+        shorter.output_tokens_max = length;
+        const Outcome by_length = run_drafting(shorter, limits, options);
+        EXPECT_EQ(by_length.finish, FinishReason::length);
+        EXPECT_EQ(by_length.tokens,
+                  std::vector<int32_t>(whole.tokens.begin(), whole.tokens.begin() + length));
+        // 50 + length - 1 positions.
+        EngineLimits narrow = limits;
+        narrow.context = 49 + length;
+        SequenceRequest longer = r;
+        longer.output_tokens_max = 100;
+        const Outcome by_context = run_drafting(longer, narrow, options);
+        EXPECT_EQ(by_context.finish, FinishReason::context);
+        EXPECT_EQ(by_context.tokens, by_length.tokens);
+    }
+    for (int32_t stop = 0; stop < static_cast<int32_t>(kFewWords); ++stop) {
+        SequenceRequest stopping = r;
+        stopping.stop_tokens = {stop};
+        EXPECT_EQ(run_drafting(stopping, limits, options), run_alone(stopping, limits, options));
+    }
+}
+
+TEST(Engine, DraftsTakeOnlyWhatAStepHasLeft) {
+    Bench bench({.sequences_max = 2, .step_tokens_max = 8, .drafts_max = 4}, few_words(4));
+    const std::vector<int32_t> prompt = {0, 1, 2, 0, 1, 2, 0};
+    SequenceRequest r = request(prompt, 50);
+    // It says 1 for ever.
+    r.sampling.logit_bias = {{1, 100.0f}};
+    ASSERT_TRUE(bench.engine->add(r));
+    EXPECT_EQ(bench.step().size(), 1u);
+    EXPECT_EQ(to_string(bench.engine->schedule()), "mixed, 5 tokens: #1@7+1*~4");
+    EXPECT_EQ(to_string(bench.engine->schedule(false)), "decode, 1 tokens: #1@7+1*");
+    StepPlan plan = bench.engine->schedule();
+    EXPECT_EQ(plan.drafts, (std::vector<int32_t>{2, 0, 1, 2}));
+    EXPECT_EQ(bench.engine->shape_of(plan).outputs, 5u);
+    EXPECT_EQ(bench.step().size(), 1u) << "the first draft was wrong";
+    // A prompt goes before drafts.
+    ASSERT_TRUE(bench.engine->add(request(some_prompt(9, 1, kFewWords), 3)));
+    EXPECT_EQ(to_string(bench.engine->schedule()), "mixed, 8 tokens: #1@8+1* #2@0+7");
+    bench.step();
+    EXPECT_EQ(to_string(bench.engine->schedule()), "mixed, 7 tokens: #1@9+1*~4 #2@7+2*");
+    while (bench.engine->sequences_running() == 2) bench.step();
+    EXPECT_EQ(bench.step().size(), 5u) << "four drafts and one more";
+}
+
+TEST(Engine, ARunWithDraftsCanBeRepeatedAndCancelled) {
+    Bench bench({.sequences_max = 2, .step_tokens_max = 32, .drafts_max = 4}, few_words(4));
+    const SequenceRequest r = request(some_prompt(40, 3, kFewWords), 40, 9);
+    const SequenceId victim = bench.engine->add(r).value();
+    const SequenceId kept = bench.engine->add(r).value();
+    Outcome outcome;
+    for (int i = 0; !bench.engine->idle(); ++i) {
+        const StepPlan plan = bench.engine->schedule();
+        bench.engine->run(plan);
+        const StepResult result = bench.engine->run(plan);
+        if (i == 9) {
+            ASSERT_TRUE(bench.engine->cancel(victim));
+        }
+        bench.engine->apply(plan, result, bench.events);
+        bench.engine->check_invariants();
+        for (const TokenEvent& event : bench.events) {
+            if (event.sequence != kept) continue;
+            outcome.tokens.push_back(event.token);
+            outcome.finish = event.finish;
+        }
+    }
+    EXPECT_EQ(outcome, run_alone(r, {.step_tokens_max = 32}, few_words(0)));
+}
+
+TEST(Engine, TooManyDraftsAreRefused) {
+    FakeModel model(few_words(16));
+    const auto rows = FakeModel::rows();
+    auto engine = Engine::create(model.config(), model, rows, {.drafts_max = 17});
+    ASSERT_FALSE(engine);
+    EXPECT_EQ(engine.error().code, base::ErrorCode::invalid_argument);
+    FakeModel narrow(FakeModelOptions{.outputs_max = 4});
+    engine = Engine::create(narrow.config(), narrow, rows, {.drafts_max = 4});
+    ASSERT_FALSE(engine);
+    EXPECT_EQ(engine.error().code, base::ErrorCode::exhausted);
+    EXPECT_EQ(outputs_at_most({.sequences_max = 3, .step_tokens_max = 256, .drafts_max = 4}), 15u);
+    EXPECT_EQ(outputs_at_most({.sequences_max = 3, .step_tokens_max = 8, .drafts_max = 4}), 8u);
 }
 
 TEST(Engine, ALaterPromptTakesTheBeginningItShares) {

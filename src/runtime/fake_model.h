@@ -25,6 +25,7 @@ struct FakeModelOptions {
     uint32_t tokens_max = 256;
     uint32_t outputs_max = 16;
     uint32_t context_max = 256;
+    uint32_t drafts_max = 0;              // positions behind a slice that drafts may have written
     std::vector<uint32_t> windows = {0};  // one group of two layers each; the first is global
 };
 
@@ -138,11 +139,13 @@ class FakeModel final : public StepRunner {
     }
 
     // What lies in the last page beyond the slice must be zero: the masked softmax relies on it.
-    // (Unless the same slice ran before; then it holds what that run wrote.)
+    // (Unless the same slice ran before, or drafts of the step before; then it holds what they
+    // wrote.)
     void check_fresh(const graph::StepSlice& slice) const {
         const uint32_t end = slice.first_position + slice.n_tokens;
         for (size_t g = 0; g < options_.windows.size(); ++g) {
             for (uint32_t p = end; p % kernels::kPageTokens != 0; ++p) {
+                if (p < slice.first_position + options_.drafts_max) continue;
                 for_each_slot(slice, g, p, [](const std::byte* at) {
                     uint16_t value = 0;
                     std::memcpy(&value, at, 2);

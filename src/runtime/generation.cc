@@ -25,6 +25,7 @@ struct TextGenerator::Flight {
     int64_t last_token_ns = 0;
     bool shown = false;
     uint32_t logprobs = 0;
+    DraftMeter meter;
 
     void spend(const char* stage, int64_t from_ns, int64_t to_ns) {
         outcome.sample.stage_ns[stage] += static_cast<double>(to_ns - from_ns);
@@ -96,23 +97,36 @@ bool TextGenerator::take_token(Flight& flight, const TokenEvent& event) {
 }
 
 void TextGenerator::step(Flight& flight) {
-    engine_.schedule_into(plan_);
+    const int64_t planning_ns = clock_.now_ns();
+    engine_.schedule_into(plan_, flight.meter.wants_drafts());
     const int64_t begin_ns = clock_.now_ns();
     const StepResult result = engine_.run(plan_);
     const int64_t computed_ns = clock_.now_ns();
-    if (flight.logprobs > 0 && !result.logits.empty()) {
-        flight.outcome.logprobs.push_back(top_logprobs(result.logits, flight.logprobs));
-    }
     engine_.apply(plan_, result, events_);
+    const int64_t sampled_ns = clock_.now_ns();
+    const auto vocab = static_cast<size_t>(tokenizer_.vocab_size());
+    for (size_t i = 0; flight.logprobs > 0 && i < events_.size(); ++i) {
+        flight.outcome.logprobs.push_back(
+            top_logprobs(result.logits.subspan(i * vocab, vocab), flight.logprobs));
+    }
+    flight.meter.add(plan_, events_.size(), static_cast<double>(sampled_ns - planning_ns));
     flight.spend(flight.outcome.tokens.empty() ? "prefill" : "decode", begin_ns, computed_ns);
     flight.spend("sample", computed_ns, clock_.now_ns());
+    take_events(flight);
+}
+
+void TextGenerator::take_events(Flight& flight) {
     for (const TokenEvent& event : events_) {
         HONE_CHECK_EQ(event.sequence, flight.id);
         flight.outcome.finish = event.finish;
         if (!take_token(flight, event)) continue;
         flight.outcome.finish = FinishReason::stop_string;
         flight.outcome.stop_string = flight.stops.found();
-        if (event.finish == FinishReason::none) HONE_CHECK(engine_.cancel(flight.id).has_value());
+        // What accepted drafts say behind the stop string is not said.
+        if (flight.logprobs > 0) flight.outcome.logprobs.resize(flight.outcome.tokens.size());
+        const bool runs = events_.back().finish == FinishReason::none;
+        if (runs) HONE_CHECK(engine_.cancel(flight.id).has_value());
+        return;
     }
 }
 
@@ -162,6 +176,7 @@ base::Result<GenerationOutcome> TextGenerator::generate(const GenerationRequest&
     }
     sample.total_ns = static_cast<double>(clock_.now_ns() - flight.start_ns);
     if (!flight.shown) sample.ttft_ns = sample.total_ns;
+    if (engine_.limits().drafts_max > 0) flight.outcome.drafts = flight.meter.counts();
     return std::move(flight.outcome);
 }
 

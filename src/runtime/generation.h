@@ -9,6 +9,9 @@
 //   sample      choosing tokens                  detokenize  tokens to text, stop strings
 //   stream      the caller's callback
 //
+// With drafts (EngineLimits::drafts_max) a step may give several tokens; the generator's clock
+// decides when drafting pays (runtime/draft_meter.h), anew for each request. The text is the same.
+//
 // ttft_ns ends when the first non-empty piece has been handed over; gaps lie between tokens. Not a
 // server: the engine must be idle and belongs to the generator while it generates. Thread rule: one
 // thread; the cancel flag may be set from any thread or signal handler and is looked at once per
@@ -27,6 +30,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "measure/record.h"
+#include "runtime/draft_meter.h"
 #include "runtime/engine.h"
 #include "text/tokenizer.h"
 
@@ -63,6 +67,7 @@ struct GenerationOutcome {
     std::string stop_string;                               // the one that was found, or empty
     std::vector<std::vector<TokenLogprob>> logprobs = {};  // of each token, if asked for
     measure::RequestSample sample;
+    std::optional<DraftCounts> drafts;  // of an engine that drafts
 };
 
 using TextSink = std::function<void(std::string_view piece)>;
@@ -82,6 +87,7 @@ class TextGenerator {
   private:
     struct Flight;
     void step(Flight& flight);
+    void take_events(Flight& flight);
     bool take_token(Flight& flight, const TokenEvent& event);
     void show(Flight& flight, std::string_view piece);
 

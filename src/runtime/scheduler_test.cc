@@ -48,6 +48,27 @@ TEST(Scheduler, APlanIsFilledAgainFromTheStart) {
     EXPECT_EQ(to_string(plan), "decode, 1 tokens: #1@5+1*");
 }
 
+TEST(Scheduler, DraftsComeLastAndWithinReservationAndBudget) {
+    const std::vector<int32_t> drafts = {1, 2, 3, 4};
+    SequenceView roomy = view(1, 9, 10);
+    roomy.positions_reserved = 20;
+    roomy.drafts = drafts;
+    SequenceView full = view(2, 9, 10);
+    full.positions_reserved = 11;
+    full.drafts = drafts;
+    SequenceView prompt = view(3, 0, 5);
+    prompt.drafts = drafts;
+    StepPlan plan = plan_of({roomy, full, prompt}, 64);
+    EXPECT_EQ(to_string(plan), "mixed, 12 tokens: #1@9+1*~4 #2@9+1*~1 #3@0+5*");
+    EXPECT_EQ(plan.drafts, (std::vector<int32_t>{1, 2, 3, 4, 1}));
+    EXPECT_EQ(plan.slices[0].outputs(), 5u);
+    EXPECT_EQ(to_string(plan_of({roomy, full, prompt}, 10)),
+              "mixed, 10 tokens: #1@9+1*~3 #2@9+1* #3@0+5*");
+    EXPECT_EQ(to_string(plan_of({roomy, full, prompt}, 6)),
+              "mixed, 6 tokens: #1@9+1* #2@9+1* #3@0+4");
+    EXPECT_STREQ(plan_of({roomy}, 64).kind(), "mixed");
+}
+
 // Whatever comes: the budget holds, it is used up when there is work, single tokens all run, and
 // the oldest longer gap always advances.
 TEST(Scheduler, RandomStatesKeepTheRules) {

@@ -92,7 +92,7 @@ base::Result<ExecutorParts> build_executor(const models::Model& model, const Loa
     prepare_options.tokens_max = options.limits.step_tokens_max;
     // Every token of an encoder is an output.
     prepare_options.outputs_max =
-        model.config().causal ? options.limits.sequences_max : options.limits.step_tokens_max;
+        model.config().causal ? outputs_at_most(options.limits) : options.limits.step_tokens_max;
     prepare_options.positions_max = options.limits.context;
     prepare_options.kv_dtype = options.limits.kv_dtype;
     prepare_options.disabled_passes = options.disabled_passes;

@@ -10,26 +10,35 @@ namespace hone::runtime {
 
 using SequenceId = uint64_t;
 
-// One slice of a step: `n_tokens` tokens of a sequence from `first_position`.
+// One slice of a step: `n_tokens` tokens of a sequence from `first_position`, the last `n_drafts`
+// of them guesses (runtime/draft_lookup.h) behind the sequence's last token.
 struct PlannedSlice {
     SequenceId sequence = 0;
     uint32_t slot = 0;
     uint32_t first_position = 0;
     uint32_t n_tokens = 0;
-    bool wants_logits = false;  // the slice closes the gap: sample after it
+    uint32_t n_drafts = 0;      // only where logits are wanted
+    bool wants_logits = false;  // the slice closes the gap: sample after it, and after each draft
+    // Rows of logits: one behind the last known token and one behind each draft.
+    uint32_t outputs() const { return wants_logits ? 1 + n_drafts : 0; }
+    // Computes one known token and samples.
+    bool is_decode() const { return wants_logits && n_tokens == 1 + n_drafts; }
     bool operator==(const PlannedSlice&) const = default;
 };
 
 struct StepPlan {
     std::vector<PlannedSlice> slices;
-    uint32_t tokens = 0;  // sum over slices
+    uint32_t tokens = 0;          // sum over slices
+    std::vector<int32_t> drafts;  // of all slices, in their order
     bool empty() const { return slices.empty(); }
-    // "decode": every slice samples from a single token; "prefill": none does; else "mixed". An
-    // empty plan is "empty".
+    // "decode": every slice samples from a single token; "prefill": none does; else "mixed", also
+    // where drafts are verified, which reads the weights once for several tokens. An empty plan is
+    // "empty".
     const char* kind() const;
 };
 
-// "mixed, 65 tokens: #3@17+1* #4@0+64", a star where logits are wanted.
+// "mixed, 65 tokens: #3@17+1* #4@0+64", a star where logits are wanted. A slice of one known token
+// and three drafts is "#3@17+1*~3".
 std::string to_string(const StepPlan& plan);
 
 }  // namespace hone::runtime
