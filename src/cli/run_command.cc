@@ -70,6 +70,11 @@ std::string statistics(const runtime::GenerationOutcome& outcome, double load_ms
     if (s.output_tokens > 1 && decode_ns > 0) {
         out += fmt::format(", {:.0f} tok/s", (s.output_tokens - 1) / decode_ns * 1e9);
     }
+    if (outcome.drafts) {
+        const runtime::DraftCounts& drafts = *outcome.drafts;
+        out += fmt::format(" | drafts {} of {} right ({:.0f} %), {:.2f} tok/step", drafts.accepted,
+                           drafts.drafted, drafts.accepted_share() * 100, drafts.tokens_per_step());
+    }
     return out + fmt::format(" | end: {}\n", runtime::finish_reason_name(outcome.finish));
 }
 
@@ -102,6 +107,16 @@ base::Json outcome_json(const runtime::GenerationOutcome& outcome, double load_m
     json["ttft_ms"] = s.output_tokens > 0 ? base::Json(s.ttft_ns * 1e-6) : base::Json();
     json["total_ms"] = s.total_ns * 1e-6;
     for (const auto& [name, ns] : s.stage_ns) json["stages_ms"][name] = ns * 1e-6;
+    if (outcome.drafts) {
+        const runtime::DraftCounts& drafts = *outcome.drafts;
+        json["speculation"] = {{"steps", drafts.steps},
+                               {"drafted_steps", drafts.drafted_steps},
+                               {"tokens", drafts.tokens},
+                               {"drafted", drafts.drafted},
+                               {"accepted", drafts.accepted},
+                               {"accepted_share", drafts.accepted_share()},
+                               {"tokens_per_step", drafts.tokens_per_step()}};
+    }
     return json;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "machine/facts.h"
 #include "probe/profile_cache.h"
+#include "runtime/draft_lookup.h"
 #include "tune/config_file.h"
 #include "tune/weight_files.h"
 
@@ -39,6 +40,17 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
         .add_option("--prefix-cache", options.prefix_cache,
                     "Keep the KV pages of prompts for later prompts that begin alike")
         ->check(CLI::IsMember({"on", "off"}))
+        ->capture_default_str();
+    command
+        .add_option("--speculate", options.speculate,
+                    "Draft tokens from the text itself (ngram) and verify them together: the same "
+                    "output in fewer steps where a text repeats itself")
+        ->check(CLI::IsMember({"off", tune::kNgram}))
+        ->capture_default_str();
+    command
+        .add_option("--draft-tokens", options.draft_tokens,
+                    "Tokens that --speculate drafts for a step at most")
+        ->check(CLI::Range(1u, runtime::kDraftTokensMax))
         ->capture_default_str();
     command.add_option("--weights", options.weights,
                        "Weights in another format, made once and kept: TYPE[,head=TYPE]"

@@ -71,6 +71,8 @@ inline constexpr std::array kMetricDefinitions = {
     MetricDefinition{"decode_bandwidth_share", "share", Better::higher,
                      "must-move bytes of decode per second over the measured read bandwidth of a "
                      "set of that size"},
+    MetricDefinition{"draft_accepted_share", "share", Better::higher,
+                     "drafted tokens of real requests that were right, of those computed"},
     MetricDefinition{"cost_per_1k_tokens", "EUR", Better::lower,
                      "price per hour / tokens per hour x 1000, prompt and output together"},
     MetricDefinition{"cost_per_1k_prompt_tokens", "EUR", Better::lower,

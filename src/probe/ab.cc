@@ -132,6 +132,7 @@ class Contender {
                                   {.sequences = static_cast<uint32_t>(side.batch),
                                    .positions = positions,
                                    .prefix_cache = session.options().limits.prefix_cache,
+                                   .drafts_max = session.options().limits.drafts_max,
                                    .trim_padding = side.trim_padding}));
         contender.requests_->set_delay(StepDelay(clock, side.delay_share));
         return contender;

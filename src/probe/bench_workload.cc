@@ -90,8 +90,7 @@ base::Status BenchRun::prepare() {
     rate.depth = options_.depth;
     rate.batch_steps = std::min(options_.batch_steps_max, options_.output_tokens);
     rate.seed = options_.seed;
-    const uint32_t together =
-        std::min(session_.executor().outputs_max(), session_.executor().tokens_max());
+    const uint32_t together = session_.options().limits.sequences_max;
     for (const int batch : options_.batches) {
         if (batch < 1 || static_cast<uint32_t>(batch) > together) continue;
         items_.push_back({Test::batch, batch});
@@ -102,9 +101,11 @@ base::Status BenchRun::prepare() {
     rates_.emplace(std::move(rates));
     const auto positions = static_cast<uint32_t>(options_.prompt_tokens + options_.output_tokens);
     HONE_TRY(requests_,
-             RequestRunner::create(
-                 session_.config(), session_.executor(), session_.tokenizer(), setting_.clock,
-                 {.positions = positions, .prefix_cache = session_.options().limits.prefix_cache}));
+             RequestRunner::create(session_.config(), session_.executor(), session_.tokenizer(),
+                                   setting_.clock,
+                                   {.positions = positions,
+                                    .prefix_cache = session_.options().limits.prefix_cache,
+                                    .drafts_max = session_.options().limits.drafts_max}));
     measure::RunContext& context = frame_.record().context;
     context.primary_metric = "decode_tokens_per_s";
     context.prompt_tokens = options_.prompt_tokens;
@@ -121,6 +122,7 @@ base::Status BenchRun::run_request(const std::string& phase, bool counts) {
                                                 nullptr, conduct_));
     if (!counts) return {};
     measure::RunRecord& record = frame_.record();
+    if (phase == "warm") store_drafts(*requests_, record);
     for (measure::RequestSample& sample : samples) {
         sample.phase = phase;
         const std::string suffix = phase == "cold" ? "_cold" : "";

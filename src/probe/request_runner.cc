@@ -61,6 +61,7 @@ base::Result<std::unique_ptr<RequestRunner>> RequestRunner::create(
     limits.sequences_max = options.sequences;
     limits.step_tokens_max = executor.tokens_max();
     limits.prefix_cache = options.prefix_cache;
+    limits.drafts_max = options.drafts_max;
     HONE_TRY(auto engine, runtime::Engine::create(config, executor, limits));
     return std::unique_ptr<RequestRunner>(
         new RequestRunner(std::move(engine), tokenizer, clock, options.trim_padding));
@@ -121,7 +122,8 @@ void RequestRunner::deliver(std::vector<Flight>& flights, const StepTimes& times
 
 void RequestRunner::step(std::vector<Flight>& flights, StepRecorder* recorder) {
     StepTimes times;
-    engine_->schedule_into(plan_);
+    const int64_t planning_ns = clock_.now_ns();
+    engine_->schedule_into(plan_, meter_.wants_drafts());
     HONE_CHECK(!plan_.empty());
     times.planned = clock_.now_ns();
     const runtime::StepResult result = delay_.run(
@@ -129,6 +131,7 @@ void RequestRunner::step(std::vector<Flight>& flights, StepRecorder* recorder) {
     times.computed = clock_.now_ns();
     engine_->apply(plan_, result, events_);
     times.sampled = clock_.now_ns();
+    meter_.add(plan_, events_.size(), static_cast<double>(times.sampled - planning_ns));
     for (Flight& flight : flights) {
         if (flight.done) continue;
         const bool worked_on =
@@ -157,6 +160,7 @@ base::Result<std::vector<measure::RequestSample>> RequestRunner::run_round(
     const Conduct& conduct) {
     std::vector<Flight> flights;
     flights.reserve(prompts.size());
+    meter_ = {};
     base::Status status =
         admit(prompts, output_tokens, recorder != nullptr ? recorder->trace() : nullptr, flights);
     while (status && !engine_->idle()) {
@@ -174,6 +178,12 @@ base::Result<std::vector<measure::RequestSample>> RequestRunner::run_round(
         samples.push_back(std::move(flight.sample));
     }
     return samples;
+}
+
+void store_drafts(const RequestRunner& runner, measure::RunRecord& record) {
+    const runtime::DraftCounts* drafts = runner.drafts();
+    if (drafts == nullptr || drafts->drafted == 0) return;
+    record.add_sample("draft_accepted_share", "share", drafts->accepted_share());
 }
 
 }  // namespace hone::probe

@@ -32,6 +32,7 @@
 #include "probe/delay.h"
 #include "probe/prompt.h"
 #include "probe/step_recorder.h"
+#include "runtime/draft_meter.h"
 #include "runtime/engine.h"
 #include "text/tokenizer.h"
 
@@ -41,6 +42,7 @@ struct RequestRunnerOptions {
     uint32_t sequences = 1;
     uint32_t positions = 0;  // of each sequence
     bool prefix_cache = true;
+    uint32_t drafts_max = 0;    // see runtime::EngineLimits
     bool trim_padding = false;  // take padding off the prompts, within the tokenize stage
 };
 
@@ -65,6 +67,10 @@ class RequestRunner {
     // Lengthens every step from now on.
     void set_delay(const StepDelay& delay) { delay_ = delay; }
     runtime::KvPoolFacts kv_facts() const { return engine_->kv_facts(); }
+    // Of the last round; nullptr where nothing is drafted.
+    const runtime::DraftCounts* drafts() const {
+        return engine_->limits().drafts_max > 0 ? &meter_.counts() : nullptr;
+    }
 
   private:
     struct Flight;
@@ -90,7 +96,12 @@ class RequestRunner {
     PrefixHistory history_;
     runtime::StepPlan plan_;
     std::vector<runtime::TokenEvent> events_;
+    runtime::DraftMeter meter_;  // anew for each round
     StepDelay delay_;
 };
+
+// How many of the last round's drafts were right, as a sample of the record; nothing without
+// drafts.
+void store_drafts(const RequestRunner& runner, measure::RunRecord& record);
 
 }  // namespace hone::probe

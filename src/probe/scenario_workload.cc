@@ -31,7 +31,7 @@ base::Status check_options(const ScenarioOptions& options, const runtime::Sessio
                     "{} requests of {} tokens in and {} out: out of range", options.requests,
                     options.prompt_tokens, options.output_tokens);
     }
-    const uint32_t together = session.plan().options.outputs_max;
+    const uint32_t together = session.options().limits.sequences_max;
     if (options.batch < 1 || static_cast<uint32_t>(options.batch) > together) {
         return fail(ErrorCode::invalid_argument,
                     "scenario '{}' runs {} sequences; the model was opened for {}", options.name,
@@ -127,6 +127,7 @@ base::Status ScenarioRun::run_round(const char* phase, StepRecorder* recorder) {
         sample.phase = phase;
         frame_.record().requests.push_back(std::move(sample));
     }
+    if (std::string_view(phase) == "warm") store_drafts(*runner_, frame_.record());
     frame_.sample_memory();
     return {};
 }
@@ -189,6 +190,7 @@ base::Result<measure::RunRecord> ScenarioRun::run() {
                                             {.sequences = static_cast<uint32_t>(options_.batch),
                                              .positions = positions_,
                                              .prefix_cache = session_.options().limits.prefix_cache,
+                                             .drafts_max = session_.options().limits.drafts_max,
                                              .trim_padding = options_.trim_padding}));
     conduct_.report("first request", 0);
     HONE_TRY_STATUS(run_round("cold", nullptr));

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,32 @@ class TickingClock final : public base::Clock {
 
   private:
     mutable int64_t now_ns_ = 0;
+};
+
+// A model whose steps take time: for the weights, and for each token.
+class TimedModel final : public StepRunner {
+  public:
+    TimedModel(FakeModel& model, int64_t step_ns, int64_t token_ns)
+        : model_(model), step_ns_(step_ns), token_ns_(token_ns) {}
+
+    std::span<const float> run(const graph::StepInput& input, measure::StepTimer* timer) override {
+        clock_.now += step_ns_ + token_ns_ * static_cast<int64_t>(input.tokens.size());
+        return model_.run(input, timer);
+    }
+    uint32_t tokens_max() const override { return model_.tokens_max(); }
+    uint32_t outputs_max() const override { return model_.outputs_max(); }
+    uint32_t vocab() const override { return model_.vocab(); }
+    const base::Clock& clock() const { return clock_; }
+
+  private:
+    struct StepClock final : base::Clock {
+        int64_t now_ns() const override { return now; }
+        int64_t now = 0;
+    };
+    FakeModel& model_;
+    int64_t step_ns_;
+    int64_t token_ns_;
+    StepClock clock_;
 };
 
 text::Tokenizer synth_tokenizer() {
@@ -69,6 +96,49 @@ class GenerationTest : public ::testing::Test {
         request.output_tokens_max = n_tokens;
         request.ends_at_end_of_generation = false;
         return request;
+    }
+
+    // Only three tokens and the end are ever said, so that some drafts are right.
+    GenerationRequest repetitive(uint64_t seed) {
+        GenerationRequest request;
+        request.prompt_tokens = tokenizer_.encode("red red blue red red blue red");
+        request.output_tokens_max = 120;
+        request.sampling.logit_bias = {{'a', 100.0F}, {'b', 100.0F}, {'c', 100.0F}};
+        if (seed != 0) {
+            request.sampling.temperature = 1.5F;
+            request.sampling.repetition_penalty = 1.3F;
+            request.sampling.seed = seed;
+            request.sampling.logit_bias.emplace_back(tokenizer_.eos(), 94.0F);
+        }
+        return request;
+    }
+
+    // The request on an engine that drafts.
+    GenerationOutcome run_drafting(const GenerationRequest& request) {
+        FakeModel model({.vocab = static_cast<uint32_t>(tokenizer_.vocab_size()), .drafts_max = 4});
+        auto engine =
+            Engine::create(model.config(), model, rows_, {.step_tokens_max = 16, .drafts_max = 4});
+        EXPECT_TRUE(engine) << engine.error().message;
+        TextGenerator generator(**engine, tokenizer_, clock_);
+        std::string pieces;
+        auto outcome = generator.generate(request, [&](std::string_view p) { pieces += p; });
+        EXPECT_TRUE(outcome) << outcome.error().message;
+        EXPECT_TRUE((*engine)->idle());
+        EXPECT_EQ(pieces, outcome->text);
+        return std::move(*outcome);
+    }
+
+    void expect_same(const GenerationOutcome& a, const GenerationOutcome& b) {
+        EXPECT_EQ(a.tokens, b.tokens);
+        EXPECT_EQ(a.text, b.text);
+        EXPECT_EQ(a.finish, b.finish);
+        EXPECT_EQ(a.stop_string, b.stop_string);
+        EXPECT_EQ(a.sample.output_tokens, b.sample.output_tokens);
+        ASSERT_EQ(a.logprobs.size(), b.logprobs.size());
+        for (size_t i = 0; i < a.logprobs.size(); ++i) {
+            EXPECT_EQ(a.logprobs[i].front().token, b.logprobs[i].front().token);
+            EXPECT_EQ(a.logprobs[i].front().logprob, b.logprobs[i].front().logprob);
+        }
     }
 
     TickingClock clock_;
@@ -204,6 +274,66 @@ TEST_F(GenerationTest, BadRequestsAreErrors) {
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code, base::ErrorCode::exhausted);
     EXPECT_TRUE(engine_->idle());
+}
+
+TEST_F(GenerationTest, DraftsGiveTheSameTextInFewerSteps) {
+    std::set<FinishReason> ends;
+    for (uint64_t seed = 0; seed < 12; ++seed) {
+        GenerationRequest request = repetitive(seed);
+        request.logprobs = 2;
+        const GenerationOutcome drafted = run_drafting(request);
+        const GenerationOutcome plain = run(request);
+        expect_same(drafted, plain);
+        EXPECT_EQ(drafted.logprobs.size(), drafted.tokens.size());
+        ends.insert(drafted.finish);
+        EXPECT_FALSE(plain.drafts);
+        ASSERT_TRUE(drafted.drafts);
+        // The first token comes from the prompt's step.
+        EXPECT_EQ(drafted.drafts->tokens + 1, drafted.tokens.size());
+        EXPECT_EQ(drafted.drafts->steps + drafted.drafts->accepted, drafted.drafts->tokens);
+        if (drafted.tokens.size() < 100) continue;
+        EXPECT_GT(drafted.drafts->accepted, 10u);
+        EXPECT_GT(drafted.drafts->drafted, drafted.drafts->accepted);
+    }
+    EXPECT_EQ(ends.size(), 2u) << "some end by length, some by the end token";
+}
+
+TEST_F(GenerationTest, AStopStringInTheMiddleOfDraftsEndsThere) {
+    const GenerationRequest request = repetitive(0);
+    const std::string whole = run(request).text;
+    std::set<std::string> seen;
+    for (size_t at = 0; at + 4 < whole.size(); ++at) {
+        GenerationRequest stopping = request;
+        stopping.stop_strings = {whole.substr(at, 4)};
+        stopping.logprobs = 1;
+        if (!seen.insert(stopping.stop_strings.front()).second) continue;
+        const GenerationOutcome drafted = run_drafting(stopping);
+        expect_same(drafted, run(stopping));
+        EXPECT_EQ(drafted.finish, FinishReason::stop_string);
+    }
+    EXPECT_GT(seen.size(), 20u);
+}
+
+// The same request: what differs is whether a step costs by its weights or by its tokens.
+TEST_F(GenerationTest, DraftsPauseWhereTheClockSaysSo) {
+    const auto drafted_steps = [&](int64_t step_ns, int64_t token_ns) {
+        FakeModel model({.vocab = static_cast<uint32_t>(tokenizer_.vocab_size()),
+                         .context_max = 1024,
+                         .drafts_max = 4});
+        TimedModel timed(model, step_ns, token_ns);
+        auto engine =
+            Engine::create(model.config(), timed, rows_, {.step_tokens_max = 16, .drafts_max = 4});
+        EXPECT_TRUE(engine) << engine.error().message;
+        TextGenerator generator(**engine, tokenizer_, timed.clock());
+        GenerationRequest request = repetitive(0);
+        request.output_tokens_max = 600;
+        const auto outcome = generator.generate(request);
+        EXPECT_TRUE(outcome) << outcome.error().message;
+        const DraftCounts& counts = *outcome->drafts;
+        return static_cast<double>(counts.drafted_steps) / static_cast<double>(counts.steps);
+    };
+    EXPECT_GT(drafted_steps(1'000'000, 1'000), 0.6);
+    EXPECT_LT(drafted_steps(1'000, 1'000'000), 0.2);
 }
 
 TEST(TopLogprobs, AreSortedNormalizedAndSkipNan) {

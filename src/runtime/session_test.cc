@@ -76,7 +76,8 @@ class SessionTest : public ::testing::Test {
 
     // Tokens of the requests, run side by side.
     static std::vector<std::vector<int32_t>> run(Engine& engine,
-                                                 const std::vector<SequenceRequest>& requests) {
+                                                 const std::vector<SequenceRequest>& requests,
+                                                 int* steps = nullptr) {
         std::map<SequenceId, size_t> index;
         std::vector<std::vector<int32_t>> out(requests.size());
         for (size_t i = 0; i < requests.size(); ++i) index[engine.add(requests[i]).value()] = i;
@@ -84,6 +85,7 @@ class SessionTest : public ::testing::Test {
         while (!engine.idle()) {
             const StepPlan plan = engine.schedule();
             engine.apply(plan, engine.run(plan), events);
+            if (steps != nullptr) ++*steps;
             for (const TokenEvent& event : events) {
                 out[index.at(event.sequence)].push_back(event.token);
             }
@@ -130,6 +132,46 @@ TEST_F(SessionTest, BatchEqualsSoloWithAnyThreadsAndChunks) {
             for (uint32_t step_tokens : {5u, 32u, 128u}) {
                 auto session = open(options(threads, 3, step_tokens), suffix);
                 EXPECT_EQ(run(session->engine(), all), solo) << threads << " " << step_tokens;
+            }
+        }
+    }
+}
+
+// The kernels' side of it: logits of a token that is computed as a draft are those of its own step.
+TEST_F(SessionTest, DraftsChangeNoTokenOfAModel) {
+    std::vector<SequenceRequest> all = requests();
+    for (size_t i = 0; i < all.size(); ++i) {
+        all[i].output_tokens_max = 70;
+        // Few words, so that drafts are right now and then.
+        for (int32_t token = 40; token < 44; ++token) {
+            all[i].sampling.logit_bias.emplace_back(token, 200.0f);
+        }
+        all[i].sampling.temperature = i == 0 ? 0.0f : 0.8f;
+        all[i].sampling.repetition_penalty = 1.0f + 0.1f * static_cast<float>(i);
+        all[i].sampling.seed = i;
+    }
+    for (const char* suffix : {"", ".windowed"}) {
+        for (const auto dtype : {kernels::KvDtype::f16, kernels::KvDtype::q8}) {
+            SCOPED_TRACE(suffix);
+            LoadOptions plain = options(1, 1, 200);
+            plain.limits.kv_dtype = dtype;
+            auto solo_session = open(plain, suffix);
+            std::vector<std::vector<int32_t>> solo;
+            for (const SequenceRequest& r : all) {
+                solo.push_back(run(solo_session->engine(), {r}).front());
+            }
+            for (const uint32_t drafts_max : {1u, 4u, 16u}) {
+                for (const int threads : {1, 2}) {
+                    LoadOptions drafting = options(threads, 3, 48);
+                    drafting.limits.kv_dtype = dtype;
+                    drafting.limits.drafts_max = drafts_max;
+                    auto session = open(drafting, suffix);
+                    int steps = 0;
+                    EXPECT_EQ(run(session->engine(), all, &steps), solo) << drafts_max;
+                    EXPECT_LT(steps, 70) << "no draft was right";
+                    // Again, with what the prefix cache kept.
+                    EXPECT_EQ(run(session->engine(), all), solo) << drafts_max;
+                }
             }
         }
     }

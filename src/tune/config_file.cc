@@ -18,14 +18,16 @@ tl::unexpected<base::Error> mistyped(std::string_view key, const char* wanted) {
 }
 
 bool is_number(std::string_view key) {
-    return key == "threads" || key == "step_tokens" || key == "context" || key == "batch";
+    return key == "threads" || key == "step_tokens" || key == "context" || key == "batch" ||
+           key == "draft_tokens";
 }
 bool is_switch(std::string_view key) {
     return key == "pin" || key == "flush_denormals" || key == "prefix_cache" ||
            key == "trim_padding" || key == "mlock";
 }
 bool is_word(std::string_view key) {
-    return key == "isa" || key == "kv" || key == "weights" || key == "packed_cache";
+    return key == "isa" || key == "kv" || key == "weights" || key == "packed_cache" ||
+           key == "speculate";
 }
 
 base::Result<std::vector<std::string>> texts_of(std::string_view key, const toml::node& node) {
@@ -115,6 +117,8 @@ std::string config_text(const Settings& settings, const std::string& head) {
     if (!settings.weights.empty()) session.insert("weights", settings.weights);
     session.insert("packed_cache", settings.packed_cache);
     session.insert("mlock", settings.mlock);
+    session.insert("speculate", settings.speculate);
+    session.insert("draft_tokens", static_cast<int64_t>(settings.draft_tokens));
     if (settings.context > 0) session.insert("context", static_cast<int64_t>(settings.context));
     if (settings.batch > 0) session.insert("batch", settings.batch);
     toml::array without;

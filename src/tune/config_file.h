@@ -2,9 +2,9 @@
 //
 //   schema = 1
 //   [session]
-//   threads = 2            # whole numbers: threads, step_tokens, context, batch
+//   threads = 2            # whole numbers: threads, step_tokens, context, batch, draft_tokens
 //   pin = false            # switches: pin, flush_denormals, prefix_cache, trim_padding, mlock
-//   isa = "avx2"           # words: isa, kv, weights, packed_cache
+//   isa = "avx2"           # words: isa, kv, weights, packed_cache, speculate
 //   without = ["..."]      # lists: without, variants
 //
 // Every key of the session is optional; one that is unknown, twice there or of a wrong type is an

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "machine/isa.h"
 #include "machine/thread_team.h"
+#include "runtime/draft_lookup.h"
 #include "tune/weight_files.h"
 
 namespace hone::tune {
@@ -89,10 +90,10 @@ std::string switch_text(bool on) {
     return on ? kOn : kOff;
 }
 
-const char* const kScalars[] = {"threads",      "pin",          "isa",     "kv",
-                                "step_tokens",  "context",      "batch",   "flush_denormals",
-                                "prefix_cache", "trim_padding", "weights", "packed_cache",
-                                "mlock"};
+const char* const kScalars[] = {"threads",      "pin",          "isa",         "kv",
+                                "step_tokens",  "context",      "batch",       "flush_denormals",
+                                "prefix_cache", "trim_padding", "weights",     "packed_cache",
+                                "mlock",        "speculate",    "draft_tokens"};
 
 }  // namespace
 
@@ -124,6 +125,10 @@ base::Status change(Settings& settings, const std::string& name, const std::stri
         return set_word(settings.packed_cache, name, value, {"auto", kOn, kOff});
     }
     if (name == "mlock") return set_switch(settings.mlock, name, value);
+    if (name == "speculate") return set_word(settings.speculate, name, value, {kOff, kNgram});
+    if (name == "draft_tokens") {
+        return set_number(settings.draft_tokens, name, value, 1u, runtime::kDraftTokensMax);
+    }
     if (name.starts_with(kPass)) return set_pass(settings, name, value);
     if (name.starts_with(kVariant)) return set_variant(settings, name, value);
     return fail(ErrorCode::invalid_argument, "no setting '{}'", base::printable(name));
@@ -148,6 +153,8 @@ std::string value_of(const Settings& settings, const std::string& name) {
     if (name == "weights") return settings.weights;
     if (name == "packed_cache") return settings.packed_cache;
     if (name == "mlock") return switch_text(settings.mlock);
+    if (name == "speculate") return settings.speculate;
+    if (name == "draft_tokens") return std::to_string(settings.draft_tokens);
     if (name.starts_with(kPass)) {
         const auto& off = settings.without;
         const std::string pass = name.substr(kPass.size());
@@ -201,6 +208,9 @@ std::string flags_text(const Settings& settings) {
     add(!settings.weights.empty(), "--weights " + settings.weights);
     add(settings.packed_cache != plain.packed_cache, "--packed-cache " + settings.packed_cache);
     add(settings.mlock, "--mlock");
+    add(settings.speculate != plain.speculate, "--speculate " + settings.speculate);
+    add(settings.draft_tokens != plain.draft_tokens,
+        fmt::format("--draft-tokens {}", settings.draft_tokens));
     add(settings.context != 0, fmt::format("--context {}", settings.context));
     add(settings.batch != 0, fmt::format("--batch {}", settings.batch));
     return out;
@@ -228,6 +238,7 @@ base::Result<runtime::LoadOptions> load_options(const Settings& settings,
     load.limits = limits;
     load.limits.kv_dtype = settings.kv == "q8" ? kernels::KvDtype::q8 : kernels::KvDtype::f16;
     load.limits.prefix_cache = settings.prefix_cache == "on";
+    load.limits.drafts_max = settings.speculate == kNgram ? settings.draft_tokens : 0;
     load.limits.step_tokens_max = std::max(settings.step_tokens, limits.sequences_max);
     return load;
 }

@@ -26,6 +26,8 @@ struct Settings {
     bool flush_denormals = false;
     std::string prefix_cache = "on";
     std::string kv = "f16";
+    std::string speculate = "off";  // or "ngram": see runtime/draft_lookup.h
+    uint32_t draft_tokens = 4;      // per step, while speculating
     bool trim_padding = false;
     std::string weights;                // "" = the file's own, else as in tune/weight_files.h
     std::string packed_cache = "auto";  // see runtime/packed_cache.h
@@ -39,6 +41,7 @@ struct Settings {
 inline constexpr uint32_t kStepTokensMax = 4096;
 inline constexpr uint32_t kContextMax = 1u << 24;
 inline constexpr int kBatchMax = 64;
+inline constexpr const char* kNgram = "ngram";
 
 // invalid_argument: no such setting, or no such value of it.
 base::Status change(Settings& settings, const std::string& name, const std::string& value);

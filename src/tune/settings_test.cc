@@ -23,6 +23,8 @@ TEST(Settings, EachChangeHoldsAndIsUndone) {
                                        {{"trim_padding", "on"}},
                                        {{"packed_cache", "off"}},
                                        {{"mlock", "on"}},
+                                       {{"speculate", "ngram"}},
+                                       {{"draft_tokens", "7"}},
                                        {{"pass:merge_qkv", "off"}},
                                        {{"variant:linear", "u4m/avx2"}},
                                        {{"threads", "3"}, {"kv", "q8"}}};
@@ -50,29 +52,31 @@ TEST(Settings, AVariantTakesThePlaceOfItsFamilysOld) {
 }
 
 TEST(Settings, WrongNamesAndValuesAreErrors) {
-    for (const auto& [name, value] : ledger::Changes{{"threads", "-1"},
-                                                     {"threads", "2x"},
-                                                     {"threads", ""},
-                                                     {"threads", "99999999999999999999"},
-                                                     {"pin", "yes"},
-                                                     {"isa", "sse9"},
-                                                     {"kv", "q2"},
-                                                     {"packed_cache", "maybe"},
-                                                     {"mlock", "1"},
-                                                     {"step_tokens", "0"},
-                                                     {"batch", "65"},
-                                                     {"pass:", "on"},
-                                                     {"pass:x", "maybe"},
-                                                     {"variant:", "x"},
-                                                     {"variant:linear", ""},
-                                                     {"speed", "high"},
-                                                     {"", ""}}) {
+    for (const auto& [name, value] :
+         ledger::Changes{{"threads", "-1"},     {"threads", "2x"},
+                         {"threads", ""},       {"threads", "99999999999999999999"},
+                         {"pin", "yes"},        {"isa", "sse9"},
+                         {"kv", "q2"},          {"packed_cache", "maybe"},
+                         {"mlock", "1"},        {"speculate", "on"},
+                         {"draft_tokens", "0"}, {"draft_tokens", "17"},
+                         {"step_tokens", "0"},  {"batch", "65"},
+                         {"pass:", "on"},       {"pass:x", "maybe"},
+                         {"variant:", "x"},     {"variant:linear", ""},
+                         {"speed", "high"},     {"", ""}}) {
         Settings settings;
         const auto status = change(settings, name, value);
         ASSERT_FALSE(status) << name << "=" << value;
         EXPECT_EQ(status.error().code, ErrorCode::invalid_argument);
         EXPECT_EQ(settings, Settings());
     }
+}
+
+TEST(Settings, DraftsAreMadeOnlyWhereTheyAreAskedFor) {
+    auto settings = changed(Settings(), {{"draft_tokens", "7"}});
+    EXPECT_EQ(load_options(*settings, {})->limits.drafts_max, 0u);
+    settings = changed(*settings, {{"speculate", "ngram"}});
+    EXPECT_EQ(load_options(*settings, {})->limits.drafts_max, 7u);
+    EXPECT_EQ(flags_text(*settings), "--speculate ngram --draft-tokens 7");
 }
 
 TEST(ConfigFile, SettingsComeBackFromTheirFile) {
@@ -88,6 +92,8 @@ TEST(ConfigFile, SettingsComeBackFromTheirFile) {
                                                {"trim_padding", "on"},
                                                {"packed_cache", "on"},
                                                {"mlock", "on"},
+                                               {"speculate", "ngram"},
+                                               {"draft_tokens", "2"},
                                                {"pass:merge_qkv", "off"},
                                                {"variant:linear", "u4m/avx2"}});
     ASSERT_TRUE(settings);
