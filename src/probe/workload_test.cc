@@ -190,6 +190,31 @@ TEST_F(WorkloadTest, ABatchScenarioRunsItsRequestsSideBySide) {
     }
 }
 
+TEST_F(WorkloadTest, DraftedRequestsDoTheSameWorkAndSayHowOftenTheyWereRight) {
+    runtime::LoadOptions load = session_->options();
+    load.limits.drafts_max = 4;
+    const auto drafting = runtime::Session::open(directory_ + "/tiny.gguf", load, clock_);
+    ASSERT_TRUE(drafting) << drafting.error().message;
+    ScenarioOptions options = tiny_scenario();
+    options.output_tokens = 60;
+    options.overhead_pairs = 0;
+    for (const int batch : {1, 4}) {
+        options.batch = batch;
+        options.requests = 3 * batch;
+        const auto record = run_scenario(**drafting, options, setting());
+        ASSERT_TRUE(record) << record.error().message;
+        for (const measure::RequestSample& sample : record->requests) {
+            EXPECT_EQ(sample.output_tokens, 60);
+            EXPECT_EQ(sample.token_gap_ns.size(), 59u);
+            EXPECT_LE(stage_sum_ns(sample), sample.total_ns * 1.0001);
+        }
+        EXPECT_EQ(samples_of(*record, "draft_accepted_share"), 3u);
+    }
+    const auto plain = run_scenario(*session_, options, setting());
+    ASSERT_TRUE(plain);
+    EXPECT_EQ(samples_of(*plain, "draft_accepted_share"), 0u);
+}
+
 TEST_F(WorkloadTest, AScenarioOutOfTimeStillHasTwoRounds) {
     ScenarioOptions options = tiny_scenario();
     options.requests = 50;

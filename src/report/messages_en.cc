@@ -642,6 +642,8 @@ constexpr Message kMessages[] = {
     // The loop and its ledger.
     {"action_pin_on", "Pin each thread to a CPU"},
     {"action_pin_off", "Let the system move threads between CPUs"},
+    {"action_speculate_ngram", "Draft tokens from the text itself and verify them together"},
+    {"action_speculate_off", "Do not draft tokens"},
     {"action_of_recipe", "{action}, from the recipe"},
     {"no_model_of_it", "no experiment and no simulation knows it; only trying tells"},
     {"gate_same", "the same logits bit for bit at {n} positions"},

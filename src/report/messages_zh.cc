@@ -612,6 +612,8 @@ constexpr Message kMessages[] = {
     // The loop and its ledger.
     {"action_pin_on", "把每个线程固定在一个 CPU 上"},
     {"action_pin_off", "让系统在 CPU 之间移动线程"},
+    {"action_speculate_ngram", "从文本自身猜测后续词元并一次验证"},
+    {"action_speculate_off", "不猜测词元"},
     {"action_of_recipe", "{action}，来自配方"},
     {"no_model_of_it", "没有实验也没有模拟能预测它，只有试了才知道"},
     {"gate_same", "{n} 个位置上 logits 逐位相同"},

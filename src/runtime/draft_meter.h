@@ -13,9 +13,9 @@
 //
 // A window's time is its median step, so that one interruption does not decide; its tokens are
 // counted. Where one step in three gains a token, eight of them show none in one case of 25 (six:
-// 11), and a trial that finds out costs few steps. Steps for which the lookup found no draft are steps without. Steps with longer gaps
-// (prompts) are not compared. Not a clock: it is told what the steps took. The engine does not know
-// it. Thread rule: one thread.
+// in 11), and a trial that finds out costs few steps. Steps for which the lookup found no draft are
+// steps without. Steps with longer gaps (prompts) are not compared. Not a clock: it is told what
+// the steps took. The engine does not know it. Thread rule: one thread.
 #pragma once
 
 #include <array>

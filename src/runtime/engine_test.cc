@@ -273,6 +273,12 @@ struct Encounters {
     uint64_t reused = 0;    // tokens that came out of the prefix cache
     uint64_t rejected = 0;  // drafts
     uint64_t accepted = 0;
+
+    void count(const StepPlan& plan, uint64_t events) {
+        for (const PlannedSlice& slice : plan.slices) events -= slice.wants_logits ? 1 : 0;
+        accepted += events;
+        rejected += plan.drafts.size() - events;
+    }
 };
 
 // One simulated life from a seed: random arrivals, lengths, budgets, pools, cancels, and drafts.
@@ -329,10 +335,7 @@ void simulate(uint64_t seed, Encounters& met) {
         ASSERT_EQ(plan.empty(), bench.engine->idle());
         bench.engine->apply(plan, bench.engine->run(plan), bench.events);
         bench.engine->check_invariants();
-        uint64_t sampling = 0;
-        for (const PlannedSlice& slice : plan.slices) sampling += slice.wants_logits ? 1 : 0;
-        met.accepted += bench.events.size() - sampling;
-        met.rejected += plan.drafts.size() - (bench.events.size() - sampling);
+        met.count(plan, bench.events.size());
         for (const TokenEvent& event : bench.events) {
             Outcome& outcome = outcomes[event.sequence];
             ASSERT_EQ(outcome.finish, FinishReason::none);

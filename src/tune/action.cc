@@ -40,6 +40,16 @@ Action other_pinning(const Settings& now) {
     return action;
 }
 
+// Whether the text repeats itself is the prompts' secret; the output is the same.
+Action other_speculation(const Settings& now) {
+    const bool on = now.speculate == kNgram;
+    Action action;
+    action.id = on ? "speculate:off" : "speculate:ngram";
+    action.title = note(on ? "action_speculate_off" : "action_speculate_ngram");
+    action.reason = note("no_model_of_it");
+    return action;
+}
+
 // The whole prompt in one step, and twice as much as now.
 std::vector<Action> more_step_tokens(const RunRecord& record, const Settings& now) {
     const auto prompt = static_cast<uint32_t>(std::max(1, record.context.prompt_tokens));
@@ -115,7 +125,7 @@ ledger::Changes changes_of(const std::string& id) {
     if (id == "flush_denormals") return {{"flush_denormals", "on"}};
     if (id == "keep_denormals") return {{"flush_denormals", "off"}};
     for (const char* setting : {"threads", "isa", "step_tokens", "context", "batch", "kv", "pin",
-                                "prefix_cache", "weights"}) {
+                                "prefix_cache", "weights", "speculate"}) {
         if (kind == setting && !rest.empty()) return {{kind, rest}};
     }
     return {};
@@ -131,6 +141,9 @@ std::vector<Action> actions_for(const RunRecord& record, const std::vector<Decis
         actions.push_back(action_of(card));
     }
     actions.push_back(other_pinning(now));
+    // Where the time between tokens decides. Short answers end before a trial, and a batch reads
+    // the weights for several sequences at once already.
+    if (record.context.scenario == "generative") actions.push_back(other_speculation(now));
     for (Action& action : more_step_tokens(record, now)) actions.push_back(std::move(action));
     std::vector<Action> out;
     for (Action& action : actions) {

@@ -59,6 +59,12 @@ TEST(Action, WhatIsInForceOrNoSettingIsLeftOut) {
                                                     "step_tokens:64", "step_tokens:16"}));
     record.context.scenario = "batch";
     EXPECT_EQ(ids({}).at(1), "batch:8");
+    record.context.scenario = "generative";
+    EXPECT_EQ(ids({}),
+              (std::vector<std::string>{"threads:2", "kv:q8", "pin:on", "speculate:ngram"}));
+    Settings drafting;
+    drafting.speculate = kNgram;
+    EXPECT_EQ(ids(drafting).back(), "speculate:off");
 }
 
 TEST(Action, TheExpectedGainCountsOnlyTheGoodSide) {

@@ -71,6 +71,8 @@ def test_errors(model):
     check_error(2, "run", model, "-p", "x", "--isa", "sse9", fragment="sse9")
     check_error(2, "run", model, "-p", "x", "--temperature", "-1", fragment="temperature")
     check_error(2, "run", model, "-p", "x", "--logit-bias", "3", fragment="logit-bias")
+    check_error(2, "run", model, "-p", "x", "--speculate", "on", fragment="speculate")
+    check_error(2, "run", model, "-p", "x", "--speculate", "ngram", "--draft-tokens", "17", fragment="draft-tokens")
     check_error(2, "run", model, "-p", "x", "-f", "y")
     check_error(2, "explain", model, "--slo", "ttft_p95<fast", fragment="ttft_p95<fast")
     check_error(2, "explain", model, "--scenario", "holiday", fragment="holiday")
@@ -120,6 +122,15 @@ def test_run(model):
     check(a != c, "another seed should give another text")
     chat = json.loads(hone("run", model, "-p", "Hello", "-n", "4", "--json").stdout)
     check(chat["output_tokens"] == len(chat["tokens"]) and chat["total_ms"] > 0, f"run --json: {chat}")
+    long = ["-n", "150", "-p", "one two three one two three one two"]
+    for how in (["--raw"], ["--raw", "--temperature", "0.3", "--top-k", "5", "--repetition-penalty", "1.1", "--seed", "4"]):
+        plain, drafted = (json.loads(hone("run", model, *how, *long, "--json", "--speculate", s).stdout)
+                          for s in ("off", "ngram"))
+        check(plain["tokens"] == drafted["tokens"] and plain["text"] == drafted["text"], f"drafts change a text: {how}")
+        drafts = drafted["speculation"]
+        check("speculation" not in plain and drafts["accepted"] <= drafts["drafted"]
+              and drafts["steps"] + drafts["accepted"] == drafts["tokens"] == len(drafted["tokens"]) - 1,
+              f"run --json with drafts: {drafts}")
     full = hone("run", model, "--raw", "-p", "a b c d", "-n", "500", "--context", "48", "--json")
     check(json.loads(full.stdout)["finish"] in ("context", "stop_token"), "the context limit ends a run")
 
