@@ -16,7 +16,7 @@ namespace hone::runtime {
 
 // Drafts of one sequence in one step. Beyond it a step is no longer bound by reading the weights.
 inline constexpr uint32_t kDraftTokensMax = 16;
-// Tokens that the scan goes back at most: some microseconds.
+// Tokens that the scan goes back at most: 20 us in vain (one CPU, -O2).
 inline constexpr size_t kDraftLookupTokensMax = 16384;
 // Tokens that must have occurred before, first the longer run, then the shorter.
 inline constexpr size_t kDraftNgramLong = 3;

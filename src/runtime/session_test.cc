@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/synth.h"
@@ -74,18 +75,50 @@ class SessionTest : public ::testing::Test {
         return out;
     }
 
+    // The logits that tokens were sampled from, as checksums, by sequence.
+    struct Trace {
+        int steps = 0;
+        std::map<SequenceId, std::vector<size_t>> logits = {};
+
+        void add(const StepPlan& plan, const StepResult& result,
+                 const std::vector<TokenEvent>& events) {
+            ++steps;
+            size_t rows = 0;
+            for (const PlannedSlice& slice : plan.slices) rows += slice.outputs();
+            auto event = events.begin();
+            size_t row = 0;
+            for (const PlannedSlice& slice : plan.slices) {
+                for (size_t i = row; event != events.end() && event->sequence == slice.sequence;
+                     ++i, ++event) {
+                    const size_t bytes = result.logits.size() / rows * sizeof(float);
+                    const auto* text = reinterpret_cast<const char*>(result.logits.data());
+                    logits[slice.sequence].push_back(
+                        std::hash<std::string_view>()({text + i * bytes, bytes}));
+                }
+                row += slice.outputs();
+            }
+        }
+        // Of the sequences in the order of their coming.
+        std::vector<std::vector<size_t>> all() const {
+            std::vector<std::vector<size_t>> out;
+            for (const auto& [id, sums] : logits) out.push_back(sums);
+            return out;
+        }
+    };
+
     // Tokens of the requests, run side by side.
     static std::vector<std::vector<int32_t>> run(Engine& engine,
                                                  const std::vector<SequenceRequest>& requests,
-                                                 int* steps = nullptr) {
+                                                 Trace* trace = nullptr) {
         std::map<SequenceId, size_t> index;
         std::vector<std::vector<int32_t>> out(requests.size());
         for (size_t i = 0; i < requests.size(); ++i) index[engine.add(requests[i]).value()] = i;
         std::vector<TokenEvent> events;
         while (!engine.idle()) {
             const StepPlan plan = engine.schedule();
-            engine.apply(plan, engine.run(plan), events);
-            if (steps != nullptr) ++*steps;
+            const StepResult result = engine.run(plan);
+            engine.apply(plan, result, events);
+            if (trace != nullptr) trace->add(plan, result, events);
             for (const TokenEvent& event : events) {
                 out[index.at(event.sequence)].push_back(event.token);
             }
@@ -138,7 +171,7 @@ TEST_F(SessionTest, BatchEqualsSoloWithAnyThreadsAndChunks) {
 }
 
 // The kernels' side of it: logits of a token that is computed as a draft are those of its own step.
-TEST_F(SessionTest, DraftsChangeNoTokenOfAModel) {
+TEST_F(SessionTest, DraftsChangeNoTokenAndNoLogitOfAModel) {
     std::vector<SequenceRequest> all = requests();
     for (size_t i = 0; i < all.size(); ++i) {
         all[i].output_tokens_max = 70;
@@ -157,8 +190,9 @@ TEST_F(SessionTest, DraftsChangeNoTokenOfAModel) {
             plain.limits.kv_dtype = dtype;
             auto solo_session = open(plain, suffix);
             std::vector<std::vector<int32_t>> solo;
+            Trace single;
             for (const SequenceRequest& r : all) {
-                solo.push_back(run(solo_session->engine(), {r}).front());
+                solo.push_back(run(solo_session->engine(), {r}, &single).front());
             }
             for (const uint32_t drafts_max : {1u, 4u, 16u}) {
                 for (const int threads : {1, 2}) {
@@ -166,9 +200,10 @@ TEST_F(SessionTest, DraftsChangeNoTokenOfAModel) {
                     drafting.limits.kv_dtype = dtype;
                     drafting.limits.drafts_max = drafts_max;
                     auto session = open(drafting, suffix);
-                    int steps = 0;
-                    EXPECT_EQ(run(session->engine(), all, &steps), solo) << drafts_max;
-                    EXPECT_LT(steps, 70) << "no draft was right";
+                    Trace trace;
+                    EXPECT_EQ(run(session->engine(), all, &trace), solo) << drafts_max;
+                    EXPECT_EQ(trace.all(), single.all()) << "the last bits of logits differ";
+                    EXPECT_LT(trace.steps, 70) << "no draft was right";
                     // Again, with what the prefix cache kept.
                     EXPECT_EQ(run(session->engine(), all), solo) << drafts_max;
                 }
