@@ -132,7 +132,7 @@ ledger::Changes changes_of(const std::string& id) {
 }
 
 std::vector<Action> actions_for(const RunRecord& record, const std::vector<Decision>& cards,
-                                const Settings& now) {
+                                const Settings& now, bool own_prompts) {
     std::vector<Action> actions;
     for (const Decision& card : cards) {
         const std::string kind = ledger::kind_of(card.action);
@@ -143,7 +143,9 @@ std::vector<Action> actions_for(const RunRecord& record, const std::vector<Decis
     actions.push_back(other_pinning(now));
     // Where the time between tokens decides. Short answers end before a trial, and a batch reads
     // the weights for several sequences at once already.
-    if (record.context.scenario == "generative") actions.push_back(other_speculation(now));
+    if (record.context.scenario == "generative" && own_prompts) {
+        actions.push_back(other_speculation(now));
+    }
     for (Action& action : more_step_tokens(record, now)) actions.push_back(std::move(action));
     std::vector<Action> out;
     for (Action& action : actions) {

@@ -39,9 +39,12 @@ struct Action {
 ledger::Changes changes_of(const std::string& id);
 
 // Everything that can be done from `now`; changes that are in force already are left out. The
-// record is of a session with these settings, the cards are its diagnosis.
+// record is of a session with these settings, the cards are its diagnosis. `own_prompts`: the
+// requests are the user's; texts from a seed are continued in endless repetitions, so what they say
+// of drafts holds for no other text.
 std::vector<Action> actions_for(const measure::RunRecord& record,
-                                const std::vector<diagnose::Decision>& cards, const Settings& now);
+                                const std::vector<diagnose::Decision>& cards, const Settings& now,
+                                bool own_prompts);
 
 // Corrects the prediction by earlier promises and results of this machine; again from the record's
 // own each time. Surely better or worse is then only what is so by the wider interval.

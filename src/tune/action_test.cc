@@ -46,9 +46,11 @@ TEST(Action, WhatIsInForceOrNoSettingIsLeftOut) {
     cards[2].action = "measure_again";
     cards[3].action = "batch:8";  // the user's, in this scenario
     cards[4].action = "kv:q8";
+    bool own_prompts = true;
     const auto ids = [&](const Settings& now) {
         std::vector<std::string> out;
-        for (const Action& action : actions_for(record, cards, now)) out.push_back(action.id);
+        for (const Action& action : actions_for(record, cards, now, own_prompts))
+            out.push_back(action.id);
         return out;
     };
     EXPECT_EQ(ids({}), (std::vector<std::string>{"threads:2", "kv:q8", "pin:on"}));
@@ -65,6 +67,8 @@ TEST(Action, WhatIsInForceOrNoSettingIsLeftOut) {
     Settings drafting;
     drafting.speculate = kNgram;
     EXPECT_EQ(ids(drafting).back(), "speculate:off");
+    own_prompts = false;
+    EXPECT_EQ(ids({}).back(), "pin:on") << "made-up texts say nothing of drafts";
 }
 
 TEST(Action, TheExpectedGainCountsOnlyTheGoodSide) {

@@ -145,7 +145,7 @@ base::Status Loop::look(double seconds) {
              observe(best_session(), scenario, {seconds, 0}, run_setting(), conduct_));
     const diagnose::Diagnosis diagnosis = diagnose::diagnose(record);
     if (run_.grade.empty()) run_.grade = std::string(1, diagnosis.measurement.grade);
-    actions_ = actions_for(record, diagnosis.decisions, best_settings_);
+    actions_ = actions_for(record, diagnosis.decisions, best_settings_, !scenario.prompts.empty());
     std::erase_if(actions_, [&](const Action& action) { return tried_.contains(action.id); });
     if (!options_.recipe.empty()) choose_recipe();
     return learn_again();
