@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <limits>
 #include <optional>
 
 #include "base/json.h"
@@ -116,11 +115,11 @@ class Answerer {
                         "no token of the prompt stands before the choice, or none is the choice's");
         }
         double log_likelihood = 0;
-        read_window(reader_, window, [&](const runtime::LogSoftmax& logits, int32_t next) {
+        const auto add = [&](const runtime::LogSoftmax& logits, int32_t next) {
             log_likelihood -= logits.nll(next);
-        });
-        // A token that cannot follow has probability 0; JSON has no infinity.
-        return std::max(log_likelihood, std::numeric_limits<double>::lowest());
+        };
+        HONE_TRY_STATUS(read_window(reader_, window, session_.model().path(), add));
+        return log_likelihood;
     }
 
     base::Result<std::vector<std::string>> answer_prompts(const Item& item) {

@@ -2,9 +2,8 @@
 // kept in a base's file as JSON, read back from there as foreign bytes.
 //
 //   choices   ln p(choice | prompt), the sum over the choice's tokens. Of a plain prompt, prompt
-//   and
-//             choice are tokenized as one text, and the choice's tokens are those that differ from
-//             the prompt's own; after a conversation the choice is tokenized alone.
+//             and choice are tokenized as one text, and the choice's tokens are those that differ
+//             from the prompt's own; after a conversation the choice is tokenized alone.
 //   outputs   greedy, or at the item's temperature with seed + sample number. Conversations are in
 //             the model's chat format, whose date (where a template asks) is always 2025-01-01, so
 //             that the same item is the same prompt on every day.
@@ -41,7 +40,8 @@ struct AnswerOptions {
 };
 
 // Items that carry their answers get those. Errors begin with the item's line: exhausted (an item
-// longer than the session's context), unsupported (messages, and a model without a chat format),
+// longer than the session's context), corrupt (predictions that are no numbers, with the model's
+// name), unsupported (messages, and a model without a chat format),
 // invalid_argument (its template refuses them), cancelled.
 base::Result<std::vector<ItemAnswer>> answer_items(runtime::Session& session,
                                                    std::span<const Item> items,

@@ -8,6 +8,7 @@ namespace hone::quality {
 namespace {
 
 using base::ErrorCode;
+using base::fail;
 
 template <class T>
 uint64_t checksum_of(std::span<const T> values) {
@@ -48,53 +49,76 @@ base::Result<runtime::Session*> BaseRun::session() {
 }
 
 // All of them are looked at, so that damage is found while the base can still be asked.
-base::Status BaseRun::take_rows(std::span<const TextWindow> windows) {
-    HONE_TRY(rows_, rows_of_file(*file_, model_.vocab, windows));
+base::Result<std::unique_ptr<ReferenceRows>> BaseRun::whole_rows(
+    std::span<const TextWindow> windows, const GoOn& go_on) const {
+    HONE_TRY(auto rows, rows_of_file(*file_, model_.vocab, windows));
     for (size_t i = 0; i < windows.size(); ++i) {
-        HONE_TRY([[maybe_unused]] const auto rows, rows_->window(i));
+        if (go_on && !go_on(static_cast<double>(i) / static_cast<double>(windows.size()))) {
+            return fail(ErrorCode::cancelled, "stopped on request");
+        }
+        HONE_TRY([[maybe_unused]] const auto window, rows->window(i));
     }
-    return {};
+    return rows;
 }
 
-base::Status BaseRun::store_rows(const std::string& description,
-                                 std::span<const TextWindow> windows, ReferenceRows& live,
-                                 const GoOn& go_on) {
-    HONE_TRY(auto writer, store_.create(description, rows_bytes(windows, model_.vocab)));
-    return write_rows(live, windows.size(), writer, go_on);
+base::Result<bool> BaseRun::find_rows(const std::string& description,
+                                      std::span<const TextWindow> windows, const GoOn& go_on) {
+    std::string note;
+    file_ = store_.find(description, note);
+    add_note(std::move(note));
+    if (!file_) return false;
+    auto rows = whole_rows(windows, go_on);
+    if (rows) {
+        rows_ = std::move(*rows);
+        return true;
+    }
+    if (rows.error().code == ErrorCode::cancelled) {
+        return tl::unexpected<base::Error>(rows.error());
+    }
+    add_note(fmt::format("stored rows of the base are not used: {}", rows.error().message));
+    file_.reset();
+    store_.remove(description);
+    return false;
+}
+
+// False: they cannot be, which a note then says.
+base::Result<bool> BaseRun::keep_rows(const std::string& description,
+                                      std::span<const TextWindow> windows, ReferenceRows& live,
+                                      const GoOn& go_on) {
+    const auto store = [&]() -> base::Status {
+        HONE_TRY(auto writer, store_.create(description, rows_bytes(windows, model_.vocab)));
+        return write_rows(live, windows.size(), writer, go_on);
+    };
+    const base::Status stored = store();
+    if (!stored) {
+        // Where the base is at fault, not the store, going on would only find the same again.
+        const ErrorCode code = stored.error().code;
+        if (code == ErrorCode::cancelled || code == ErrorCode::corrupt) {
+            return tl::unexpected<base::Error>(stored.error());
+        }
+        add_note(fmt::format("the base's run is not kept: {}", stored.error().message));
+        return false;
+    }
+    HONE_TRY(const bool found, find_rows(description, windows, go_on));
+    if (!found) add_note("the base's run is not kept: it cannot be read again");
+    return found;
 }
 
 base::Result<ReferenceRows*> BaseRun::rows(std::span<const TextWindow> windows, const GoOn& go_on) {
     const std::string description = describe_text(model_, windows);
-    std::string note;
-    file_ = store_.find(description, note);
-    add_note(std::move(note));
-    if (file_) {
-        const base::Status whole = take_rows(windows);
-        if (whole) {
-            reused_.emplace_back("text");
-            return rows_.get();
-        }
-        add_note(fmt::format("stored rows of the base are not used: {}", whole.error().message));
-        file_.reset();
-        store_.remove(description);
-    }
-    HONE_TRY(runtime::Session * session, this->session());
-    HONE_TRY(rows_, rows_of_session(*session, windows));
-    rows_are_live_ = true;
-    if (store_.directory.empty()) return rows_.get();
-    const base::Status stored = store_rows(description, windows, *rows_, go_on);
-    if (!stored && stored.error().code == ErrorCode::cancelled) {
-        return tl::unexpected<base::Error>(stored.error());
-    }
-    note.clear();
-    if (stored) file_ = store_.find(description, note);
-    if (!file_) {
-        add_note(
-            fmt::format("the base's run is not kept: {}", stored ? note : stored.error().message));
+    HONE_TRY(const bool found, find_rows(description, windows, go_on));
+    if (found) {
+        reused_.emplace_back("text");
         return rows_.get();
     }
-    HONE_TRY_STATUS(take_rows(windows));
-    rows_are_live_ = false;
+    HONE_TRY(runtime::Session * session, this->session());
+    HONE_TRY(auto live, rows_of_session(*session, windows));
+    if (!store_.directory.empty()) {
+        HONE_TRY(const bool kept, keep_rows(description, windows, *live, go_on));
+        if (kept) return rows_.get();
+    }
+    rows_ = std::move(live);
+    rows_are_live_ = true;
     return rows_.get();
 }
 

@@ -36,7 +36,7 @@ class BaseRun {
         : model_(std::move(model)), store_(std::move(store)), clock_(&clock) {}
 
     // The windows are borrowed; the rows are valid as long as this and them. Errors of opening the
-    // base and of reading it.
+    // base and of reading it; corrupt: its predictions are no numbers.
     base::Result<ReferenceRows*> rows(std::span<const TextWindow> windows, const GoOn& go_on);
     // `content` names the items: the bytes of their files.
     base::Result<std::vector<ItemAnswer>> answers(std::span<const Item> items,
@@ -52,9 +52,13 @@ class BaseRun {
 
   private:
     base::Result<runtime::Session*> session();
-    base::Status take_rows(std::span<const TextWindow> windows);
-    base::Status store_rows(const std::string& description, std::span<const TextWindow> windows,
-                            ReferenceRows& live, const GoOn& go_on);
+    base::Result<std::unique_ptr<ReferenceRows>> whole_rows(std::span<const TextWindow> windows,
+                                                            const GoOn& go_on) const;
+    base::Result<bool> find_rows(const std::string& description,
+                                 std::span<const TextWindow> windows, const GoOn& go_on);
+    base::Result<bool> keep_rows(const std::string& description,
+                                 std::span<const TextWindow> windows, ReferenceRows& live,
+                                 const GoOn& go_on);
     void add_note(std::string note);
 
     BaseModel model_;

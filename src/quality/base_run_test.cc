@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
+#include "base/text.h"
+#include "models/model.h"
 #include "models/synth.h"
 #include "runtime/text_reader.h"
 
@@ -117,6 +121,68 @@ TEST_F(BaseRunTest, ErrorsNameTheLine) {
     const std::atomic<bool> cancel = true;
     const auto stopped = answer_items(**session, items_, {.cancel = &cancel}, clock_);
     EXPECT_EQ(stopped.error().code, base::ErrorCode::cancelled);
+}
+
+// A weight of the last norm is NaN, so every logit is.
+TEST_F(BaseRunTest, PredictionsThatAreNoNumbersAreRefused) {
+    const std::string broken = ::testing::TempDir() + "hone_base_run_nan.gguf";
+    models::SynthSpec spec;
+    spec.n_layers = 1;
+    spec.type = tensor::DType::f32;  // activations stay floats, and keep what is no number
+    ASSERT_TRUE(models::write_synth(spec, broken));
+    {
+        const auto model = models::Model::open(broken);
+        ASSERT_TRUE(model);
+        const auto norm = (*model)->tensor("output_norm.weight");
+        ASSERT_TRUE(norm);
+        auto bytes = *base::read_file(broken, size_t{1} << 30);
+        const auto* data = reinterpret_cast<const char*>(norm->data);
+        const auto at = std::search(bytes.begin(), bytes.end(), data, data + 512);
+        ASSERT_NE(at, bytes.end());
+        const float nan = std::nanf("");
+        std::memcpy(&*at, &nan, sizeof nan);
+        ASSERT_TRUE(base::write_file(broken, bytes));
+    }
+    runtime::LoadOptions load;
+    load.threads = 2;
+    load.limits = runtime::reader_limits(kContext);
+    const auto session = runtime::open_session(broken, load, clock_);
+    ASSERT_TRUE(session) << session.error().message;
+    const auto is_refusal = [&](const auto& result) {
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().code, base::ErrorCode::corrupt);
+        EXPECT_NE(result.error().message.find(broken + ": the model's predictions are no numbers"),
+                  std::string::npos)
+            << result.error().message;
+    };
+    const std::vector<TextWindow> windows{{std::vector<int32_t>(40, 3), 20}};
+    is_refusal(score_text(**session, windows, nullptr));
+    is_refusal(answer_items(**session, std::span(items_).first(1), {}, clock_));
+    const BaseModel model{"nan\n", 1024,
+                          [&] { return runtime::open_session(broken, load, clock_); }};
+    for (const std::string& place : {directory_, std::string()}) {
+        BaseRun base(model, BaseStore{place}, clock_);
+        const auto rows = base.rows(windows, {});
+        if (rows) {
+            is_refusal((*rows)->window(0));
+        } else {
+            is_refusal(rows);
+        }
+    }
+    fs::remove(broken);
+}
+
+TEST_F(BaseRunTest, ReadingWhatIsKeptCanBeStopped) {
+    const std::vector<TextWindow> windows{{std::vector<int32_t>(40, 3), 20}};
+    BaseRun first = run(directory_);
+    ASSERT_TRUE(first.rows(windows, {}));
+    BaseRun second = run(directory_);
+    const auto stopped = second.rows(windows, [](double) { return false; });
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, base::ErrorCode::cancelled);
+    EXPECT_EQ(opened_, 1);
+    ASSERT_TRUE(second.rows(windows, {}));
+    EXPECT_EQ(opened_, 1) << "a stopped look at a file deleted it";
 }
 
 TEST_F(BaseRunTest, WhatIsKeptIsNotComputedAgain) {

@@ -106,6 +106,12 @@ base::Result<GateTerm> parse_term(std::string_view text, std::span<const GateMet
 }
 
 GateOutcome judge_term(const GateTerm& term, const GateReading& reading) {
+    const auto is_number = [](double value) { return std::isfinite(value); };
+    // Comparisons with NaN are all false, so it would be within any limit.
+    const bool numbers =
+        (!reading.value || is_number(*reading.value)) &&
+        (!reading.ci95 || (is_number(reading.ci95->low) && is_number(reading.ci95->high)));
+    if (!numbers) return GateOutcome::broken;
     if (reading.meaningless) return GateOutcome::meaningless;
     if (!reading.value || !reading.ci95) return GateOutcome::unproved;
     // Upwards is worse from here on.

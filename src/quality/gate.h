@@ -4,12 +4,13 @@
 //
 // Grammar: term {"," term}; term = NAME ":" limit.
 //   ppl:+1%   acc:-2%     a change against the base, in the bad direction, of at most so many
-//   percent
-//                         of the base's value (the sign may be left out)
-//   kl:<0.02  top1:>0.99  a bound of the value itself (distances may leave the sign out)
+//                         percent of the base's value (the sign may be left out)
+//   kl:<0.02  top1:>0.99  a bound of the value itself, which holds it too: at most, at least
+//                         (distances may leave the sign out)
 // NAME is a metric, or a short name for it; distances to the base have bounds only. A term holds
 // when all of the 95 % interval is within the limit, so that noise counts against the change; it is
-// broken when the value itself is not; between them it is unproved. Not here: measuring. Pure.
+// broken when the value itself is not, or is no finite number; between them it is unproved. Not
+// here: measuring. Pure.
 #pragma once
 
 #include <cstdint>

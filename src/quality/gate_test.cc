@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 namespace hone::quality {
@@ -59,6 +60,17 @@ TEST(Gate, TheWholeIntervalMustBeWithinTheLimit) {
     EXPECT_EQ(outcome("acc:>0.6", 0.7, 0.61, 0.8), GateOutcome::held);
     EXPECT_EQ(outcome("acc:>0.6", 0.7, 0.5, 0.8), GateOutcome::unproved);
     EXPECT_EQ(outcome("acc:>0.6", 0.5, 0.4, 0.7), GateOutcome::broken);
+}
+
+TEST(Gate, WhatIsNoNumberIsBroken) {
+    const double nan = std::nan("");
+    const double inf = std::numeric_limits<double>::infinity();
+    for (const char* gate : {"ppl:+1%", "acc:-1%", "kl:<0.02", "top1:>0.9", "acc:>0.6"}) {
+        EXPECT_EQ(outcome(gate, nan, nan, nan), GateOutcome::broken) << gate;
+        EXPECT_EQ(outcome(gate, 0, nan, 0), GateOutcome::broken) << gate;
+        EXPECT_EQ(outcome(gate, 0, 0, nan), GateOutcome::broken) << gate;
+        EXPECT_EQ(outcome(gate, inf, -inf, inf), GateOutcome::broken) << gate;
+    }
 }
 
 TEST(Gate, TheWorstTermDecides) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "base/check.h"
 #include "quality/classification.h"
@@ -146,10 +147,10 @@ size_t chosen(const Item& item, const ItemAnswer& answer, const ScoringRules& ru
     HONE_CHECK_EQ(answer.log_likelihoods.size(), item.choices.size());
     const ChoiceLength length = choice_length_of(item.task, rules);
     size_t best = 0;
-    double best_score = 0;
+    double best_score = -std::numeric_limits<double>::infinity();
     for (size_t i = 0; i < item.choices.size(); ++i) {
         const double score = answer.log_likelihoods[i] / divisor(item.choices[i], length);
-        if (i > 0 && score <= best_score) continue;
+        if (!(score > best_score)) continue;  // nor does NaN win
         best = i;
         best_score = score;
     }

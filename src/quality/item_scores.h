@@ -43,7 +43,7 @@ struct ScoringRules {
 
 // The rule for a task.
 ChoiceLength choice_length_of(TaskKind task, const ScoringRules& rules);
-// Index of the choice; the first of equal ones.
+// Index of the choice; the first of equal ones. NaN is never chosen where there is another.
 size_t chosen(const Item& item, const ItemAnswer& answer, const ScoringRules& rules);
 
 struct MeasuredItems {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "quality/builtin_data.h"
 #include "quality/item_scores.h"
 
@@ -153,6 +155,11 @@ TEST(ItemScores, TheLikelierChoiceIsTakenByItsLength) {
     EXPECT_EQ(chosen(items[0], answer, {.choice_length = ChoiceLength::none}), 0u);
     EXPECT_EQ(chosen(items[0], ItemAnswer{{-1, -1}, {}}, {.choice_length = ChoiceLength::none}),
               0u);
+    for (const ItemAnswer& partly :
+         {ItemAnswer{{std::nan(""), -8}, {}}, ItemAnswer{{-8, std::nan("")}, {}}}) {
+        const size_t number = std::isnan(partly.log_likelihoods[0]) ? 1 : 0;
+        EXPECT_EQ(chosen(items[0], partly, {}), number);
+    }
     const auto measured = measure_items(items, std::vector{answer, answer}, {});
     EXPECT_EQ(value_of(measured, "accuracy"), 1);
     EXPECT_EQ(value_of(measured, "f1"), 0);  // the positive class, the second, never occurred

@@ -13,6 +13,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "rows are little endian");
 
 constexpr double kCodeMax = 65535;
+// A probability of nearly 1 may come out as more.
+constexpr double kRounding = 1e-3;
 
 struct RowHead {
     double nll;
@@ -71,8 +73,9 @@ base::Status check_row(std::span<const std::byte> row, size_t vocab) {
     const RowHead head = head_of(row);
     // The float nearest to the largest step may lie above it.
     const bool step = head.step >= 0 && head.step <= 1.001 * kRowRangeNats / kCodeMax;
-    const bool whole = std::isfinite(head.nll) && head.top_log_p <= 1e-3f &&
-                       std::isfinite(head.top_log_p) && step && head.top < vocab && head.zero == 0;
+    const bool whole = std::isfinite(head.nll) && head.nll >= -kRounding &&
+                       head.top_log_p <= kRounding && std::isfinite(head.top_log_p) && step &&
+                       head.top < vocab && head.zero == 0;
     if (whole) return {};
     return base::fail(base::ErrorCode::corrupt, "a row of logits that no model gives");
 }

@@ -28,7 +28,7 @@ namespace hone::quality {
 inline constexpr double kRowRangeNats = 60;
 
 size_t row_bytes(size_t vocab);
-// `out` has row_bytes().
+// `out` has row_bytes(); log_sum and the nll of `next` are finite (quality/window_reader.h).
 void write_row(const runtime::LogSoftmax& logits, int32_t next, std::span<std::byte> out);
 // corrupt: no write_row() wrote this. `row` has row_bytes(vocab).
 base::Status check_row(std::span<const std::byte> row, size_t vocab);

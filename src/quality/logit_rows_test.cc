@@ -77,6 +77,7 @@ TEST(LogitRows, ForeignBytesAreChecked) {
     EXPECT_FALSE(with(0, std::nan("")));
     EXPECT_FALSE(with(0, HUGE_VAL));
     EXPECT_FALSE(with(8, std::nanf("")));
+    EXPECT_FALSE(with(4, -1.0f)) << "the high half of a negative nll";
     EXPECT_FALSE(with(8, 1.0f));
     EXPECT_FALSE(with(12, -1.0f));
     EXPECT_FALSE(with(12, 1.0f));

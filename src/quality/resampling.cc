@@ -136,14 +136,18 @@ Difference compare_items(const ItemMetric& metric, const ItemSums& base,
 
 void judge_differences(std::vector<Difference>& differences) {
     constexpr double kAlpha = 0.05;
+    // What is no number shows nothing, and would sort anywhere.
+    const auto is_judged = [](const Difference& difference) {
+        return difference.ci95 && std::isfinite(difference.p) && std::isfinite(difference.change());
+    };
     std::vector<double> p;
     for (const Difference& difference : differences) {
-        if (difference.ci95) p.push_back(difference.p);
+        if (is_judged(difference)) p.push_back(difference.p);
     }
     const std::vector<double> adjusted = measure::holm(p);
     size_t next = 0;
     for (Difference& difference : differences) {
-        if (!difference.ci95) continue;
+        if (!is_judged(difference)) continue;
         difference.p = adjusted[next++];
         const bool grew = difference.change() > 0;
         const bool better = grew == (difference.better == measure::Better::higher);

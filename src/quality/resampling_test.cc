@@ -100,6 +100,23 @@ TEST(Resampling, FalseAlarmsAreRare) {
     EXPECT_LE(alarms, 11u);  // 5 are expected; 12 and more have a chance of 0.4 %
 }
 
+TEST(Resampling, WhatIsNoNumberHasNoVerdict) {
+    Difference good;
+    good.p = 0.01;
+    good.b = 1;
+    good.ci95 = measure::Interval{0, 2};
+    Difference bad = good;
+    bad.b = std::nan("");
+    Difference unsure = good;
+    unsure.p = std::nan("");
+    std::vector<Difference> all{bad, good, unsure};
+    judge_differences(all);
+    EXPECT_EQ(all[0].verdict, Verdict::not_enough_data);
+    EXPECT_EQ(all[1].verdict, Verdict::improved);
+    EXPECT_EQ(all[1].p, 0.01);
+    EXPECT_EQ(all[2].verdict, Verdict::not_enough_data);
+}
+
 TEST(Resampling, SeveralMetricsShareTheRisk) {
     Difference one;
     one.p = 0.03;

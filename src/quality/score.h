@@ -36,7 +36,8 @@ struct Difference {
     double change() const { return b - a; }
 };
 
-// Verdicts over all of them together: Holm's correction, 5 %. Without an interval there is none.
+// Verdicts over all of them together: Holm's correction, 5 %. Without an interval, or where p
+// or the change is no finite number, there is none.
 void judge_differences(std::vector<Difference>& differences);
 
 }  // namespace hone::quality

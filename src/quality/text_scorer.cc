@@ -42,8 +42,8 @@ base::Result<TextReader> reader_for(runtime::Session& session,
 
 class SessionRows final : public ReferenceRows {
   public:
-    SessionRows(TextReader reader, std::span<const TextWindow> windows)
-        : reader_(std::move(reader)), windows_(windows) {}
+    SessionRows(TextReader reader, std::string name, std::span<const TextWindow> windows)
+        : reader_(std::move(reader)), name_(std::move(name)), windows_(windows) {}
 
     size_t vocab() const override { return reader_.vocab(); }
 
@@ -51,15 +51,17 @@ class SessionRows final : public ReferenceRows {
         const size_t bytes = row_bytes(vocab());
         rows_.resize(windows_[index].rows() * bytes);
         size_t at = 0;
-        read_window(reader_, windows_[index], [&](const LogSoftmax& logits, int32_t next) {
+        const auto keep = [&](const LogSoftmax& logits, int32_t next) {
             write_row(logits, next, std::span(rows_).subspan(at, bytes));
             at += bytes;
-        });
+        };
+        HONE_TRY_STATUS(read_window(reader_, windows_[index], name_, keep));
         return rows_;
     }
 
   private:
     TextReader reader_;
+    std::string name_;  // of the model, for messages
     std::span<const TextWindow> windows_;
     std::vector<std::byte> rows_;
 };
@@ -150,7 +152,7 @@ base::Result<std::vector<TextWindow>> cut_text(const text::Tokenizer& tokenizer,
 base::Result<std::unique_ptr<ReferenceRows>> rows_of_session(runtime::Session& session,
                                                              std::span<const TextWindow> windows) {
     HONE_TRY(TextReader reader, reader_for(session, windows));
-    return std::make_unique<SessionRows>(std::move(reader), windows);
+    return std::make_unique<SessionRows>(std::move(reader), session.model().path(), windows);
 }
 
 base::Result<std::unique_ptr<ReferenceRows>> rows_of_file(const BaseFile& file, size_t vocab,
@@ -202,14 +204,15 @@ base::Result<std::vector<ScoredWindow>> score_text(runtime::Session& session,
             HONE_TRY(rows, reference->window(i));
         }
         ScoredWindow& sums = scored[i];
-        read_window(model, windows[i], [&](const LogSoftmax& logits, int32_t next) {
+        const auto add = [&](const LogSoftmax& logits, int32_t next) {
             if (reference != nullptr) {
                 pair.add(logits, next, rows.subspan(sums.n * bytes, bytes), sums);
             }
             sums.nll += logits.nll(next);
             sums.bytes += session.tokenizer().decode_piece(next).size();
             ++sums.n;
-        });
+        };
+        HONE_TRY_STATUS(read_window(model, windows[i], session.model().path(), add));
     }
     return scored;
 }

@@ -57,7 +57,8 @@ class ReferenceRows {
   public:
     virtual ~ReferenceRows() = default;
     virtual size_t vocab() const = 0;
-    // rows() of the window, valid until the next call. Errors: corrupt.
+    // rows() of the window, valid until the next call. corrupt: predictions that are no numbers
+    // (quality/window_reader.h), rows that are damaged.
     virtual base::Result<std::span<const std::byte>> window(size_t index) = 0;
 };
 
@@ -78,7 +79,8 @@ base::Status write_rows(ReferenceRows& rows, size_t windows, BaseFileWriter& fil
                         const GoOn& go_on);
 
 // `reference` may be null. Errors: invalid_argument (a reference with another vocabulary, a context
-// shorter than a window), exhausted (memory), corrupt (of the reference), cancelled.
+// shorter than a window), exhausted (memory), corrupt (predictions that are no numbers, with the
+// model's name; those of the reference), cancelled.
 base::Result<std::vector<ScoredWindow>> score_text(runtime::Session& session,
                                                    std::span<const TextWindow> windows,
                                                    ReferenceRows* reference,

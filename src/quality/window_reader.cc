@@ -1,6 +1,7 @@
 #include "quality/window_reader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 
 #include "base/check.h"
@@ -8,8 +9,8 @@
 
 namespace hone::quality {
 
-void read_window(runtime::TextReader& model, const TextWindow& window,
-                 const OnPrediction& on_prediction) {
+base::Status read_window(runtime::TextReader& model, const TextWindow& window,
+                         const std::string& name, const OnPrediction& on_prediction) {
     using runtime::WantedLogits;
     HONE_CHECK_GE(window.scored, size_t{1});
     const std::span<const int32_t> tokens = window.tokens;
@@ -23,10 +24,18 @@ void read_window(runtime::TextReader& model, const TextWindow& window,
         const auto logits = model.read(tokens.subspan(at, n), which);
         for (size_t i = 0; wanted && i < n; ++i) {
             const auto row = logits.subspan(i * model.vocab(), model.vocab());
-            on_prediction(runtime::LogSoftmax(row), tokens[at + i + 1]);
+            const runtime::LogSoftmax prediction(row);
+            const int32_t next = tokens[at + i + 1];
+            // One NaN among the logits makes their sum one.
+            if (!std::isfinite(prediction.log_sum) || !std::isfinite(prediction.nll(next))) {
+                return base::fail(base::ErrorCode::corrupt,
+                                  "{}: the model's predictions are no numbers", name);
+            }
+            on_prediction(prediction, next);
         }
         at += n;
     }
+    return {};
 }
 
 }  // namespace hone::quality
