@@ -24,16 +24,13 @@ std::vector<double> total(const ItemSums& sums) {
     return out;
 }
 
-// Of resamples of n items, within [low, high].
-Interval percentiles(const ItemMetric& metric, std::span<const double> samples, size_t n,
-                     Interval possible) {
-    const Interval found{*measure::percentile(samples, kTail),
-                         *measure::percentile(samples, 1 - kTail)};
-    if (found.low < found.high) return found;
-    // By what n items did not show, the value could move so far.
-    const double unseen = metric.highest * (1 - std::pow(kTail, 1 / static_cast<double>(n)));
-    return {std::max(found.low - unseen, possible.low),
-            std::min(found.high + unseen, possible.high)};
+Interval percentiles(std::span<const double> samples) {
+    return {*measure::percentile(samples, kTail), *measure::percentile(samples, 1 - kTail)};
+}
+
+// How far what n items did not show could move the value.
+double unseen_by(const ItemMetric& metric, size_t n) {
+    return metric.highest * (1 - std::pow(kTail, 1 / static_cast<double>(n)));
 }
 
 Interval interval_of(const ItemMetric& metric, const ItemSums& sums) {
@@ -50,7 +47,27 @@ Interval interval_of(const ItemMetric& metric, const ItemSums& sums) {
         for (size_t i = 0; i < n; ++i) add_row(sums.row(random.next_below(n)), resample);
         values.push_back(metric.value(resample));
     }
-    return percentiles(metric, values, n, {0, metric.highest});
+    const Interval found = percentiles(values);
+    if (found.low < found.high) return found;
+    const double unseen = unseen_by(metric, n);
+    return {std::max(found.low - unseen, 0.0), std::min(found.high + unseen, metric.highest)};
+}
+
+// A direction in which no item moved, judged by its own rows, was not resampled: there the interval
+// reaches as far as unseen items could move the value, whatever happened in the other one.
+Interval with_unseen(const ItemMetric& metric, const ItemSums& base, const ItemSums& candidate,
+                     Interval found) {
+    bool fell = false, grew = false;
+    for (size_t item = 0; item < base.items(); ++item) {
+        const double before = metric.value(base.row(item));
+        const double after = metric.value(candidate.row(item));
+        fell = fell || after < before;
+        grew = grew || after > before;
+    }
+    const double unseen = unseen_by(metric, base.items());
+    if (!fell) found.low = std::min(found.low, -unseen);
+    if (!grew) found.high = std::max(found.high, unseen);
+    return found;
 }
 
 Interval interval_of_change(const ItemMetric& metric, const ItemSums& base,
@@ -69,7 +86,7 @@ Interval interval_of_change(const ItemMetric& metric, const ItemSums& base,
         }
         changes.push_back(metric.value(b) - metric.value(a));
     }
-    return percentiles(metric, changes, n, {-metric.highest, metric.highest});
+    return with_unseen(metric, base, candidate, percentiles(changes));
 }
 
 // Two-sided; the world as it is counts as one of those that chance could make.

@@ -11,7 +11,9 @@
 // Resampling knows nothing of what did not happen: where every resample comes to the same, an
 // interval of no width would claim certainty. There it is as wide as the items that may differ
 // unseen, of which n items show at most 1 - 0.025^(1/n) (the exact binomial bound), times the most
-// that one can count.
+// that one can count. Of a difference each end is judged by itself: where no item got lower, the
+// low end is at least so far below 0, where none got higher, the high end above, so that one item
+// that improved proves nothing about those that may have got worse.
 //
 // Not for tokens of a text, which depend on their neighbours: see quality/scores.h. All numbers
 // follow from the seed. Pure.

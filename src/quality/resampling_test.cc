@@ -69,6 +69,8 @@ TEST(Resampling, PairsShowSmallDifferences) {
     auto a = uniform(100, 7);
     auto b = a;
     for (size_t i = 0; i < b.size(); ++i) b[i] += 0.01 + 0.005 * (i % 3);
+    b[0] = a[0] - 0.01;  // both directions were seen, so that neither end is the bound of neither
+    b[1] = a[1];
     const Difference better = compare_items(kMean, sums_of(a), sums_of(b));
     EXPECT_EQ(verdict(better), Verdict::improved);
     EXPECT_GT(better.ci95->low, 0.01);
@@ -78,6 +80,25 @@ TEST(Resampling, PairsShowSmallDifferences) {
               Verdict::within_noise);
     EXPECT_EQ(verdict(compare_items(kMean, sums_of({1, 1}), sums_of({0, 0}))),
               Verdict::not_enough_data);
+}
+
+// Ends do not jump when the first item changes.
+TEST(Resampling, OneItemThatImprovedProvesNothingAboutTheOthers) {
+    for (const ItemMetric& metric : {kShare, kMean}) {
+        std::vector<double> a(60, 1);
+        std::fill_n(a.begin(), 20, 0.0);
+        const Difference same = compare_items(metric, sums_of(a), sums_of(a));
+        for (const size_t improved : {1, 2, 5, 20}) {
+            std::vector<double> b = a;
+            std::fill_n(b.begin(), improved, 1.0);
+            const Difference up = compare_items(metric, sums_of(a), sums_of(b));
+            EXPECT_LE(up.ci95->low, same.ci95->low) << improved;
+            EXPECT_GE(up.ci95->high, up.change()) << improved;
+            const Difference down = compare_items(metric, sums_of(b), sums_of(a));
+            EXPECT_GE(down.ci95->high, same.ci95->high) << improved;
+            EXPECT_LE(down.ci95->low, down.change()) << improved;
+        }
+    }
 }
 
 TEST(Resampling, RandomizationIsTheSignTestOfShares) {
