@@ -16,6 +16,7 @@
 #include "machine/profile.h"
 #include "models/model_key.h"
 #include "probe/profile_cache.h"
+#include "quality/base_file.h"
 #include "report/cache_report.h"
 #include "runtime/packed_cache.h"
 #include "runtime/packed_file.h"
@@ -55,6 +56,7 @@ std::vector<Place> places(const Terminal& terminal) {
     return {{"models", {terminal.cache_folder("models"), ".gguf", 0}, true},
             {"packed", runtime::cache_directory(packed)},
             {"weights", tune::weights_directory(terminal.cache_folder("weights"))},
+            {"quality", quality::runs_directory(terminal.cache_folder("quality"))},
             {"machines", probe::profiles_directory(terminal.cache_folder("machines"))}};
 }
 
@@ -113,6 +115,18 @@ std::string about_packed(const std::string& path, ModelNames& names) {
     return view ? names.of(view->description) : std::string();
 }
 
+// "text" or "items", and from the second line on the model's identity.
+std::string about_run(const std::string& path, ModelNames& names) {
+    const auto file = base::MappedFile::open(path);
+    if (!file) return {};
+    const auto view = quality::parse_base_file(file->bytes());
+    const size_t end = view ? view->description.find('\n') : std::string_view::npos;
+    if (end == std::string_view::npos) return {};
+    const std::string model = names.of(view->description.substr(end + 1));
+    return fmt::format("{}{}{}", model, model.empty() ? "" : ": ",
+                       base::printable(view->description.substr(0, end)));
+}
+
 void describe(const CommandContext& context, CacheState& cache) {
     ModelNames names(context, cache.kinds);
     for (CacheKind& kind : cache.kinds) {
@@ -122,6 +136,7 @@ void describe(const CommandContext& context, CacheState& cache) {
             row.about = kind.id == "models"    ? row.file.name
                         : kind.id == "weights" ? about_weights(row.file.name)
                         : kind.id == "packed"  ? about_packed(path, names)
+                        : kind.id == "quality" ? about_run(path, names)
                                                : about_machine(path);
         }
     }
@@ -245,9 +260,9 @@ Action add_cache(CLI::App& app) {
     cleaning
         ->add_option("--kind", options->kinds,
                      "Only these kinds: models (which goes only when named), packed, weights, "
-                     "machines")
+                     "quality, machines")
         ->delimiter(',')
-        ->check(CLI::IsMember({"models", "packed", "weights", "machines"}));
+        ->check(CLI::IsMember({"models", "packed", "weights", "quality", "machines"}));
     cleaning->add_flag("--dry-run", options->dry_run, "Say what would go, and remove nothing");
     cleaning->add_flag("--json", options->json, "Print JSON");
     return [options, ls](const CommandContext& context) {

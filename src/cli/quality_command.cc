@@ -72,6 +72,7 @@ class Measurement {
         HONE_TRY(const std::string path, model_file(options_.model, options_.session, context_));
         HONE_TRY(const auto model, models::Model::open(path));
         vocab_ = model->config().n_vocab;
+        positions_ = positions_of(model->config());
         if (!has_text()) return {};
         HONE_TRY(const text::Tokenizer tokenizer, runtime::open_tokenizer(*model));
         tokens_ = tokenizer.encode(work_.text);
@@ -79,15 +80,17 @@ class Measurement {
         return {};
     }
 
+    // Positions of a session: a window of the text, and what items may take.
+    uint32_t positions_of(const models::ModelConfig& config) const {
+        const uint32_t context = options_.windows.context;
+        const uint32_t text = has_text() ? context : 0;
+        if (work_.items.empty()) return text;
+        return std::max(text, std::min(std::max(kItemPositions, context), config.context_max));
+    }
+
     base::Result<std::unique_ptr<runtime::Session>> open(const std::string& model,
-                                                         const SessionOptions& session) {
-        uint32_t positions = has_text() ? options_.windows.context : 0;
-        if (!work_.items.empty()) {
-            HONE_TRY(const auto opened, models::Model::open(model));
-            positions =
-                std::max(positions, std::min(std::max(kItemPositions, options_.windows.context),
-                                             opened->config().context_max));
-        }
+                                                         const SessionOptions& session,
+                                                         uint32_t positions) {
         HONE_TRY(const auto load,
                  load_options(session, runtime::reader_limits(positions), context_));
         return open_session(model, session, load, context_);
@@ -105,6 +108,7 @@ class Measurement {
         HONE_TRY(const auto model, models::Model::open(options_.against));
         quality::BaseModel base;
         base.vocab = model->config().n_vocab;
+        base.positions = positions_of(model->config());
         base.identity = fmt::format("{}{}\nisa {}\n", model->identity(), build_text(),
                                     machine::isa_name(machine::detect_isa()));
         if (has_text() && base.vocab != vocab_) {
@@ -112,8 +116,9 @@ class Measurement {
                         "the models have {} and {} tokens: their predictions cannot be compared",
                         vocab_, base.vocab);
         }
-        base.open = [this]() -> base::Result<std::unique_ptr<runtime::Session>> {
-            HONE_TRY(auto session, open(options_.against, base_session()));
+        const uint32_t positions = base.positions;
+        base.open = [this, positions]() -> base::Result<std::unique_ptr<runtime::Session>> {
+            HONE_TRY(auto session, open(options_.against, base_session(), positions));
             if (has_text() && session->tokenizer().encode(work_.text) != tokens_) {
                 return fail(ErrorCode::invalid_argument,
                             "the models make different tokens of the text: their predictions "
@@ -143,7 +148,7 @@ class Measurement {
     }
 
     base::Status ask_candidate() {
-        HONE_TRY(const auto session, open(options_.model, options_.session));
+        HONE_TRY(const auto session, open(options_.model, options_.session, positions_));
         isa_ = machine::isa_name(*session->options().isa);
         if (has_text()) {
             HONE_TRY(scored_, quality::score_text(*session, windows_, rows_, go_on("scoring")));
@@ -229,6 +234,7 @@ class Measurement {
     const CommandContext& context_;
     Progress progress_;
     size_t vocab_ = 0;
+    uint32_t positions_ = 0;
     std::string isa_;
     std::vector<int32_t> tokens_;
     std::vector<quality::TextWindow> windows_;
@@ -280,6 +286,7 @@ Json Measurement::signature() const {
     if (!work_.items.empty()) describe_items(out);
     if (work_.needs_model) {
         out["isa"] = isa_;
+        out["positions"] = positions_;
         out["kv"] = options_.session.kv;
         out["without"] = options_.session.without;
     }

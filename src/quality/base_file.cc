@@ -10,7 +10,6 @@
 #include <system_error>
 #include <utility>
 
-#include "base/cache_directory.h"
 #include "base/check.h"
 #include "base/checksum.h"
 
@@ -189,6 +188,11 @@ base::Status BaseFileWriter::commit() {
     return file_.commit_unsynced();
 }
 
+base::CacheDirectory runs_directory(const std::string& path, uint64_t bytes_max) {
+    return {path, kExtension, bytes_max,
+            [](std::string_view name) { return name.size() == 16 && base::is_hex(name); }};
+}
+
 std::string BaseStore::path_of(std::string_view description) const {
     return fmt::format("{}/{:016x}{}", directory, base::checksum(bytes_of(description)),
                        kExtension);
@@ -213,7 +217,7 @@ base::Result<BaseFileWriter> BaseStore::create(std::string_view description, uin
     std::error_code error;
     fs::create_directories(directory, error);
     if (error) return fail(ErrorCode::unavailable, "{}: {}", directory, error.message());
-    HONE_TRY_STATUS(base::make_room({directory, kExtension, bytes_max}, bytes));
+    HONE_TRY_STATUS(base::make_room(runs_directory(directory, bytes_max), bytes));
     return BaseFileWriter::create(path_of(description), description);
 }
 

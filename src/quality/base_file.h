@@ -24,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/cache_directory.h"
 #include "base/mapped_file.h"
 #include "base/pending_file.h"
 #include "base/result.h"
@@ -74,9 +75,14 @@ class BaseFileWriter {
     uint64_t chunks_ = 0;
 };
 
+inline constexpr uint64_t kBaseStoreBytesMax = uint64_t{8} << 30;
+// The files of a store in `path`, which knows its own by their names.
+base::CacheDirectory runs_directory(const std::string& path,
+                                    uint64_t bytes_max = kBaseStoreBytesMax);
+
 struct BaseStore {
     std::string directory = {};  // "" = nothing is kept
-    uint64_t bytes_max = uint64_t{8} << 30;
+    uint64_t bytes_max = kBaseStoreBytesMax;
 
     std::string path_of(std::string_view description) const;
     // Nothing: there is none, or it is broken, which `note` then says.

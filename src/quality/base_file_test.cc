@@ -121,6 +121,22 @@ TEST_F(BaseFileTest, AStoreTakesNoOtherRunsFileAndDropsABrokenOne) {
     EXPECT_FALSE(fs::exists(store_.path_of("one run\n")));
 }
 
+TEST_F(BaseFileTest, AStoreKnowsItsOwnFiles) {
+    file();
+    std::ofstream(store_.directory + "/holiday.base") << "mine";
+    const auto contents = base::list_cache(runs_directory(store_.directory));
+    ASSERT_TRUE(contents);
+    ASSERT_EQ(contents->files.size(), 1u);
+    EXPECT_EQ(contents->files[0].path, store_.path_of("one run\n"));
+    EXPECT_EQ(contents->foreign, (std::vector<std::string>{"holiday.base"}));
+    // What it does not know, it does not delete for room either.
+    BaseStore small = store_;
+    small.bytes_max = 500;
+    EXPECT_TRUE(small.create("another run\n", 400));
+    EXPECT_FALSE(fs::exists(store_.path_of("one run\n")));
+    EXPECT_TRUE(fs::exists(store_.directory + "/holiday.base"));
+}
+
 TEST_F(BaseFileTest, AStoreHasALimitAndMayBeOff) {
     BaseStore small = store_;
     small.bytes_max = 100;

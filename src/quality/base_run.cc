@@ -17,7 +17,8 @@ uint64_t checksum_of(std::span<const T> values) {
 
 // Everything that the rows depend on beside the model.
 std::string describe_text(const BaseModel& model, std::span<const TextWindow> windows) {
-    std::string text = fmt::format("text\n{}vocabulary {}\n", model.identity, model.vocab);
+    std::string text = fmt::format("text\n{}vocabulary {} positions {}\n", model.identity,
+                                   model.vocab, model.positions);
     uint64_t tokens = 0;
     for (const TextWindow& window : windows) {
         const std::span<const int32_t> ids = window.tokens;
@@ -30,8 +31,8 @@ std::string describe_text(const BaseModel& model, std::span<const TextWindow> wi
 
 std::string describe_items(const BaseModel& model, std::string_view content, uint64_t seed,
                            size_t items) {
-    return fmt::format("items\n{}items {} bytes {} content {:016x} seed {}\n", model.identity,
-                       items, content.size(),
+    return fmt::format("items\n{}positions {} items {} bytes {} content {:016x} seed {}\n",
+                       model.identity, model.positions, items, content.size(),
                        checksum_of(std::span(content.data(), content.size())), seed);
 }
 

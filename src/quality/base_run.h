@@ -6,6 +6,7 @@
 // the same numbers again, at the cost of its memory. Thread rule: one thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,6 +27,8 @@ struct BaseModel {
     // All that the base's numbers depend on but its input: the model's bytes, settings, build.
     std::string identity;
     size_t vocab = 0;
+    // That its session has: some models scale rotations by it, and a long answer ends there.
+    uint32_t positions = 0;
     std::function<base::Result<std::unique_ptr<runtime::Session>>()> open;
 };
 

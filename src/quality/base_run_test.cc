@@ -53,9 +53,9 @@ class BaseRunTest : public ::testing::Test {
         load.limits = runtime::reader_limits(kContext);
         return runtime::open_session(path_, load, clock_);
     }
-    BaseRun run(const std::string& directory) {
-        return {BaseModel{"a model\n", 1024, [this] { return open(); }}, BaseStore{directory},
-                clock_};
+    BaseRun run(const std::string& directory, uint32_t positions = kContext) {
+        return {BaseModel{"a model\n", 1024, positions, [this] { return open(); }},
+                BaseStore{directory}, clock_};
     }
     static void expect_same(const std::vector<ItemAnswer>& a, const std::vector<ItemAnswer>& b) {
         ASSERT_EQ(a.size(), b.size());
@@ -158,7 +158,7 @@ TEST_F(BaseRunTest, PredictionsThatAreNoNumbersAreRefused) {
     const std::vector<TextWindow> windows{{std::vector<int32_t>(40, 3), 20}};
     is_refusal(score_text(**session, windows, nullptr));
     is_refusal(answer_items(**session, std::span(items_).first(1), {}, clock_));
-    const BaseModel model{"nan\n", 1024,
+    const BaseModel model{"nan\n", 1024, kContext,
                           [&] { return runtime::open_session(broken, load, clock_); }};
     for (const std::string& place : {directory_, std::string()}) {
         BaseRun base(model, BaseStore{place}, clock_);
@@ -209,6 +209,19 @@ TEST_F(BaseRunTest, WhatIsKeptIsNotComputedAgain) {
     EXPECT_EQ(opened_, 2);
     ASSERT_TRUE(second.rows(std::span(windows).first(1), {}));
     EXPECT_EQ(second.reused().size(), 2u);
+}
+
+// The sets of LongRoPE and the end of a long answer depend on it.
+TEST_F(BaseRunTest, AnotherContextIsAnotherRun) {
+    const std::vector<TextWindow> windows{{std::vector<int32_t>(40, 3), 20}};
+    for (const uint32_t positions : {kContext, kContext / 2, kContext}) {
+        const bool again = opened_ == 2;
+        BaseRun base = run(directory_, positions);
+        ASSERT_TRUE(base.rows(windows, {}));
+        ASSERT_TRUE(base.answers(items_, kItems, {}));
+        EXPECT_EQ(base.reused().empty(), !again) << positions;
+    }
+    EXPECT_EQ(opened_, 2);
 }
 
 TEST_F(BaseRunTest, DamageIsNotedAndComputedAgain) {

@@ -22,7 +22,7 @@ struct CacheRow {
 };
 
 struct CacheKind {
-    std::string id;  // models | packed | weights | machines
+    std::string id;  // models | packed | weights | quality | machines
     std::string path;
     uint64_t bytes_max = 0;                 // 0: no limit
     std::vector<CacheRow> rows;             // the one not used for longest first

@@ -741,6 +741,7 @@ constexpr Message kMessages[] = {
     {"cache_kind_models", "models: fetched by scripts/model"},
     {"cache_kind_packed", "packed: weights as kernels read them, mapped by the next start"},
     {"cache_kind_weights", "weights: models in the formats that --weights asked for"},
+    {"cache_kind_quality", "quality: what base models of comparisons predicted and answered"},
     {"cache_kind_machines", "machines: measured ceilings"},
     {"cache_held", "files: {n}, {held_bytes}"},
     {"cache_held_limited", "files: {n}, {held_bytes} of {limit_bytes} at most"},

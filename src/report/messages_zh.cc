@@ -709,6 +709,7 @@ constexpr Message kMessages[] = {
     {"cache_kind_models", "models：由 scripts/model 取得"},
     {"cache_kind_packed", "packed：内核直接读取的权重，下次启动映射"},
     {"cache_kind_weights", "weights：按 --weights 要求的格式做成的模型"},
+    {"cache_kind_quality", "quality：对比中基准模型的预测和回答"},
     {"cache_kind_machines", "machines：测得的上限"},
     {"cache_held", "文件：{n} 个，{held_bytes}"},
     {"cache_held_limited", "文件：{n} 个，{held_bytes}，最多 {limit_bytes}"},

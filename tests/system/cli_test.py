@@ -325,6 +325,8 @@ def test_cache(model, directory):
     abandoned = make("packed/fedcba9876543210.packed.a1B2c3", 10, 1)
     fresh = make("packed/fedcba9876543211.packed.a1B2c3", 10, 0)
     fetched = make("models/fetched.gguf", 1000, 50)
+    base = make("quality/0123456789abcdef.base", 10, 5)
+    mine.append(make("quality/notes.base", 10, 99))
     profile = make("machines/machine-0123456789abcdef.json", 100, 60)
     (root / "weights" / "a-Q8_0-0123456789abcdef-v1.gguf").symlink_to(mine[0])
     listed = json.loads(cache("ls", "--json")[1])
@@ -332,6 +334,8 @@ def test_cache(model, directory):
     check(kinds["weights"]["files"][0]["about"] == "some-model: Q4_0", f"weights: {kinds['weights']}")
     check(kinds["weights"]["foreign"] == ["a-Q8_0-0123456789abcdef-v1.gguf", "mine.gguf"], str(kinds["weights"]))
     check(kinds["packed"]["bytes_max"] == 16 << 30 and len(kinds["packed"]["files"]) == 3, str(kinds["packed"]))
+    check(kinds["quality"]["bytes_max"] == 8 << 30 and kinds["quality"]["foreign"] == ["notes.base"],
+          str(kinds["quality"]))
     check(listed["foreign"] == ["peers"] and "some-model: Q4_0" in cache("ls")[1], str(listed["foreign"]))
 
     def cleaned(*arguments):
@@ -345,7 +349,8 @@ def test_cache(model, directory):
     check(not weights.exists() and packed.exists() and profile.exists(), "only that")
     with packed.open("rb"):
         fates = cleaned()
-    check(fates == {packed.name: "in_use", fresh.name: "in_use", abandoned.name: "removed", profile.name: "removed"},
+    check(fates == {packed.name: "in_use", fresh.name: "in_use", abandoned.name: "removed", profile.name: "removed",
+                    base.name: "removed"},
           f"clean: {fates}")
     check(cleaned("--keep", "2500", "--kind", "packed,models") == {fetched.name: "removed"}, "until the size is kept")
     check(cleaned("--kind", "packed")[packed.name] == "removed", "no longer in use")

@@ -70,6 +70,11 @@ def test_base_runs(model, text, cache):
     check(stored["signature"]["stored"] == ["text", "items"], f"a base is kept: {stored['signature']}")
     check(stored["metrics"] == off["metrics"] and stored["differences"] == off["differences"],
           "a kept base gives other numbers")
+    listed = subprocess.run([HONE, "cache", "ls", "--json"], capture_output=True, timeout=60, env=ENVIRONMENT)
+    kind = {kind["kind"]: kind for kind in json.loads(listed.stdout)["kinds"]}["quality"]
+    check({file["about"].split(": ")[-1] for file in kind["files"]} == {"items", "text"} and
+          kind["bytes_max"] == 8 << 30 and kind["foreign"] == [], f"hone cache ls: {kind}")
+    check(off["signature"]["positions"] == 2048, f"positions of items: {off['signature']}")
     for file in (cache / "hone/quality").iterdir():
         file.write_bytes(file.read_bytes()[:-20])
     answer = hone("quality", *run, "--json")
