@@ -1,7 +1,5 @@
 #include "base/closest.h"
 
-#include <algorithm>
-#include <array>
 #include <limits>
 
 namespace hone::base {
@@ -9,19 +7,7 @@ namespace hone::base {
 size_t edit_distance(std::string_view a, std::string_view b) {
     a = a.substr(0, kClosestBytes);
     b = b.substr(0, kClosestBytes);
-    // One row of the table: distances of a's beginning so far to every beginning of b.
-    std::array<size_t, kClosestBytes + 1> row{};
-    for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (size_t i = 1; i <= a.size(); ++i) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.size(); ++j) {
-            const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-        }
-    }
-    return row[b.size()];
+    return edit_distance(std::span(a), std::span(b));
 }
 
 std::string_view closest(std::string_view name, std::span<const std::string_view> candidates) {

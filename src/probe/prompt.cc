@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "kernels/kv_view.h"
 
@@ -58,16 +59,14 @@ void each_page(std::span<const int32_t> tokens, Visit visit) {
 
 base::Result<std::vector<Prompt>> parse_prompts(std::string_view jsonl) {
     std::vector<Prompt> prompts;
-    size_t number = 0;
-    for (const std::string_view raw : base::split(jsonl, '\n')) {
-        ++number;
-        const std::string_view line = base::trim(raw);
-        if (line.empty()) continue;
+    base::LineReader lines(jsonl);
+    while (const auto line = lines.next()) {
         if (prompts.size() == kPromptsMax) {
             return fail(ErrorCode::exhausted, "more than {} prompts", kPromptsMax);
         }
-        auto prompt = parse_line(line);
-        if (!prompt) return tl::unexpected(prompt.error().within(fmt::format("line {}", number)));
+        auto prompt = parse_line(line->text);
+        if (!prompt)
+            return tl::unexpected(prompt.error().within(fmt::format("line {}", line->number)));
         prompts.push_back(std::move(*prompt));
     }
     if (prompts.empty()) return fail(ErrorCode::invalid_argument, "there are no prompts in it");

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "base/closest.h"
 #include "text/unicode_classes.h"
 
 namespace hone::quality {
@@ -116,14 +117,13 @@ double token_f1(std::string_view output, std::span<const std::string> references
     return best;
 }
 
-double edit_similarity(std::string_view a, std::string_view b) {
-    Sequence left = code_points(a);
-    Sequence right = code_points(b);
-    left.resize(std::min(left.size(), kEditCodePointsMax));
-    right.resize(std::min(right.size(), kEditCodePointsMax));
+double edit_similarity(std::string_view a, std::string_view b, size_t code_points_max) {
+    const Sequence left = code_points(a).substr(0, code_points_max);
+    const Sequence right = code_points(b).substr(0, code_points_max);
     const size_t longer = std::max(left.size(), right.size());
     if (longer == 0) return 1;
-    return 1 - static_cast<double>(edit_distance(left, right)) / static_cast<double>(longer);
+    const size_t edits = base::edit_distance<char32_t>(left, right);
+    return 1 - static_cast<double>(edits) / static_cast<double>(longer);
 }
 
 Agreement agreement(std::span<const std::string> answers) {
@@ -140,7 +140,8 @@ Agreement agreement(std::span<const std::string> answers) {
     }
     for (size_t i = 0; i < answers.size(); ++i) {
         for (size_t j = i + 1; j < answers.size(); ++j) {
-            out.edit_similarity += edit_similarity(answers[i], answers[j]) / pairs;
+            out.edit_similarity +=
+                edit_similarity(answers[i], answers[j], kAgreementCodePointsMax) / pairs;
         }
     }
     return out;

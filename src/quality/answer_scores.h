@@ -1,11 +1,10 @@
 // How near a generated answer is to what it should be: ROUGE, exact match, token F1, similarity by
 // edits, and how far several answers to one question agree.
 //
-//   ROUGE     Lin 2004, as rouge-score 0.1 counts it without its stemmer: F1 of n-grams (1, 2) and
-//   of
-//             the longest common subsequence (L). Its tokens are runs of a-z and 0-9, so text of
-//             other scripts has none and scores 0; RougeTokens::unicode keeps every script. Of
-//             several references the one of the best F1 counts.
+//   ROUGE     Lin 2004, as rouge-score 0.1 counts it without its stemmer: F1 of n-grams (1, 2)
+//             and of the longest common subsequence (L). Its tokens are runs of a-z and 0-9, so
+//             text of other scripts has none and scores 0; RougeTokens::unicode keeps every
+//             script. Of several references the one of the best F1 counts.
 //   exact match, token F1
 //             after Rajpurkar et al. 2016 (SQuAD): lower case, punctuation and the words a, an, the
 //             left out, white space made one; F1 over the words left, where a character of a script
@@ -49,9 +48,12 @@ bool exact_match(std::string_view output, std::span<const std::string> reference
 double token_f1(std::string_view output, std::span<const std::string> references);
 
 inline constexpr size_t kEditCodePointsMax = 4096;
-double edit_similarity(std::string_view a, std::string_view b);
+double edit_similarity(std::string_view a, std::string_view b,
+                       size_t code_points_max = kEditCodePointsMax);
 
-// Of at least two answers to one question; "equal" is exact match with each other.
+// Of at least two answers to one question; "equal" is exact match with each other. Every pair is
+// compared, so their texts are cut sooner for the similarity.
+inline constexpr size_t kAgreementCodePointsMax = 1024;
 struct Agreement {
     double pairs_equal = 0;      // share of the pairs
     double majority = 0;         // share of the commonest answer

@@ -3,7 +3,6 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "text/unicode_classes.h"
 #include "text/utf8.h"
@@ -135,22 +134,6 @@ size_t common_subsequence(const Sequence& a, const Sequence& b) {
         for (size_t j = 1; j <= b.size(); ++j) {
             const size_t above = row[j];
             row[j] = symbol == b[j - 1] ? diagonal + 1 : std::max(above, row[j - 1]);
-            diagonal = above;
-        }
-    }
-    return row.back();
-}
-
-size_t edit_distance(const Sequence& a, const Sequence& b) {
-    std::vector<size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), size_t{0});
-    for (size_t i = 0; i < a.size(); ++i) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 1; j <= b.size(); ++j) {
-            const size_t above = row[j];
-            const size_t replaced = diagonal + (a[i] == b[j - 1] ? 0 : 1);
-            row[j] = std::min({replaced, above + 1, row[j - 1] + 1});
             diagonal = above;
         }
     }

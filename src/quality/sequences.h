@@ -52,7 +52,5 @@ inline size_t ngrams_of(size_t length, size_t n) {
 
 // Length of the longest common subsequence; O(a b) time, O(b) memory.
 size_t common_subsequence(const Sequence& a, const Sequence& b);
-// Insertions, deletions and substitutions that make b of a (Levenshtein 1966); likewise.
-size_t edit_distance(const Sequence& a, const Sequence& b);
 
 }  // namespace hone::quality
