@@ -17,24 +17,24 @@ using base::fail;
 using measure::Better;
 
 constexpr std::array kMetrics = {
-    GateMetric{"ppl", "perplexity", Better::lower, false},
-    GateMetric{"kl", "kl", Better::lower, true},
-    GateMetric{"top1", "top1_agreement", Better::higher, true},
-    GateMetric{"acc", "accuracy", Better::higher, false},
-    GateMetric{"f1", "f1", Better::higher, false},
-    GateMetric{"precision", "precision", Better::higher, false},
-    GateMetric{"recall", "recall", Better::higher, false},
-    GateMetric{"bleu", "bleu", Better::higher, false},
-    GateMetric{"chrf", "chrf", Better::higher, false},
-    GateMetric{"rouge1", "rouge1", Better::higher, false},
-    GateMetric{"rouge2", "rouge2", Better::higher, false},
-    GateMetric{"rougeL", "rougeL", Better::higher, false},
-    GateMetric{"em", "exact_match", Better::higher, false},
-    GateMetric{"token_f1", "token_f1", Better::higher, false},
-    GateMetric{"consistency", "consistency", Better::higher, false},
-    GateMetric{"turns", "turn_consistency", Better::higher, false},
-    GateMetric{"same", "same_output", Better::higher, true},
-    GateMetric{"similar", "output_similarity", Better::higher, true},
+    GateMetric{"ppl", "perplexity", Better::lower, false, 1},
+    GateMetric{"kl", "kl", Better::lower, true, 0},
+    GateMetric{"top1", "top1_agreement", Better::higher, true, 1},
+    GateMetric{"acc", "accuracy", Better::higher, false, 1},
+    GateMetric{"f1", "f1", Better::higher, false, 1},
+    GateMetric{"precision", "precision", Better::higher, false, 1},
+    GateMetric{"recall", "recall", Better::higher, false, 1},
+    GateMetric{"bleu", "bleu", Better::higher, false, 100},
+    GateMetric{"chrf", "chrf", Better::higher, false, 100},
+    GateMetric{"rouge1", "rouge1", Better::higher, false, 1},
+    GateMetric{"rouge2", "rouge2", Better::higher, false, 1},
+    GateMetric{"rougeL", "rougeL", Better::higher, false, 1},
+    GateMetric{"em", "exact_match", Better::higher, false, 1},
+    GateMetric{"token_f1", "token_f1", Better::higher, false, 1},
+    GateMetric{"consistency", "consistency", Better::higher, false, 1},
+    GateMetric{"turns", "turn_consistency", Better::higher, false, 1},
+    GateMetric{"same", "same_output", Better::higher, true, 1},
+    GateMetric{"similar", "output_similarity", Better::higher, true, 1},
 };
 
 char worse_sign(const GateMetric& metric) {
@@ -46,7 +46,9 @@ char bound_sign(const GateMetric& metric) {
 }
 
 std::string forms_of(const GateMetric& metric) {
-    const std::string bound = fmt::format("{}:{}NUMBER", metric.name, bound_sign(metric));
+    const bool lower = metric.better == Better::lower;
+    const std::string bound = fmt::format("{}:{}NUMBER (at {})", metric.name, bound_sign(metric),
+                                          lower ? "most" : "least");
     if (metric.distance) return bound;
     return fmt::format("{}:{}PERCENT% or {}", metric.name, worse_sign(metric), bound);
 }
@@ -102,6 +104,12 @@ base::Result<GateTerm> parse_term(std::string_view text, std::span<const GateMet
                     base::printable(text));
     }
     term.limit = *number;
+    const bool lower = metric->better == Better::lower;
+    if (!term.is_change && (lower ? term.limit < metric->best : term.limit > metric->best)) {
+        return fail(ErrorCode::invalid_argument,
+                    "gate '{}' cannot hold: the best there can be is {:g}", base::printable(text),
+                    metric->best);
+    }
     return term;
 }
 

@@ -32,6 +32,7 @@ struct GateMetric {
     const char* metric;  // in results
     measure::Better better;
     bool distance;  // to the base: 0 (or 1) for the base itself, so it has no change
+    double best;    // value that there can be
 };
 // All that `hone quality` measures; the first two are of next-token probabilities.
 std::span<const GateMetric> gate_metrics();
@@ -52,7 +53,7 @@ struct Gate {
 };
 
 // Only metrics of `offered`. invalid_argument: not of that grammar, the same metric twice, or a
-// limit that not even no change at all can hold.
+// limit that not even no change at all, or the best value that there can be, holds.
 base::Result<Gate> parse_gate(std::string_view text, std::span<const GateMetric> offered);
 
 enum class GateOutcome : uint8_t {

@@ -27,6 +27,15 @@ TEST(Gate, IsReadAndWritten) {
     EXPECT_NE(parse_gate("acc:+3%", gate_metrics()).error().message.find("cannot hold"),
               std::string::npos);
     EXPECT_FALSE(parse_gate("acc:-1%", gate_metrics().first(2)));
+    for (const char* wrong : {"acc:>2", "top1:1.01", "bleu:>100.5", "ppl:<0.99", "same:>2"}) {
+        const auto gate = parse_gate(wrong, gate_metrics());
+        ASSERT_FALSE(gate) << wrong;
+        EXPECT_NE(gate.error().message.find("cannot hold"), std::string::npos) << wrong;
+    }
+    // A bound is kept by a value on it, so the best value is one.
+    for (const char* right : {"acc:>1", "top1:>1", "bleu:>100", "ppl:<1", "kl:<0"}) {
+        EXPECT_TRUE(parse_gate(right, gate_metrics())) << right;
+    }
 }
 
 TEST(Gate, NamesAreUnique) {
@@ -57,6 +66,8 @@ TEST(Gate, TheWholeIntervalMustBeWithinTheLimit) {
     EXPECT_EQ(outcome("acc:-1%", -1.5, -3, 2), GateOutcome::broken);
     EXPECT_EQ(outcome("kl:<0.02", 0.01, 0, 0.02), GateOutcome::held);
     EXPECT_EQ(outcome("kl:<0.02", 0.01, 0, 0.021), GateOutcome::unproved);
+    EXPECT_EQ(outcome("kl:<0", 0, 0, 0), GateOutcome::held);
+    EXPECT_EQ(outcome("top1:>1", 1, 1, 1), GateOutcome::held);
     EXPECT_EQ(outcome("acc:>0.6", 0.7, 0.61, 0.8), GateOutcome::held);
     EXPECT_EQ(outcome("acc:>0.6", 0.7, 0.5, 0.8), GateOutcome::unproved);
     EXPECT_EQ(outcome("acc:>0.6", 0.5, 0.4, 0.7), GateOutcome::broken);
