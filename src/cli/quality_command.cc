@@ -44,7 +44,9 @@ class Measurement {
                 answers_.push_back(quality::blank_answer(item));
             }
         }
-        score(report);
+        const base::Status scored = score(report);
+        progress_.clear();
+        HONE_TRY_STATUS(scored);
         judge(report);
         report.signature = signature();
         return report;
@@ -161,26 +163,36 @@ class Measurement {
         return {};
     }
 
-    void score(QualityReport& report) const {
+    base::Status score(QualityReport& report) {
         if (has_text()) {
             report.scores = quality::scores_of(scored_, compared());
             if (compared()) report.differences.push_back(quality::perplexity_difference(scored_));
         }
-        const auto ours = quality::measure_items(work_.items, answers_, work_.rules);
-        for (const auto& measured : ours) {
-            report.scores.push_back(quality::score_items(measured.metric, measured.sums));
-        }
-        if (!compared()) return;
-        const auto theirs = quality::measure_items(work_.items, base_answers_, work_.rules);
+        const quality::GoOn told = go_on("counting");
+        HONE_TRY(const auto ours, quality::measure_items(work_.items, answers_, work_.rules, told));
+        HONE_TRY_STATUS(add_scores(ours, report));
+        if (!compared()) return {};
+        HONE_TRY(const auto theirs,
+                 quality::measure_items(work_.items, base_answers_, work_.rules, told));
         for (size_t i = 0; i < ours.size(); ++i) {
-            report.differences.push_back(
-                quality::compare_items(ours[i].metric, theirs[i].sums, ours[i].sums));
+            HONE_TRY(quality::Difference difference,
+                     quality::compare_items(ours[i].metric, theirs[i].sums, ours[i].sums,
+                                            go_on("resampling")));
+            report.differences.push_back(std::move(difference));
         }
-        for (const auto& distance :
-             quality::measure_distances(work_.items, base_answers_, answers_)) {
-            report.scores.push_back(quality::score_items(distance.metric, distance.sums));
+        HONE_TRY(const auto distances,
+                 quality::measure_distances(work_.items, base_answers_, answers_, told));
+        return add_scores(distances, report);
+    }
+
+    base::Status add_scores(std::span<const quality::MeasuredItems> measured,
+                            QualityReport& report) {
+        for (const quality::MeasuredItems& one : measured) {
+            HONE_TRY(quality::Score score,
+                     quality::score_items(one.metric, one.sums, go_on("resampling")));
+            report.scores.push_back(std::move(score));
         }
-        quality::judge_differences(report.differences);
+        return {};
     }
 
     quality::GateReading reading(const QualityReport& report, const quality::GateTerm& term) const {
@@ -210,20 +222,23 @@ class Measurement {
         return out;
     }
 
+    // The gate sees all that was measured; the verdicts share their risk over what is shown.
     void judge(QualityReport& report) const {
         if (report.gate) {
             report.verdict = quality::judge_gate(
                 *report.gate, [&](const quality::GateTerm& term) { return reading(report, term); });
         }
-        if (options_.metrics.empty()) return;
-        const auto unwanted = [&](const auto& value) {
-            return !has_name(options_.metrics, value.name);
-        };
-        auto& scores = report.scores;
-        auto& differences = report.differences;
-        scores.erase(std::remove_if(scores.begin(), scores.end(), unwanted), scores.end());
-        differences.erase(std::remove_if(differences.begin(), differences.end(), unwanted),
-                          differences.end());
+        if (!options_.metrics.empty()) {
+            const auto unwanted = [&](const auto& value) {
+                return !has_name(options_.metrics, value.name);
+            };
+            auto& scores = report.scores;
+            auto& differences = report.differences;
+            scores.erase(std::remove_if(scores.begin(), scores.end(), unwanted), scores.end());
+            differences.erase(std::remove_if(differences.begin(), differences.end(), unwanted),
+                              differences.end());
+        }
+        quality::judge_differences(report.differences);
     }
 
     Json signature() const;

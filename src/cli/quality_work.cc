@@ -30,9 +30,22 @@ base::Result<std::string> data_bytes(const std::string& name) {
     return fail(ErrorCode::not_found, "{}: built in are {}", base::printable(name), names);
 }
 
+bool is_same_file(const std::string& a, const std::string& b) {
+    std::error_code ignored;
+    return a == b || std::filesystem::equivalent(a, b, ignored);
+}
+
 base::Status read_data(const QualityOptions& options, QualityWork& work) {
-    for (const std::string& name : options.data) {
+    for (size_t file = 0; file < options.data.size(); ++file) {
+        const std::string& name = options.data[file];
         HONE_TRY(const std::string bytes, data_bytes(name));
+        // Items that count twice would make every interval too narrow.
+        const auto before_it = std::span(options.data).first(file);
+        if (std::any_of(before_it.begin(), before_it.end(),
+                        [&](const std::string& other) { return is_same_file(name, other); })) {
+            return fail(ErrorCode::invalid_argument, "--data {}: given twice",
+                        base::printable(name));
+        }
         const size_t before = work.items.size();
         if (const auto status = quality::add_items(bytes, work.items); !status) {
             return tl::unexpected<base::Error>(status.error().within(name));
@@ -68,6 +81,18 @@ quality::ScoringRules rules_of(const QualityOptions& options) {
     return rules;
 }
 
+// One item of each kind that has metrics of its own.
+std::vector<quality::Item> kinds_of_items(std::span<const quality::Item> items) {
+    std::vector<quality::Item> kinds;
+    for (const quality::Item& item : items) {
+        const bool known = std::any_of(kinds.begin(), kinds.end(), [&](const auto& kind) {
+            return kind.task == item.task && kind.turns.empty() == item.turns.empty();
+        });
+        if (!known) kinds.push_back(item);
+    }
+    return kinds;
+}
+
 // What a run can measure, found from answers that say nothing.
 struct Measurable {
     std::vector<std::string> values;
@@ -84,15 +109,22 @@ Measurable measurable(const QualityOptions& options, const QualityWork& work) {
         }
         out.changes.emplace_back("perplexity");
     }
+    const std::vector<quality::Item> items = kinds_of_items(work.items);
     std::vector<quality::ItemAnswer> blank;
-    for (const quality::Item& item : work.items) blank.push_back(quality::blank_answer(item));
-    for (const auto& measured : quality::measure_items(work.items, blank, work.rules)) {
+    for (const quality::Item& item : items) {
+        for (std::string& output : blank.emplace_back(quality::blank_answer(item)).outputs) {
+            output.clear();
+        }
+    }
+    const auto all = quality::measure_items(items, blank, work.rules);
+    for (const auto& measured : *all) {
         out.values.emplace_back(measured.metric.name);
         out.changes.emplace_back(measured.metric.name);
     }
     if (!compared) out.changes.clear();
     if (!compared) return out;
-    for (const auto& measured : quality::measure_distances(work.items, blank, blank)) {
+    const auto distances = quality::measure_distances(items, blank, blank);
+    for (const auto& measured : *distances) {
         out.values.emplace_back(measured.metric.name);
     }
     return out;
@@ -148,6 +180,11 @@ base::Result<QualityWork> read_quality_work(const QualityOptions& options) {
                                    [](const quality::Item& item) { return !item.answered(); });
     if (options.model.empty() && work.needs_model) {
         return fail(ErrorCode::invalid_argument, "a model is needed: hone quality MODEL ...");
+    }
+    if (!options.model.empty() && !work.needs_model) {
+        return fail(ErrorCode::invalid_argument,
+                    "every item carries its answer, so no model is asked: leave out {}",
+                    base::printable(options.model));
     }
     return work;
 }

@@ -192,7 +192,10 @@ bool fits(const ItemAnswer& answer, const Item& item) {
     const ItemAnswer wanted = blank_answer(item);
     const bool finite = std::all_of(answer.log_likelihoods.begin(), answer.log_likelihoods.end(),
                                     [](double value) { return std::isfinite(value); });
-    return finite && answer.log_likelihoods.size() == wanted.log_likelihoods.size() &&
+    const bool within =
+        std::all_of(answer.outputs.begin(), answer.outputs.end(),
+                    [](const std::string& text) { return text.size() <= kItemTextBytesMax; });
+    return finite && within && answer.log_likelihoods.size() == wanted.log_likelihoods.size() &&
            answer.outputs.size() == wanted.outputs.size();
 }
 

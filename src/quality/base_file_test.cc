@@ -165,6 +165,11 @@ TEST_F(BaseFileTest, AnswersMustFitTheirItems) {
                               R"([{"log_likelihoods":[1,1e999]},{"outputs":["x"]}])"}) {
         EXPECT_EQ(code(wrong), ErrorCode::corrupt) << wrong;
     }
+    const auto sized = [](size_t bytes) {
+        return R"([{"log_likelihoods":[-1,-2]},{"outputs":[")" + std::string(bytes, 'x') + "\"]}]";
+    };
+    EXPECT_EQ(code(sized(kItemTextBytesMax + 1).c_str()), ErrorCode::corrupt);
+    EXPECT_EQ(code(sized(kItemTextBytesMax).c_str()), ErrorCode::internal) << "they fit";
 }
 
 }  // namespace

@@ -8,7 +8,6 @@ namespace hone::quality {
 namespace {
 
 using base::ErrorCode;
-using base::fail;
 
 template <class T>
 uint64_t checksum_of(std::span<const T> values) {
@@ -54,9 +53,7 @@ base::Result<std::unique_ptr<ReferenceRows>> BaseRun::whole_rows(
     std::span<const TextWindow> windows, const GoOn& go_on) const {
     HONE_TRY(auto rows, rows_of_file(*file_, model_.vocab, windows));
     for (size_t i = 0; i < windows.size(); ++i) {
-        if (go_on && !go_on(static_cast<double>(i) / static_cast<double>(windows.size()))) {
-            return fail(ErrorCode::cancelled, "stopped on request");
-        }
+        HONE_TRY_STATUS(check_go_on(go_on, i, windows.size()));
         HONE_TRY([[maybe_unused]] const auto window, rows->window(i));
     }
     return rows;

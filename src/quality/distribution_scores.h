@@ -2,9 +2,8 @@
 //
 //   KL(p, q) = sum p ln(p / q)      JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2
 //   of normals (mean, deviation): ln(s2 / s1) + (s1^2 + (m1 - m2)^2) / (2 s2^2) - 1/2
-//   from samples x ~ p with r = q(x) / p(x): -ln r, and (r - 1) - ln r, both with mean KL(p, q);
-//   the
-//     second never negative (Schulman 2020)
+//   from samples x ~ p with r = q(x) / p(x): -ln r, and (r - 1) - ln r, both with mean
+//     KL(p, q); the second never negative (Schulman 2020)
 //   Frechet distance of two normals (Heusel et al. 2017, FID on features): |m1 - m2|^2 +
 //     trace(S1 + S2 - 2 (S1 S2)^(1/2)), where the trace of the root is the sum of the roots of the
 //     eigenvalues of S1^(1/2) S2 S1^(1/2)

@@ -62,13 +62,15 @@ class Measured {
     MeasuredItems out_;
 };
 
-void measure_choices(std::span<const Item> items, std::span<const ItemAnswer> answers,
-                     const ScoringRules& rules, std::vector<MeasuredItems>& out) {
+base::Status measure_choices(std::span<const Item> items, std::span<const ItemAnswer> answers,
+                             const ScoringRules& rules, const GoOn& go_on,
+                             std::vector<MeasuredItems>& out) {
     Measured accuracy("accuracy", true);
     Measured f1("f1", 1, false, f1_of);
     Measured precision("precision", 1, false, precision_of);
     Measured recall("recall", 1, false, recall_of);
     for (size_t i = 0; i < items.size(); ++i) {
+        HONE_TRY_STATUS(check_go_on(go_on, i, items.size()));
         const Item& item = items[i];
         if (item.choices.empty()) continue;
         const size_t choice = chosen(item, answers[i], rules);
@@ -78,15 +80,18 @@ void measure_choices(std::span<const Item> items, std::span<const ItemAnswer> an
         for (Measured* metric : {&f1, &precision, &recall}) metric->add(counts);
     }
     for (Measured* metric : {&accuracy, &f1, &precision, &recall}) metric->give(out);
+    return {};
 }
 
-void measure_generation(std::span<const Item> items, std::span<const ItemAnswer> answers,
-                        const ScoringRules& rules, std::vector<MeasuredItems>& out) {
+base::Status measure_generation(std::span<const Item> items, std::span<const ItemAnswer> answers,
+                                const ScoringRules& rules, const GoOn& go_on,
+                                std::vector<MeasuredItems>& out) {
     Measured bleu_metric("bleu", kPercent, false, bleu_of);
     Measured chrf_metric("chrf", kPercent, false, chrf);
     Measured rouge1("rouge1"), rouge2("rouge2"), rouge_l("rougeL");
     Measured exact("exact_match", true), f1("token_f1");
     for (size_t i = 0; i < items.size(); ++i) {
+        HONE_TRY_STATUS(check_go_on(go_on, i, items.size()));
         if (items[i].task != TaskKind::generation) continue;
         const std::string& output = answers[i].outputs.front();
         const std::span<const std::string> references = items[i].references;
@@ -102,14 +107,16 @@ void measure_generation(std::span<const Item> items, std::span<const ItemAnswer>
     for (Measured* metric : {&bleu_metric, &chrf_metric, &rouge1, &rouge2, &rouge_l, &exact, &f1}) {
         metric->give(out);
     }
+    return {};
 }
 
-void measure_consistency(std::span<const Item> items, std::span<const ItemAnswer> answers,
-                         std::vector<MeasuredItems>& out) {
+base::Status measure_consistency(std::span<const Item> items, std::span<const ItemAnswer> answers,
+                                 const GoOn& go_on, std::vector<MeasuredItems>& out) {
     Measured equal("consistency"), majority("consistency_majority");
     Measured similar("consistency_similarity");
     Measured turns_equal("turn_consistency"), turns_similar("turn_similarity");
     for (size_t i = 0; i < items.size(); ++i) {
+        HONE_TRY_STATUS(check_go_on(go_on, i, items.size()));
         if (items[i].task != TaskKind::consistency) continue;
         const std::vector<std::string>& outputs = answers[i].outputs;
         if (items[i].turns.empty()) {
@@ -128,6 +135,7 @@ void measure_consistency(std::span<const Item> items, std::span<const ItemAnswer
     for (Measured* metric : {&equal, &majority, &similar, &turns_equal, &turns_similar}) {
         metric->give(out);
     }
+    return {};
 }
 
 }  // namespace
@@ -157,24 +165,27 @@ size_t chosen(const Item& item, const ItemAnswer& answer, const ScoringRules& ru
     return best;
 }
 
-std::vector<MeasuredItems> measure_items(std::span<const Item> items,
-                                         std::span<const ItemAnswer> answers,
-                                         const ScoringRules& rules) {
+base::Result<std::vector<MeasuredItems>> measure_items(std::span<const Item> items,
+                                                       std::span<const ItemAnswer> answers,
+                                                       const ScoringRules& rules,
+                                                       const GoOn& go_on) {
     HONE_CHECK_EQ(items.size(), answers.size());
     std::vector<MeasuredItems> out;
-    measure_choices(items, answers, rules, out);
-    measure_generation(items, answers, rules, out);
-    measure_consistency(items, answers, out);
+    HONE_TRY_STATUS(measure_choices(items, answers, rules, go_on, out));
+    HONE_TRY_STATUS(measure_generation(items, answers, rules, go_on, out));
+    HONE_TRY_STATUS(measure_consistency(items, answers, go_on, out));
     return out;
 }
 
-std::vector<MeasuredItems> measure_distances(std::span<const Item> items,
-                                             std::span<const ItemAnswer> base,
-                                             std::span<const ItemAnswer> answers) {
+base::Result<std::vector<MeasuredItems>> measure_distances(std::span<const Item> items,
+                                                           std::span<const ItemAnswer> base,
+                                                           std::span<const ItemAnswer> answers,
+                                                           const GoOn& go_on) {
     HONE_CHECK_EQ(items.size(), answers.size());
     HONE_CHECK_EQ(items.size(), base.size());
     Measured same("same_output"), similar("output_similarity"), drift("turn_drift");
     for (size_t i = 0; i < items.size(); ++i) {
+        HONE_TRY_STATUS(check_go_on(go_on, i, items.size()));
         const std::vector<std::string>& ours = answers[i].outputs;
         const std::vector<std::string>& theirs = base[i].outputs;
         if (ours.empty()) continue;

@@ -5,11 +5,11 @@
 //   f1, precision, recall   of the classification (quality/classification.h)
 //   bleu chrf rouge1 rouge2 rougeL exact_match token_f1
 //                           of generated texts against their references
-//   consistency             share of pairs of answers to one question that are equal, its majority
-//   consistency_majority    share, and the mean similarity by edits, mean over items
-//   consistency_similarity
-//   turn_consistency        the same two for turns of a conversation that should agree
-//   turn_similarity
+//   consistency             share of pairs of answers to one question that are equal,
+//   consistency_majority    share of the commonest answer,
+//   consistency_similarity  mean similarity by edits; each a mean over items
+//   turn_consistency        the first and the last for turns of a conversation that should
+//   turn_similarity         agree
 // and, against a base that answered the same items:
 //   same_output             share of outputs equal to the base's (answers are normalized)
 //   output_similarity       mean similarity by edits to the base's
@@ -24,8 +24,10 @@
 #include <span>
 #include <vector>
 
+#include "base/result.h"
 #include "quality/answer_scores.h"
 #include "quality/answers.h"
+#include "quality/go_on.h"
 #include "quality/items.h"
 #include "quality/resampling.h"
 #include "quality/translation_scores.h"
@@ -50,13 +52,16 @@ struct MeasuredItems {
     ItemMetric metric;
     ItemSums sums;
 };
-// Metrics that the items have, in the order above; answers are those of the items.
-std::vector<MeasuredItems> measure_items(std::span<const Item> items,
-                                         std::span<const ItemAnswer> answers,
-                                         const ScoringRules& rules);
-// Distances of the answers to the base's.
-std::vector<MeasuredItems> measure_distances(std::span<const Item> items,
-                                             std::span<const ItemAnswer> base,
-                                             std::span<const ItemAnswer> answers);
+// Metrics that the items have, in the order above; answers are those of the items. cancelled, and
+// nothing else.
+base::Result<std::vector<MeasuredItems>> measure_items(std::span<const Item> items,
+                                                       std::span<const ItemAnswer> answers,
+                                                       const ScoringRules& rules,
+                                                       const GoOn& go_on = {});
+// Distances of the answers to the base's. cancelled.
+base::Result<std::vector<MeasuredItems>> measure_distances(std::span<const Item> items,
+                                                           std::span<const ItemAnswer> base,
+                                                           std::span<const ItemAnswer> answers,
+                                                           const GoOn& go_on = {});
 
 }  // namespace hone::quality

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/json.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "text/utf8.h"
 
@@ -196,7 +197,11 @@ base::Status read_same(Fields& fields, Item& item) {
         if (!turn.is_number_unsigned() || turn.get<uint64_t>() >= item.turns.size()) {
             return fail(ErrorCode::corrupt, "'same' names a turn that is not there");
         }
-        item.same.push_back(turn.get<size_t>());
+        const auto index = turn.get<size_t>();
+        if (std::find(item.same.begin(), item.same.end(), index) != item.same.end()) {
+            return fail(ErrorCode::corrupt, "'same' names turn {} twice", index);
+        }
+        item.same.push_back(index);
     }
     return {};
 }
@@ -233,7 +238,10 @@ base::Status read_consistency(Fields& fields, Item& item) {
     HONE_TRY_STATUS(
         fields.texts("outputs", item.outputs, 2, kVariantsMax * kVariantsMax, kItemTextBytesMax));
     const bool only_outputs = ways == 0 && !item.outputs.empty() && item.samples == 1;
-    if (only_outputs) return read_output_limits(fields, item);
+    if (only_outputs) {
+        HONE_TRY_STATUS(check_size("outputs", item.outputs.size(), 2, kVariantsMax));
+        return read_output_limits(fields, item);
+    }
     if (ways != 1) {
         return fail(ErrorCode::corrupt, "one of 'prompts', 'turns', or a prompt with 'samples'");
     }
@@ -298,12 +306,10 @@ size_t Item::outputs_wanted() const {
 
 base::Status add_items(std::string_view jsonl, std::vector<Item>& items) {
     const size_t before = items.size();
-    size_t number = 0;
-    for (const std::string_view raw : base::split(jsonl, '\n')) {
-        ++number;
-        const std::string_view line = base::trim(raw);
-        if (line.empty()) continue;
-        const std::string where = fmt::format("line {}", number);
+    base::LineReader lines(jsonl);
+    while (const auto found = lines.next()) {
+        const std::string_view line = found->text;
+        const std::string where = fmt::format("line {}", found->number);
         const auto refuse = [&](const base::Error& error) {
             return tl::unexpected<base::Error>(error.within(where));
         };

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
 #include "quality/item_scores.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -13,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::vector<ItemAnswer> answers;
     for (const Item& item : items) answers.push_back(blank_answer(item));
     const auto measured = measure_items(items, answers, {});
-    for (const auto& metric : measured) score_items(metric.metric, metric.sums);
-    measure_distances(items, answers, answers);
-    return measured.empty() ? 1 : 0;
+    HONE_CHECK(measured && !measured->empty());
+    for (const auto& metric : *measured) HONE_CHECK(score_items(metric.metric, metric.sums));
+    HONE_CHECK(measure_distances(items, answers, answers));
+    return 0;
 }

@@ -84,6 +84,7 @@ TEST(Items, WrongLinesAreNamed) {
              R"({"task":"consistency","prompts":["x","y"],"samples":2,"temperature":1})",
              R"({"task":"consistency","prompts":["x","y"],"turns":["a","b"]})",
              R"({"task":"consistency","turns":["a","b"],"same":[0,2]})",
+             R"({"task":"consistency","turns":["a","b"],"same":[0,0]})",
              R"({"task":"consistency","turns":["a","b"],"outputs":["x","y","z"]})",
          }) {
         const base::Error error = error_of(start + wrong);
@@ -109,6 +110,10 @@ TEST(Items, EverythingHasALimit) {
     for (size_t i = 0; i < kChoicesMax; ++i) many += ",\"" + std::to_string(i) + '"';
     EXPECT_EQ(error_of(many + "]}").code, ErrorCode::exhausted);
     EXPECT_EQ(error_of(std::string(100, '[')).code, ErrorCode::exhausted);
+    std::string outputs = R"({"task":"consistency","outputs":["x")";
+    for (size_t i = 1; i < kVariantsMax; ++i) outputs += ",\"x\"";
+    EXPECT_EQ(items_of(outputs + "]}").size(), 1u);
+    EXPECT_EQ(error_of(outputs + ",\"x\"]}").code, ErrorCode::exhausted);
 }
 
 TEST(Items, OneClassificationAtATime) {
@@ -138,7 +143,7 @@ TEST(Items, TheBuiltInOnesAreWhole) {
 
 double value_of(const std::vector<MeasuredItems>& measured, std::string_view name) {
     for (const MeasuredItems& metric : measured) {
-        if (metric.metric.name == name) return score_items(metric.metric, metric.sums).value;
+        if (metric.metric.name == name) return score_items(metric.metric, metric.sums)->value;
     }
     ADD_FAILURE() << name << " is missing";
     return -1;
@@ -160,7 +165,7 @@ TEST(ItemScores, TheLikelierChoiceIsTakenByItsLength) {
         const size_t number = std::isnan(partly.log_likelihoods[0]) ? 1 : 0;
         EXPECT_EQ(chosen(items[0], partly, {}), number);
     }
-    const auto measured = measure_items(items, std::vector{answer, answer}, {});
+    const auto measured = *measure_items(items, std::vector{answer, answer}, {});
     EXPECT_EQ(value_of(measured, "accuracy"), 1);
     EXPECT_EQ(value_of(measured, "f1"), 0);  // the positive class, the second, never occurred
 }
@@ -180,7 +185,7 @@ TEST(ItemScores, GivenAnswersNeedNoModel) {
         EXPECT_TRUE(item.answered());
         answers.push_back(blank_answer(item));
     }
-    const auto measured = measure_items(items, answers, {});
+    const auto measured = *measure_items(items, answers, {});
     EXPECT_EQ(value_of(measured, "accuracy"), 1);
     EXPECT_NEAR(value_of(measured, "rouge1"), 5.0 / 6, 1e-12);
     EXPECT_EQ(value_of(measured, "exact_match"), 0);
@@ -188,14 +193,22 @@ TEST(ItemScores, GivenAnswersNeedNoModel) {
     EXPECT_EQ(value_of(measured, "turn_consistency"), 1);
 }
 
+TEST(ItemScores, CanBeStopped) {
+    const auto items = items_of(R"({"task":"consistency","outputs":["yes","no"]})");
+    const std::vector<ItemAnswer> answers{blank_answer(items[0])};
+    const auto stop = [](double) { return false; };
+    EXPECT_EQ(measure_items(items, answers, {}, stop).error().code, ErrorCode::cancelled);
+    EXPECT_EQ(measure_distances(items, answers, answers, stop).error().code, ErrorCode::cancelled);
+}
+
 TEST(ItemScores, DistancesAreToTheBasesOutputs) {
     const auto items = items_of(R"({"task":"consistency","turns":["a","b"]})");
     const std::vector<ItemAnswer> base{{{}, {"same", "abcd"}}}, model{{{}, {"Same.", "abxx"}}};
-    const auto measured = measure_distances(items, base, model);
+    const auto measured = *measure_distances(items, base, model);
     EXPECT_EQ(value_of(measured, "same_output"), 0.5);
     EXPECT_NEAR(value_of(measured, "output_similarity"), (0.6 + 0.5) / 2, 1e-12);
     EXPECT_NEAR(value_of(measured, "turn_drift"), 0.1, 1e-12);
-    EXPECT_EQ(value_of(measure_distances(items, base, base), "same_output"), 1);
+    EXPECT_EQ(value_of(*measure_distances(items, base, base), "same_output"), 1);
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ double unseen_by(const ItemMetric& metric, size_t n) {
     return metric.highest * (1 - std::pow(kTail, 1 / static_cast<double>(n)));
 }
 
-Interval interval_of(const ItemMetric& metric, const ItemSums& sums) {
+base::Result<Interval> interval_of(const ItemMetric& metric, const ItemSums& sums,
+                                   const GoOn& go_on) {
     const size_t n = sums.items();
     if (metric.share) {
         const double hits = total(sums)[1];
@@ -43,6 +44,7 @@ Interval interval_of(const ItemMetric& metric, const ItemSums& sums) {
     std::vector<double> values;
     std::vector<double> resample(sums.width);
     for (size_t r = 0; r < kResamples; ++r) {
+        HONE_TRY_STATUS(check_go_on(go_on, r, kResamples));
         std::fill(resample.begin(), resample.end(), 0.0);
         for (size_t i = 0; i < n; ++i) add_row(sums.row(random.next_below(n)), resample);
         values.push_back(metric.value(resample));
@@ -50,7 +52,8 @@ Interval interval_of(const ItemMetric& metric, const ItemSums& sums) {
     const Interval found = percentiles(values);
     if (found.low < found.high) return found;
     const double unseen = unseen_by(metric, n);
-    return {std::max(found.low - unseen, 0.0), std::min(found.high + unseen, metric.highest)};
+    return Interval{std::max(found.low - unseen, 0.0),
+                    std::min(found.high + unseen, metric.highest)};
 }
 
 // A direction in which no item moved, judged by its own rows, was not resampled: there the interval
@@ -70,13 +73,14 @@ Interval with_unseen(const ItemMetric& metric, const ItemSums& base, const ItemS
     return found;
 }
 
-Interval interval_of_change(const ItemMetric& metric, const ItemSums& base,
-                            const ItemSums& candidate) {
+base::Result<Interval> interval_of_change(const ItemMetric& metric, const ItemSums& base,
+                                          const ItemSums& candidate, const GoOn& go_on) {
     const size_t n = base.items();
     base::Random random(kResamplingSeed);
     std::vector<double> changes;
     std::vector<double> a(base.width), b(base.width);
     for (size_t r = 0; r < kResamples; ++r) {
+        HONE_TRY_STATUS(check_go_on(go_on, r, kResamples));
         std::fill(a.begin(), a.end(), 0.0);
         std::fill(b.begin(), b.end(), 0.0);
         for (size_t i = 0; i < n; ++i) {
@@ -90,13 +94,14 @@ Interval interval_of_change(const ItemMetric& metric, const ItemSums& base,
 }
 
 // Two-sided; the world as it is counts as one of those that chance could make.
-double randomization_p(const ItemMetric& metric, const ItemSums& base, const ItemSums& candidate,
-                       double change) {
+base::Result<double> randomization_p(const ItemMetric& metric, const ItemSums& base,
+                                     const ItemSums& candidate, double change, const GoOn& go_on) {
     if (change == 0) return 1;
     base::Random random(kResamplingSeed);
     std::vector<double> a(base.width), b(base.width);
     size_t as_large = 1;
     for (size_t r = 0; r < kResamples; ++r) {
+        HONE_TRY_STATUS(check_go_on(go_on, r, kResamples));
         std::fill(a.begin(), a.end(), 0.0);
         std::fill(b.begin(), b.end(), 0.0);
         for (size_t item = 0; item < base.items(); ++item) {
@@ -124,15 +129,17 @@ double mean_of_sums(std::span<const double> sums) {
     return sums[1] / sums[0];
 }
 
-Score score_items(const ItemMetric& metric, const ItemSums& sums) {
+base::Result<Score> score_items(const ItemMetric& metric, const ItemSums& sums, const GoOn& go_on) {
     HONE_CHECK_GT(sums.items(), size_t{0});
     Score score{metric.name, metric.value(total(sums)), std::nullopt, sums.items()};
-    if (score.n >= kItemsMin) score.ci95 = interval_of(metric, sums);
+    if (score.n >= kItemsMin) {
+        HONE_TRY(score.ci95, interval_of(metric, sums, go_on));
+    }
     return score;
 }
 
-Difference compare_items(const ItemMetric& metric, const ItemSums& base,
-                         const ItemSums& candidate) {
+base::Result<Difference> compare_items(const ItemMetric& metric, const ItemSums& base,
+                                       const ItemSums& candidate, const GoOn& go_on) {
     HONE_CHECK_EQ(base.items(), candidate.items());
     HONE_CHECK_GT(base.items(), size_t{0});
     Difference out;
@@ -143,8 +150,8 @@ Difference compare_items(const ItemMetric& metric, const ItemSums& base,
     out.n = base.items();
     if (out.a > 0) out.change_percent = 100 * out.change() / out.a;
     if (out.n < kItemsMin) return out;
-    out.ci95 = interval_of_change(metric, base, candidate);
-    out.p = randomization_p(metric, base, candidate, out.change());
+    HONE_TRY(out.ci95, interval_of_change(metric, base, candidate, go_on));
+    HONE_TRY(out.p, randomization_p(metric, base, candidate, out.change(), go_on));
     if (out.a > 0) {
         out.percent_ci95 = Interval{100 * out.ci95->low / out.a, 100 * out.ci95->high / out.a};
     }

@@ -24,6 +24,8 @@
 #include <span>
 #include <vector>
 
+#include "base/result.h"
+#include "quality/go_on.h"
 #include "quality/score.h"
 
 namespace hone::quality {
@@ -56,9 +58,11 @@ struct ItemSums {
 // sums[1] / sums[0]: of rows [1, score].
 double mean_of_sums(std::span<const double> sums);
 
-// At least one item.
-Score score_items(const ItemMetric& metric, const ItemSums& sums);
-// The same items in the same order on both sides, at least one.
-Difference compare_items(const ItemMetric& metric, const ItemSums& base, const ItemSums& candidate);
+// At least one item. cancelled, and nothing else.
+base::Result<Score> score_items(const ItemMetric& metric, const ItemSums& sums,
+                                const GoOn& go_on = {});
+// The same items in the same order on both sides, at least one. cancelled.
+base::Result<Difference> compare_items(const ItemMetric& metric, const ItemSums& base,
+                                       const ItemSums& candidate, const GoOn& go_on = {});
 
 }  // namespace hone::quality

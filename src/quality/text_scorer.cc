@@ -173,9 +173,7 @@ uint64_t rows_bytes(std::span<const TextWindow> windows, size_t vocab) {
 base::Status write_rows(ReferenceRows& rows, size_t windows, BaseFileWriter& file,
                         const GoOn& go_on) {
     for (size_t i = 0; i < windows; ++i) {
-        if (go_on && !go_on(static_cast<double>(i) / static_cast<double>(windows))) {
-            return fail(ErrorCode::cancelled, "stopped on request");
-        }
+        HONE_TRY_STATUS(check_go_on(go_on, i, windows));
         HONE_TRY(const Bytes bytes, rows.window(i));
         HONE_TRY_STATUS(file.append(bytes));
     }
@@ -196,9 +194,7 @@ base::Result<std::vector<ScoredWindow>> score_text(runtime::Session& session,
     PairSums pair(vocab);
     const size_t bytes = row_bytes(vocab);
     for (size_t i = 0; i < windows.size(); ++i) {
-        if (go_on && !go_on(static_cast<double>(i) / static_cast<double>(windows.size()))) {
-            return fail(ErrorCode::cancelled, "stopped on request");
-        }
+        HONE_TRY_STATUS(check_go_on(go_on, i, windows.size()));
         Bytes rows;
         if (reference != nullptr) {
             HONE_TRY(rows, reference->window(i));

@@ -15,13 +15,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
 #include "quality/base_file.h"
+#include "quality/go_on.h"
 #include "quality/window_reader.h"
 #include "runtime/session.h"
 
@@ -71,9 +71,6 @@ base::Result<std::unique_ptr<ReferenceRows>> rows_of_file(const BaseFile& file, 
                                                           std::span<const TextWindow> windows);
 // Bytes of all rows.
 uint64_t rows_bytes(std::span<const TextWindow> windows, size_t vocab);
-
-// Told the share that is done; answers whether to go on.
-using GoOn = std::function<bool(double)>;
 
 base::Status write_rows(ReferenceRows& rows, size_t windows, BaseFileWriter& file,
                         const GoOn& go_on);

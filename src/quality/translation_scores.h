@@ -1,10 +1,9 @@
 // BLEU and chrF of outputs against references, number for number those of sacrebleu 2.6.
 //
-//   BLEU   Papineni et al. 2002: geometric mean of the clipped n-gram precisions, n = 1..4, times
-//   the
-//          brevity penalty exp(1 - r / c) of outputs shorter than their references; a count of 0 is
-//          halved anew at each order (NIST's smoothing, "exp"). Of several references the length
-//          nearest to the output's counts, the shorter of two as near.
+//   BLEU   Papineni et al. 2002: geometric mean of the clipped n-gram precisions, n = 1..4,
+//          times the brevity penalty exp(1 - r / c) of outputs shorter than their references; a
+//          count of 0 is halved anew at each order (NIST's smoothing, "exp"). Of several
+//          references the length nearest to the output's counts, the shorter of two as near.
 //   chrF   Popovic 2015: F (beta = 2, recall counts double) of the mean precision and recall of
 //          character n-grams, n = 1..6, white space left out; chrF++ (2017) adds words, n = 1..2,
 //          with punctuation cut off. Of several references the one of the best F.

@@ -113,6 +113,9 @@ def test_gate(model, text, directory):
     check(good["gate"]["verdict"] == "pass" and len(good["gate"]["terms"]) == 2, f"gate: {good['gate']}")
     bad = quality(*run, "--kv", "q8", "--gate", "kl:<1e-12", code=1)
     check(bad["gate"]["verdict"] == "fail", f"gate: {bad['gate']}")
+    # What is not shown is gated all the same.
+    hidden = quality(*run, "--kv", "q8", "--metric", "perplexity", "--gate", "kl:<1e-12", code=1)
+    check(list(values(hidden)) == ["perplexity"] and hidden["gate"]["verdict"] == "fail", f"gate: {hidden}")
     # Random weights: the perplexity says nothing, so nothing is proved.
     chance = quality(*run, "--gate", "ppl:+1%", code=9)
     check(chance["gate"]["terms"][0]["verdict"] == "meaningless", f"gate: {chance['gate']}")
@@ -154,6 +157,11 @@ def test_errors(model, text, directory):
     check_error(6, "quality", model, "--data", long, fragment="line 1: ")
     given = lines(directory / "answered.jsonl", {"task": "generation", "references": ["x"], "output": "x"})
     check_error(2, "quality", model, "--data", given, "--against", model, fragment="carries its answer")
+    check_error(2, "quality", model, "--data", given, fragment="leave out")
+    check_error(2, "quality", "--data", given, "--data", directory / "." / ".." / directory.name / given.name,
+                fragment="given twice")
+    check_error(2, "quality", model, "--data", "builtin:choice", "--data", "builtin:choice", fragment="given twice")
+    check_error(2, "quality", model, "--data", "builtin:choice", "--gate", "acc:>2", fragment="cannot hold")
 
 
 def main():
