@@ -1,6 +1,7 @@
 #include "probe/ab_quality.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "measure/rank_tests.h"
 #include "runtime/log_softmax.h"
@@ -25,7 +26,8 @@ struct Tally {
         const double kl = runtime::kl_divergence(left, right);
         sums.n += 1;
         sums.kl_mean += kl;
-        sums.kl_max = std::max(sums.kl_max, kl);
+        // NaN stays: a largest divergence of 0 says that all logits are the same.
+        sums.kl_max = std::isnan(kl) ? kl : std::max(sums.kl_max, kl);
         sums.same_top += left.top == right.top ? 1 : 0;
         const double nll_a = left.nll(next);
         const double nll_b = right.nll(next);
@@ -44,6 +46,7 @@ struct Tally {
         out.nll_change_ci95 = measure::mean_interval(nll_changes);
         out.kl_ci95 = measure::mean_interval(divergences);
         if (out.n < measure::kQualityPositionsMin || !out.nll_change_ci95) return out;
+        if (!std::isfinite(out.nll_a) || !std::isfinite(out.nll_b)) return out;
         out.verdict = measure::Verdict::within_noise;
         if (out.nll_change_ci95->low > 0) out.verdict = measure::Verdict::regressed;
         if (out.nll_change_ci95->high < 0) out.verdict = measure::Verdict::improved;

@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
+#include "base/text.h"
+#include "models/model.h"
+#include "models/synth.h"
 #include "probe/ab_quality.h"
 #include "probe/probe_fixture.h"
 
@@ -103,6 +108,37 @@ TEST_F(AbTest, AnotherModelIsNotAlike) {
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_GT(result->quality->kl_mean, 0);
     EXPECT_GE(result->quality->kl_max, result->quality->kl_mean);
+}
+
+// Weights that are no numbers make logits that are none: they are not alike, not even to
+// themselves.
+TEST_F(AbTest, PredictionsThatAreNoNumbersAreNotTheSame) {
+    const std::string path = directory_ + "/nan.gguf";
+    models::SynthSpec spec;
+    spec.n_layers = 1;
+    spec.n_ctx = 256;
+    spec.type = tensor::DType::f32;
+    ASSERT_TRUE(models::write_synth(spec, path));
+    auto bytes = *base::read_file(path, size_t{1} << 30);
+    {
+        const auto model = models::Model::open(path);
+        ASSERT_TRUE(model);
+        const auto* norm =
+            reinterpret_cast<const char*>((*model)->tensor("output_norm.weight")->data);
+        const auto at = std::search(bytes.begin(), bytes.end(), norm, norm + 512);
+        ASSERT_NE(at, bytes.end());
+        const float nan = std::nanf("");
+        std::memcpy(&*at, &nan, sizeof nan);
+    }
+    ASSERT_TRUE(base::write_file(path, bytes));
+    const auto other = runtime::Session::open(path, session_->options(), clock_);
+    ASSERT_TRUE(other) << other.error().message;
+    const auto quality =
+        compare_logits(**other, **other, quality_text(), 40, 1e6, clock_, Conduct{});
+    ASSERT_TRUE(quality) << quality.error().message;
+    EXPECT_TRUE(std::isnan(quality->kl_max));
+    EXPECT_TRUE(std::isnan(quality->kl_mean));
+    EXPECT_EQ(quality->verdict, Verdict::not_enough_data);
 }
 
 TEST_F(AbTest, StoppedItGivesWhatIsKnown) {

@@ -48,6 +48,15 @@ TEST(Gate, DivergenceHasItsOwnLimit) {
     EXPECT_EQ(judge(gate, quality(3, 0, 0.1, 0.03), 49152).outcome, GateOutcome::broken);
 }
 
+TEST(Gate, PredictionsThatAreNoNumbersAreBroken) {
+    const double nan = std::nan("");
+    for (const char* gate : {"ppl:+1%", "kl:0.02", "ppl:+1%,kl:0.02"}) {
+        const auto verdict = judge(*parse_gate(gate), quality(3, nan, nan, nan), 49152);
+        EXPECT_EQ(verdict.outcome, GateOutcome::broken) << gate;
+        EXPECT_EQ(verdict.note.id, "gate_broken");
+    }
+}
+
 TEST(Gate, RandomWeightsSayNothing) {
     const double chance = std::log(1000.0);
     const auto verdict = judge(*parse_gate("ppl:+1%"), quality(chance, 0.5, 0.1, 0.1), 1000);
