@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "measure/statistics.h"
+#include "cost/experiments.h"
 #include "probe/step_recorder.h"
 
 namespace hone::probe {
@@ -16,9 +16,9 @@ base::Result<std::optional<double>> timing_overhead_share(Stepper& stepper,
     stepper.clear();
     stepper.prefill(0, random_tokens(random, plan.vocab, static_cast<size_t>(depth)));
     const auto tokens = random_tokens(random, plan.vocab, static_cast<size_t>(2 * pairs));
-    std::vector<double> ratios;
+    std::vector<double> timed;
+    std::vector<double> untimed;
     for (int pair = 0; pair < pairs; ++pair) {
-        double ns[2] = {};  // [with the timer]
         for (const bool with_timer : {pair % 2 == 0, pair % 2 != 0}) {
             HONE_TRY_STATUS(conduct.check());
             const auto at = stepper.position(0) - static_cast<uint32_t>(depth);
@@ -28,13 +28,13 @@ base::Result<std::optional<double>> timing_overhead_share(Stepper& stepper,
             if (with_timer) {
                 recorder.record("decode", stepper.position(0) - 1, stepper.last_shape());
             }
-            ns[with_timer] = static_cast<double>(clock.now_ns() - begin_ns);
+            const auto ns = static_cast<double>(clock.now_ns() - begin_ns);
+            (with_timer ? timed : untimed).push_back(ns);
         }
-        if (ns[0] > 0) ratios.push_back(ns[1] / ns[0]);
     }
-    const auto ratio = measure::median(ratios);
+    const auto ratio = cost::ratio_of(timed, untimed);
     if (!ratio) return std::optional<double>();
-    return std::optional<double>(*ratio - 1);
+    return std::optional<double>(ratio->value - 1);
 }
 
 }  // namespace hone::probe
