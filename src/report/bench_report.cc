@@ -49,14 +49,17 @@ std::string euro(const std::optional<double>& value) {
 
 }  // namespace
 
+std::optional<double> cost_per_1k(const std::optional<double>& price_per_hour,
+                                  const std::optional<double>& tokens_per_s) {
+    if (!price_per_hour || !tokens_per_s || !(*tokens_per_s > 0)) return std::nullopt;
+    return 1000 * *price_per_hour / 3600 / *tokens_per_s;
+}
+
 TokenCost token_cost(const RunRecord& record) {
     TokenCost cost;
-    if (!record.context.price_per_hour) return cost;
-    const double price_per_s = *record.context.price_per_hour / 3600;
-    const auto prefill = median_of(record, "prefill_tokens_per_s");
-    const auto decode = median_of(record, "decode_tokens_per_s");
-    if (prefill && *prefill > 0) cost.prompt_per_1k = 1000 * price_per_s / *prefill;
-    if (decode && *decode > 0) cost.output_per_1k = 1000 * price_per_s / *decode;
+    const auto& price = record.context.price_per_hour;
+    cost.prompt_per_1k = cost_per_1k(price, median_of(record, "prefill_tokens_per_s"));
+    cost.output_per_1k = cost_per_1k(price, median_of(record, "decode_tokens_per_s"));
     const double prompt = record.context.prompt_tokens;
     const double output = record.context.output_tokens;
     if (cost.prompt_per_1k && cost.output_per_1k && prompt + output > 0) {

@@ -6,6 +6,7 @@
 #include "diagnose/scenario.h"
 #include "machine/json_fields.h"
 #include "measure/record_json.h"
+#include "report/bench_report.h"
 #include "report/explain_sections.h"
 #include "report/page.h"
 
@@ -30,12 +31,6 @@ struct Cost {
 };
 constexpr Cost kCosts[] = {{"cost_per_1k_prompt_tokens", "prefill_tokens_per_s"},
                            {"cost_per_1k_output_tokens", "decode_tokens_per_s"}};
-
-std::optional<double> cost_per_1k(const std::optional<double>& price,
-                                  const std::optional<double>& tokens_per_s) {
-    if (!price || !tokens_per_s || !(*tokens_per_s > 0)) return std::nullopt;
-    return 1000 * *price / 3600 / *tokens_per_s;
-}
 
 std::optional<double> change_percent(const std::optional<double>& a,
                                      const std::optional<double>& b) {

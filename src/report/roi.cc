@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "machine/json_fields.h"
+#include "report/bench_report.h"
 #include "report/messages.h"
 
 namespace hone::report {
@@ -39,15 +40,15 @@ Roi roi_of(const ledger::Run& run, const Economy& economy) {
         if (metric.name == kRate && measured) roi.rate = &metric;
     }
     if (roi.rate == nullptr) return roi;
-    const auto per_hour = [](double tokens_per_s) { return tokens_per_s * 3600; };
-    const Sides tokens{per_hour(*roi.rate->a), per_hour(*roi.rate->b)};
     if (economy.tokens_per_month) {
-        roi.hours =
-            Sides{*economy.tokens_per_month / tokens.a, *economy.tokens_per_month / tokens.b};
+        const auto hours = [&](double tokens_per_s) {
+            return *economy.tokens_per_month / (tokens_per_s * 3600);
+        };
+        roi.hours = Sides{hours(*roi.rate->a), hours(*roi.rate->b)};
     }
     if (!economy.price_per_hour) return roi;
     const double price = *economy.price_per_hour;
-    roi.per_1k = Sides{1000 * price / tokens.a, 1000 * price / tokens.b};
+    roi.per_1k = Sides{*cost_per_1k(price, roi.rate->a), *cost_per_1k(price, roi.rate->b)};
     if (roi.hours) roi.per_month = Sides{price * roi.hours->a, price * roi.hours->b};
     return roi;
 }
