@@ -12,6 +12,8 @@ namespace {
 constexpr uint32_t kSign = 0x8000'0000;
 constexpr uint32_t kInfinity = 0x7f80'0000;
 constexpr int kFloatFractionBits = 23;
+// The first page of numbers below zero.
+constexpr size_t kNegative = 256;
 
 // Values in order that reach the share p of n: the last one of them.
 uint64_t rank_of(double p, uint64_t n) {
@@ -60,28 +62,28 @@ void FloatHistogram::add(const FloatHistogram& other) {
     }
 }
 
+double FloatHistogram::bin_value(size_t page, size_t fraction) const {
+    auto bits = static_cast<uint32_t>(page << kFloatFractionBits |
+                                      fraction << (kFloatFractionBits - kFractionBits));
+    // The bin of the smallest denormals begins at zero, and none of them is zero.
+    if ((bits & ~kSign) == 0) bits |= 1;
+    // Where all values have one sign, the end of the outermost bin lies beyond all of them.
+    return std::clamp(std::bit_cast<float>(bits), min_, max_);
+}
+
 template <class Visit>
 void FloatHistogram::walk(const Visit& visit) const {
-    const auto value = [this](size_t page, size_t fraction) {
-        auto bits = static_cast<uint32_t>(page << kFloatFractionBits |
-                                          fraction << (kFloatFractionBits - kFractionBits));
-        // The bin of the smallest denormals begins at zero, and none of them is zero.
-        if ((bits & ~kSign) == 0) bits |= 1;
-        // Where all values have one sign, the end of the outermost bin lies beyond all of them.
-        return double{std::clamp(std::bit_cast<float>(bits), min_, max_)};
-    };
-    constexpr size_t kNegative = 256;
     for (size_t page = pages_.size(); page-- > kNegative;) {
         if (!pages_[page]) continue;
         for (size_t k = kFractions; k-- > 0;) {
-            if ((*pages_[page])[k] > 0) visit(value(page, k), (*pages_[page])[k]);
+            if ((*pages_[page])[k] > 0) visit(bin_value(page, k), (*pages_[page])[k]);
         }
     }
     if (zeros_ > 0) visit(0.0, zeros_);
     for (size_t page = 0; page < kNegative; ++page) {
         if (!pages_[page]) continue;
         for (size_t k = 0; k < kFractions; ++k) {
-            if ((*pages_[page])[k] > 0) visit(value(page, k), (*pages_[page])[k]);
+            if ((*pages_[page])[k] > 0) visit(bin_value(page, k), (*pages_[page])[k]);
         }
     }
 }
@@ -118,16 +120,21 @@ double FloatHistogram::quantile(double p) const {
 
 double FloatHistogram::magnitude_quantile(double p) const {
     if (count_ == 0) return 0;
-    std::vector<std::pair<double, uint64_t>> magnitudes;
-    walk([&](double value, uint64_t n) { magnitudes.emplace_back(std::fabs(value), n); });
-    std::sort(magnitudes.begin(), magnitudes.end());
     const uint64_t rank = rank_of(p, count_);
-    uint64_t seen = 0;
-    for (const auto& [value, n] : magnitudes) {
-        seen += n;
-        if (seen >= rank) return value;
+    uint64_t seen = zeros_;
+    if (seen >= rank) return 0;
+    // Outward from zero, both signs of a bin together.
+    for (size_t positive = 0; positive < kNegative; ++positive) {
+        const size_t pages[] = {positive, kNegative + positive};
+        if (!pages_[pages[0]] && !pages_[pages[1]]) continue;
+        for (size_t k = 0; k < kFractions; ++k) {
+            for (const size_t page : pages) {
+                seen += pages_[page] ? (*pages_[page])[k] : 0;
+                if (seen >= rank) return std::fabs(bin_value(page, k));
+            }
+        }
     }
-    return magnitudes.back().first;
+    return magnitude_max();
 }
 
 uint64_t FloatHistogram::outside(double low, double high) const {

@@ -54,6 +54,8 @@ class FloatHistogram {
     static constexpr size_t kFractions = size_t{1} << kFractionBits;
     using Page = std::array<uint64_t, kFractions>;
 
+    // What a bin stands for.
+    double bin_value(size_t page, size_t fraction) const;
     // Calls visit(value, count) for each bin that is not empty, in ascending order of value.
     template <class Visit>
     void walk(const Visit& visit) const;
