@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <memory>
 
 #include "base/json.h"
@@ -108,17 +107,6 @@ base::Status write_trace(const measure::TraceLog& trace, const measure::RunRecor
     return base::write_file(path, base::dump_json(measure::to_chrome_trace(trace, record), -1));
 }
 
-// Before half a minute of measuring, not after it.
-base::Status check_destinations(const Options& options) {
-    for (const std::string& path : {options.record, options.html, options.trace}) {
-        const auto directory = std::filesystem::path(path).parent_path();
-        std::error_code error;
-        if (directory.empty() || std::filesystem::is_directory(directory, error)) continue;
-        return base::fail(base::ErrorCode::not_found, "{}: no such directory", directory.string());
-    }
-    return {};
-}
-
 base::Status run(const Options& options, const CommandContext& context) {
     HONE_TRY(const diagnose::Scenario* scenario, diagnose::find_scenario(options.scenario));
     HONE_TRY_STATUS(diagnose::parse_slo(options.slo));
@@ -134,7 +122,9 @@ base::Status run(const Options& options, const CommandContext& context) {
         return base::fail(base::ErrorCode::invalid_argument,
                           "explain takes either a model file or --from RECORD");
     }
-    HONE_TRY_STATUS(check_destinations(options));
+    for (const std::string& path : {options.record, options.html, options.trace}) {
+        HONE_TRY_STATUS(check_destination(path));
+    }
     measure::RunRecord record;
     if (!options.from.empty()) {
         HONE_TRY(record, measure::read_record(options.from));

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "base/text.h"
@@ -80,6 +81,13 @@ base::Result<double> parse_duration_s(const std::string& text) {
                           base::printable(text));
     }
     return number * unit_s;
+}
+
+base::Status check_destination(const std::string& path) {
+    const auto directory = std::filesystem::path(path).parent_path();
+    std::error_code error;
+    if (directory.empty() || std::filesystem::is_directory(directory, error)) return {};
+    return base::fail(base::ErrorCode::not_found, "{}: no such directory", directory.string());
 }
 
 }  // namespace hone::cli

@@ -1,4 +1,5 @@
-// Reading the user's text: standard input and prompt files, bytes untouched.
+// What the user gives: standard input and prompt files, bytes untouched; sizes, durations and
+// files to write.
 #pragma once
 
 #include <optional>
@@ -22,5 +23,9 @@ std::optional<double> parse_size_bytes(std::string_view text);
 
 // "90s", "8m", "1h", "30d" or plain seconds. invalid_argument.
 base::Result<double> parse_duration_s(const std::string& text);
+
+// Before long work, not after it: not_found when a file of that path has no folder to lie in. ""
+// is no file.
+base::Status check_destination(const std::string& path);
 
 }  // namespace hone::cli

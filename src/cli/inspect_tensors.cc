@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/input.h"
 #include "cli/progress.h"
 #include "compress/encode.h"
 #include "compress/profile_tensor.h"
@@ -99,11 +100,7 @@ base::Status check_tensor_options(const TensorOptions& options) {
 base::Status inspect_tensors(const std::string& model, const TensorOptions& options, int threads,
                              bool json, const CommandContext& context) {
     HONE_TRY(const auto types, parse_types(options.types));
-    const auto directory = std::filesystem::path(options.html).parent_path();
-    std::error_code error;
-    if (!directory.empty() && !std::filesystem::is_directory(directory, error)) {
-        return fail(ErrorCode::not_found, "{}: no such directory", directory.string());
-    }
+    HONE_TRY_STATUS(check_destination(options.html));
     HONE_TRY(const auto file, formats::GgufFile::open(model));
     HONE_TRY(const auto tensors, chosen_tensors(file, options));
     if (options.block) {
