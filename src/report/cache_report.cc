@@ -1,6 +1,7 @@
 #include "report/cache_report.h"
 
 #include "base/json.h"
+#include "base/text.h"
 #include "machine/json_fields.h"
 #include "report/page.h"
 #include "report/table.h"
@@ -88,7 +89,7 @@ std::string render_cache(const CacheState& cache, const Style& style) {
                      {say(style, "head_unused"), true, false}});
         for (const CacheRow& row : kind.rows) {
             table.add({one_line(row.file.name), about_text(style, row),
-                       format_value("_bytes", static_cast<double>(row.file.bytes)),
+                       base::format_bytes(static_cast<double>(row.file.bytes)),
                        age_text(row.file.unused_s)});
         }
         if (!table.empty()) page.table(table);

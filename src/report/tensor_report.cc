@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "machine/json_fields.h"
 #include "report/column_chart.h"
 #include "report/html_report.h"
 #include "report/page.h"
@@ -358,7 +359,7 @@ Json stored_json(const StoredAs& stored) {
     out["rmse"] = stored.rmse;
     out["relative_rmse"] = stored.relative_rmse;
     out["max_error"] = stored.max_error;
-    out["snr_db"] = stored.snr_db ? Json(*stored.snr_db) : Json(nullptr);
+    out["snr_db"] = machine::json_optional(stored.snr_db);
     out["to_zero_share"] = stored.to_zero_share;
     out["error"] = values_json(stored.error);
     out["scales"] = scales_json(stored.scales);
