@@ -196,10 +196,7 @@
         text("page_by_node")) },
     ];
     const place = el("div", {});
-    const buttons = views.map((view, index) => el("button",
-      { type: "button", onclick: () => show(index) }, text(view.id)));
     function show(chosen) {
-      buttons.forEach((button, index) => button.setAttribute("aria-pressed", index === chosen));
       const left = chosen === 1 && charts.nodes_left_out > 0
         ? el("p", { class: "quiet" }, text("page_left_out", { count: charts.nodes_left_out })) : null;
       place.replaceChildren(views[chosen].make(), ...(left ? [left] : []));
@@ -207,7 +204,8 @@
     show(0);
     const rest = explain.decomposition.unattributed_share;
     return [
-      el("div", { class: "switch", role: "group", "aria-label": text("page_operators") }, buttons),
+      hone.choice({ label: text("page_operators"), names: views.map((view) => text(view.id)),
+        chosen: 0, choose: show }),
       place,
       el("p", { class: "quiet" }, rest === null ? text("unattributed_unknown")
         : text("unattributed_line", { steps_share: hone.percent(rest) })),

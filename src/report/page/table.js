@@ -1,5 +1,6 @@
 "use strict";
-// Tables with sorting and search, and bars made of plain elements, which print and scale as text.
+// Tables with sorting and search, buttons to choose by, and bars made of plain elements, which print
+// and scale as text.
 (function () {
   const { el, text } = hone;
 
@@ -91,6 +92,17 @@
       },
     });
     return el("div", {}, el("div", { class: "tools" }, field, counter), scroll, more);
+  };
+
+  // Buttons of which one is pressed; choose(index) follows each press.
+  hone.choice = function ({ label, names, chosen, choose }) {
+    const buttons = names.map((name, index) =>
+      el("button", { type: "button", onclick: () => { press(index); choose(index); } }, name));
+    function press(pressed) {
+      buttons.forEach((button, index) => button.setAttribute("aria-pressed", index === pressed));
+    }
+    press(chosen);
+    return el("div", { class: "switch", role: "group", "aria-label": label }, buttons);
   };
 
   // Parts of a whole as one bar with its list: [{label, share, value, colour}].

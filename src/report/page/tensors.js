@@ -37,15 +37,21 @@
     return grids.filter((grid) => grid.block || grid.scales);
   }
 
+  // The bins of values as a filled outline, and what the tip over a share says.
+  const histogram = (label, values, colour) => ({ label, data: points(values), stepped: "middle",
+    borderColor: colour, borderWidth: 1, pointRadius: 0, fill: true,
+    backgroundColor: hone.faint(colour, 0.35) });
+  const tip = { title: (items) => small(items[0].raw.x),
+    label: (item) => `${item.dataset.label}: ${small(item.raw.y)}\u00a0%` };
+
   function weightsConfig(colours, tensor, grid) {
-    const shown = points(tensor.values);
-    const top = Math.max(...shown.map((point) => point.y));
+    const weights = { ...histogram(text("page_tensor_weights"), tensor.values, colours.series[0]),
+      part: "weights" };
+    const top = Math.max(...weights.data.map((point) => point.y));
     const block = grid ? grid.block : null;
     const levels = block ? block.levels : [];
     const bins = tensor.values.bins;
-    const datasets = [{ label: text("page_tensor_weights"), data: shown, stepped: "middle",
-      borderColor: colours.series[0], borderWidth: 1, pointRadius: 0, fill: true, part: "weights",
-      backgroundColor: hone.faint(colours.series[0], 0.35) }];
+    const datasets = [weights];
     if (block) {
       datasets.push(
         // A line for each level; a gap after each.
@@ -67,10 +73,8 @@
             ticks }),
           y: hone.axis(colours, text("page_axis_weights_share"), { beginAtZero: true }),
         },
-        plugins: { tooltip: { callbacks: {
-          title: (items) => small(items[0].raw.x),
-          label: (item) => (item.dataset.part === "weights"
-            ? `${item.dataset.label}: ${small(item.raw.y)}\u00a0%` : item.dataset.label) } } },
+        plugins: { tooltip: { callbacks: { ...tip, label: (item) =>
+          (item.dataset.part === "weights" ? tip.label(item) : item.dataset.label) } } },
       },
     };
   }
@@ -78,17 +82,14 @@
   function scalesConfig(colours, grid) {
     return {
       type: "line",
-      data: { datasets: [{ label: grid.name, data: points(grid.scales), stepped: "middle",
-        borderColor: colours.series[2], borderWidth: 1, pointRadius: 0, fill: true,
-        backgroundColor: hone.faint(colours.series[2], 0.35) }] },
+      data: { datasets: [histogram(grid.name, grid.scales, colours.series[2])] },
       options: {
         scales: {
           x: hone.axis(colours, text("page_axis_scale"), { type: "linear",
             min: grid.scales.bins.low, max: grid.scales.bins.high, ticks }),
           y: hone.axis(colours, text("page_axis_blocks_share"), { beginAtZero: true }),
         },
-        plugins: { tooltip: { callbacks: { title: (items) => small(items[0].raw.x),
-          label: (item) => `${item.dataset.label}: ${small(item.raw.y)}\u00a0%` } } },
+        plugins: { tooltip: { callbacks: tip } },
       },
     };
   }
@@ -123,34 +124,33 @@
     const grids = gridsOf(tensor);
     // The coarsest grid shows best what a grid is; of equals, one that was asked for.
     const levels = grids.map((grid) => (grid.block ? grid.block.levels.length : Infinity));
-    const state = { chosen: Math.max(0, levels.lastIndexOf(Math.min(...levels))) };
-    const chosen = () => grids[state.chosen] || null;
+    const first = Math.max(0, levels.lastIndexOf(Math.min(...levels)));
+    let chosen = grids[first] || null;
     const detail = el("div", {});
     const figures = [hone.figure({ id: "weights-" + index, title: text("page_tensor_values"), height: 300,
       note: text("page_tensor_values_note"), table: valuesTable(tensor),
-      make: (colours) => weightsConfig(colours, tensor, chosen()) })];
+      make: (colours) => weightsConfig(colours, tensor, chosen) })];
     if (grids.some((grid) => grid.scales)) {
       figures.push(hone.figure({ id: "scales-" + index, title: text("tensor_scales"), height: 240,
         note: text("page_tensor_scales_note"), table: scalesTable(grids),
-        make: (colours) => scalesConfig(colours, chosen().scales ? chosen()
+        make: (colours) => scalesConfig(colours, chosen.scales ? chosen
           : grids.find((grid) => grid.scales)) }));
     }
-    const buttons = grids.map((grid, at) => el("button", { type: "button", onclick: () => {
-      state.chosen = at;
-      show();
-      hone.drawFigures();
-    } }, grid.name));
     function show() {
-      buttons.forEach((button, at) => button.setAttribute("aria-pressed", at === state.chosen));
-      const block = chosen() && chosen().block;
+      const block = chosen && chosen.block;
       detail.replaceChildren(...(block ? [
-        el("p", {}, text("tensor_block_of", { as: chosen().name, scale: real(block.scale),
+        el("p", {}, text("tensor_block_of", { as: chosen.name, scale: real(block.scale),
           minimum: real(block.minimum), levels: block.levels.length })),
-        el("details", {}, el("summary", {}, text("tensor_block")), blockTable(chosen()))] : []));
+        el("details", {}, el("summary", {}, text("tensor_block")), blockTable(chosen))] : []));
     }
     show();
-    return [buttons.length < 2 ? null : el("div", { class: "switch", role: "group",
-      "aria-label": text("page_tensor_choose") }, buttons), figures[0], detail, figures[1]];
+    const choice = grids.length < 2 ? null : hone.choice({ label: text("page_tensor_choose"),
+      names: grids.map((grid) => grid.name), chosen: first, choose: (index) => {
+        chosen = grids[index];
+        show();
+        hone.drawFigures();
+      } });
+    return [choice, figures[0], detail, figures[1]];
   }
 
   function scalesTable(grids) {
@@ -195,8 +195,7 @@
               max: bins.high, ticks }),
             y: hone.decades(colours, text("page_axis_weights_share"), undefined, 100),
           },
-          plugins: { tooltip: { callbacks: { title: (items) => small(items[0].raw.x),
-            label: (item) => `${item.dataset.label}: ${small(item.raw.y)}\u00a0%` } } },
+          plugins: { tooltip: { callbacks: tip } },
         },
       }) });
   }
