@@ -10,6 +10,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "base/checksum.h"
 #include "base/text.h"
 
 namespace hone::base {
@@ -110,13 +111,15 @@ bool in_use(const CachedFile& file) {
 }
 
 Status make_room(const CacheDirectory& cache, uint64_t bytes) {
+    std::error_code error;
+    fs::create_directories(cache.path, error);
+    if (error) return fail(ErrorCode::unavailable, "{}: {}", cache.path, error.message());
     if (bytes > cache.bytes_max) {
         return fail(ErrorCode::exhausted, "{} are above the cache's limit of {}",
                     format_bytes(static_cast<double>(bytes)),
                     format_bytes(static_cast<double>(cache.bytes_max)));
     }
     HONE_TRY(const CacheContents contents, list_cache(cache));
-    std::error_code error;
     uint64_t held = 0;
     for (const CachedFile& file : contents.files) held += file.bytes;
     for (const CachedFile& file : contents.files) {
@@ -133,10 +136,13 @@ Status make_room(const CacheDirectory& cache, uint64_t bytes) {
     return {};
 }
 
-bool is_hex(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-        return std::isdigit(c) != 0 || (c >= 'a' && c <= 'f');
-    });
+std::string checksum_name(std::string_view text) {
+    return fmt::format("{:016x}", checksum(std::as_bytes(std::span(text))));
+}
+
+bool is_checksum_name(std::string_view name) {
+    return name.size() == 16 &&
+           name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 void mark_used(const std::string& path) {

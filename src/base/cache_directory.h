@@ -55,15 +55,17 @@ std::vector<CachedFile> chosen(std::vector<CachedFile> files, const CacheCut& cu
 // fcntl(2)); or it is unfinished and may still be written.
 bool in_use(const CachedFile& file);
 
-// Deletes what was not used for longest until `bytes` more are within the limit. exhausted when
-// they cannot be, or would take more than half of what the disk has left, which is not for a cache
-// to take.
+// Makes the directory where there is none, and deletes what was not used for longest until `bytes`
+// more are within the limit. unavailable: it cannot be made; exhausted: they cannot be within, or
+// would take more than half of what the disk has left, which is not for a cache to take.
 Status make_room(const CacheDirectory& cache, uint64_t bytes);
 
 // From now on the file counts as used, and as changed.
 void mark_used(const std::string& path);
 
-// Of the digits and lower case letters that file names of caches have; not empty.
-bool is_hex(std::string_view text);
+// The name of a file that is known by a text, which does not say what is in it: a checksum as 16
+// hexadecimal digits.
+std::string checksum_name(std::string_view text);
+bool is_checksum_name(std::string_view name);
 
 }  // namespace hone::base

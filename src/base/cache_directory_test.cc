@@ -21,7 +21,9 @@ class CacheDirectoryTest : public ::testing::Test {
         std::string name = ::testing::TempDir() + "hone_cache_XXXXXX";
         ASSERT_NE(mkdtemp(name.data()), nullptr);
         path_ = name;
-        cache_ = {path_, ".packed", 1000, is_hex};
+        cache_ = {path_, ".packed", 1000, [](std::string_view name) {
+                      return name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+                  }};
     }
     void TearDown() override { fs::remove_all(path_); }
 
@@ -150,6 +152,23 @@ TEST_F(CacheDirectoryTest, MakingRoomTouchesNothingForeign) {
     EXPECT_FALSE(fs::exists(old));
     EXPECT_TRUE(fs::exists(young));
     EXPECT_TRUE(fs::exists(backup));
+}
+
+TEST_F(CacheDirectoryTest, MakingRoomMakesTheDirectory) {
+    cache_.path = path_ + "/a/b";
+    ASSERT_TRUE(make_room(cache_, 1));
+    EXPECT_TRUE(fs::is_directory(cache_.path));
+    cache_.path = make("file", 1, 1).string();
+    EXPECT_EQ(make_room(cache_, 1).error().code, ErrorCode::unavailable);
+}
+
+TEST(ChecksumName, IsSixteenDigitsAndNothingElseIsOne) {
+    EXPECT_TRUE(is_checksum_name(checksum_name("")));
+    EXPECT_TRUE(is_checksum_name(checksum_name("a text")));
+    EXPECT_NE(checksum_name("a text"), checksum_name("another"));
+    for (const char* other : {"", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"}) {
+        EXPECT_FALSE(is_checksum_name(other)) << other;
+    }
 }
 
 }  // namespace

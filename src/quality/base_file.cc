@@ -189,13 +189,11 @@ base::Status BaseFileWriter::commit() {
 }
 
 base::CacheDirectory runs_directory(const std::string& path, uint64_t bytes_max) {
-    return {path, kExtension, bytes_max,
-            [](std::string_view name) { return name.size() == 16 && base::is_hex(name); }};
+    return {path, kExtension, bytes_max, base::is_checksum_name};
 }
 
 std::string BaseStore::path_of(std::string_view description) const {
-    return fmt::format("{}/{:016x}{}", directory, base::checksum(bytes_of(description)),
-                       kExtension);
+    return fmt::format("{}/{}{}", directory, base::checksum_name(description), kExtension);
 }
 
 std::optional<BaseFile> BaseStore::find(std::string_view description, std::string& note) const {
@@ -214,9 +212,6 @@ std::optional<BaseFile> BaseStore::find(std::string_view description, std::strin
 }
 
 base::Result<BaseFileWriter> BaseStore::create(std::string_view description, uint64_t bytes) const {
-    std::error_code error;
-    fs::create_directories(directory, error);
-    if (error) return fail(ErrorCode::unavailable, "{}: {}", directory, error.message());
     HONE_TRY_STATUS(base::make_room(runs_directory(directory, bytes_max), bytes));
     return BaseFileWriter::create(path_of(description), description);
 }

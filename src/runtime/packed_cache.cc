@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/cache_directory.h"
-#include "base/checksum.h"
 #include "base/pending_file.h"
 #include "base/text.h"
 #include "runtime/packed_file.h"
@@ -27,8 +26,7 @@ double ms_between(int64_t begin_ns, int64_t end_ns) {
 }  // namespace
 
 base::CacheDirectory cache_directory(const PackedCacheOptions& options) {
-    return {options.directory, kExtension, options.bytes_max,
-            [](std::string_view name) { return name.size() == 16 && base::is_hex(name); }};
+    return {options.directory, kExtension, options.bytes_max, base::is_checksum_name};
 }
 
 PackedCache::PackedCache(PackedCacheOptions options, std::function<std::string()> identity,
@@ -55,8 +53,7 @@ std::string PackedCache::describe(const std::string& layout) {
 }
 
 std::string PackedCache::path_of(const std::string& description) const {
-    const uint64_t hash = base::checksum(std::as_bytes(std::span(description)));
-    return fmt::format("{}/{:016x}{}", options_.directory, hash, kExtension);
+    return fmt::format("{}/{}{}", options_.directory, base::checksum_name(description), kExtension);
 }
 
 base::Result<base::MappedFile> PackedCache::open(const std::string& path,
@@ -108,11 +105,6 @@ std::optional<base::MappedFile> PackedCache::find(const std::string& layout, siz
 
 base::Status PackedCache::write(const std::string& description, tensor::Buffer& memory,
                                 bool& discarded) {
-    std::error_code error;
-    fs::create_directories(options_.directory, error);
-    if (error) {
-        return base::fail(ErrorCode::unavailable, "{}: {}", options_.directory, error.message());
-    }
     const uint64_t bytes = packed_file_bytes(memory.size(), description.size());
     HONE_TRY_STATUS(base::make_room(cache_directory(options_), bytes));
     HONE_TRY(base::PendingFile file, base::PendingFile::create(path_of(description)));

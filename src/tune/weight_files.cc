@@ -94,8 +94,8 @@ std::optional<WeightName> parse_weight_name(std::string_view name) {
     }
     name = name.substr(0, version);
     const size_t key = name.rfind('-');
-    if (key == std::string_view::npos || name.size() - key != 17) return std::nullopt;
-    if (!base::is_hex(name.substr(key + 1))) return std::nullopt;
+    if (key == std::string_view::npos) return std::nullopt;
+    if (!base::is_checksum_name(name.substr(key + 1))) return std::nullopt;
     name = name.substr(0, key);
     // "-head-" and "-embedding-" stand within the formats.
     size_t end = name.rfind('-');
@@ -126,16 +126,14 @@ base::Result<std::string> WeightFiles::file_for(const std::string& model,
     if (directory_.empty()) {
         return fail(ErrorCode::unavailable, "no directory to keep weights in: HOME is not set");
     }
-    std::error_code error;
-    std::filesystem::create_directories(directory_, error);
-    if (error) return fail(ErrorCode::unavailable, "{}: {}", directory_, error.message());
     HONE_TRY(const std::string key, models::model_key(model));
     const std::string stem = std::filesystem::path(model).stem().string();
     const std::string path = fmt::format("{}/{}-{}-{}-v{}{}", directory_, stem, name_of(spec), key,
                                          kMethodVersion, kExtension);
     // Not marked as used: another time of change, and packed weights of it would not be found
     // again.
-    if (std::filesystem::exists(path, error)) return path;
+    std::error_code ignored;
+    if (std::filesystem::exists(path, ignored)) return path;
     HONE_TRY_STATUS(base::make_room(weights_directory(directory_, bytes_max_), recipe.bytes()));
     HONE_TRY_STATUS(make(model, file, recipe, threads, path, conduct));
     return path;
