@@ -27,11 +27,6 @@ void keep_better(PrecisionRecall& best, const PrecisionRecall& other) {
     if (other.f1() > best.f1()) best = other;
 }
 
-bool is_punctuation(char32_t c) {
-    if (c < 0x80) return c > 0x20 && c < 0x7F && !is_ascii_digit(c) && (c < U'a' || c > U'z');
-    return text::unicode_class(c) == text::UnicodeClass::punctuation;
-}
-
 bool is_article(const Sequence& word) {
     return word == U"a" || word == U"an" || word == U"the";
 }
@@ -83,7 +78,7 @@ Rouge rouge(std::string_view output, std::span<const std::string> references, Ro
 std::vector<Sequence> normalized_words(std::string_view text) {
     Sequence kept;
     for (const char32_t c : lower_case(code_points(text))) {
-        if (!is_punctuation(c)) kept.push_back(c);
+        if (!text::is_punctuation(c)) kept.push_back(c);
     }
     std::vector<Sequence> words = split_words(kept);
     words.erase(std::remove_if(words.begin(), words.end(), is_article), words.end());

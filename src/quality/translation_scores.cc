@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "text/unicode_classes.h"
 
 namespace hone::quality {
 namespace {
@@ -70,8 +71,7 @@ Sequence without_space(const Sequence& text) {
 }
 
 bool is_ascii_punctuation(char32_t c) {
-    return (c >= U'!' && c <= U'/') || (c >= U':' && c <= U'@') || (c >= U'[' && c <= U'`') ||
-           (c >= U'{' && c <= U'~');
+    return c < 0x80 && text::is_punctuation(c);
 }
 
 // The words of chrF++: one sign of punctuation at the end, or else at the beginning, stands alone.

@@ -13,14 +13,6 @@ namespace hone::text {
 
 namespace {
 
-// What Python's str.isspace answers.
-bool is_space(uint32_t code_point) {
-    if (code_point < 0x80) {
-        return (code_point >= 9 && code_point <= 13) || (code_point >= 28 && code_point <= 32);
-    }
-    return unicode_class(code_point) == UnicodeClass::whitespace;
-}
-
 bool is_cased(uint32_t code_point) {
     const auto c = static_cast<utf8proc_int32_t>(code_point);
     return utf8proc_toupper(c) != c || utf8proc_tolower(c) != c;
@@ -110,7 +102,8 @@ std::string_view strip(std::string_view text, std::optional<std::string_view> ch
     }
     std::sort(stripped.begin(), stripped.end());
     const auto goes = [&](uint32_t c) {
-        return characters ? std::binary_search(stripped.begin(), stripped.end(), c) : is_space(c);
+        return characters ? std::binary_search(stripped.begin(), stripped.end(), c)
+                          : is_python_space(c);
     };
     while (side != StripSide::right && !text.empty()) {
         const DecodedCodePoint first = decode_lenient(text);
@@ -159,7 +152,7 @@ std::vector<std::string> split_blanks(std::string_view text, int64_t count_max) 
         size_t size = 0;
         while (size < text.size()) {
             const DecodedCodePoint next = decode_lenient(text.substr(size));
-            if (is_space(next.code_point)) break;
+            if (is_python_space(next.code_point)) break;
             size += next.size_bytes;
         }
         out.emplace_back(text.substr(0, size));

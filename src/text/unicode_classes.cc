@@ -12,4 +12,18 @@ UnicodeClass unicode_class(uint32_t code_point) {
     return static_cast<UnicodeClass>(*(next - 1) & 7u);
 }
 
+bool is_python_space(uint32_t code_point) {
+    if (code_point < 0x80) {
+        return (code_point >= 9 && code_point <= 13) || (code_point >= 28 && code_point <= 32);
+    }
+    return unicode_class(code_point) == UnicodeClass::whitespace;
+}
+
+bool is_punctuation(uint32_t code_point) {
+    if (code_point >= 0x80) return unicode_class(code_point) == UnicodeClass::punctuation;
+    const bool digit = code_point >= '0' && code_point <= '9';
+    const uint32_t lower = code_point | 0x20;
+    return code_point > ' ' && code_point < 0x7F && !digit && (lower < 'a' || lower > 'z');
+}
+
 }  // namespace hone::text

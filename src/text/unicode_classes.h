@@ -28,4 +28,9 @@ extern const std::array<uint32_t, 2232> kUnicodeClassRanges;
 // For code points from U+0080 on; below, and above U+10FFFF, it answers `other`.
 UnicodeClass unicode_class(uint32_t code_point);
 
+// Of any code point: what Python's str.isspace() answers.
+bool is_python_space(uint32_t code_point);
+// Of any code point: ASCII that is visible and neither letter nor digit, and Unicode's punctuation.
+bool is_punctuation(uint32_t code_point);
+
 }  // namespace hone::text

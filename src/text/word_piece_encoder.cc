@@ -38,14 +38,6 @@ bool is_space(uint32_t code_point) {
     return unicode_class(code_point) == UnicodeClass::whitespace;
 }
 
-// All of ASCII that is visible and neither letter nor digit, and Unicode's punctuation.
-bool is_punctuation(uint32_t code_point) {
-    if (code_point >= 0x80) return unicode_class(code_point) == UnicodeClass::punctuation;
-    const bool digit = code_point >= '0' && code_point <= '9';
-    const uint32_t lower = code_point | 0x20;
-    return code_point > ' ' && code_point < 0x7F && !digit && (lower < 'a' || lower > 'z');
-}
-
 }  // namespace
 
 WordPieceEncoder::WordPieceEncoder(const VocabularyData& data)
