@@ -166,6 +166,10 @@ double incomplete_beta(double x, double a, double b) {
     return 1 - std::exp(log_front) * beta_fraction(1 - x, b, a) / b;
 }
 
+double student_p(double t, double df) {
+    return incomplete_beta(df / (df + t * t), df / 2, 0.5);
+}
+
 double student_quantile(double p, double df) {
     HONE_CHECK(p > 0 && p < 1 && df >= 1);
     if (p < 0.5) return -student_quantile(1 - p, df);
@@ -173,7 +177,7 @@ double student_quantile(double p, double df) {
     double high = 1e8;
     for (int i = 0; i < 200; ++i) {
         const double t = (low + high) / 2;
-        const double above = incomplete_beta(df / (df + t * t), df / 2, 0.5) / 2;
+        const double above = student_p(t, df) / 2;
         (1 - above < p ? low : high) = t;
     }
     return (low + high) / 2;

@@ -21,6 +21,8 @@ double normal_cdf(double z);
 double normal_quantile(double p);
 // Inverse of Student's t distribution function for p in (0, 1) and df >= 1.
 double student_quantile(double p, double df);
+// Two-sided p of a t: the share of Student's distribution that is farther from 0.
+double student_p(double t, double df);
 // Regularized incomplete beta I_x(a, b), a and b > 0, x in [0, 1].
 double incomplete_beta(double x, double a, double b);
 

@@ -57,6 +57,7 @@ TEST_F(RankTests, DistributionsAgreeWithScipy) {
     for (const base::Json& c : golden_["student"]) {
         EXPECT_NEAR(student_quantile(c["p"], c["df"]), c["t"].get<double>(),
                     1e-6 * c["t"].get<double>());
+        EXPECT_NEAR(student_p(c["t"], c["df"]), 2 * (1 - c["p"].get<double>()), 1e-9);
     }
     for (const base::Json& c : golden_["beta"]) {
         EXPECT_NEAR(incomplete_beta(c["x"], c["a"], c["b"]), c["value"].get<double>(), 1e-10);

@@ -56,22 +56,17 @@ Score bounded(std::string name, const Mean& mean, double highest, size_t n) {
     return score;
 }
 
-// Two-sided p of Student's t.
-double student_p(double t, double degrees) {
-    return measure::incomplete_beta(degrees / (degrees + t * t), degrees / 2, 0.5);
-}
-
 // Nothing where the tokens have no text.
-std::optional<Score> bits_per_byte(std::span<const ScoredWindow> windows, size_t n) {
+std::optional<Score> bits_per_byte(std::span<const ScoredWindow> windows, const Mean& nll,
+                                   size_t n) {
     double bytes = 0;
     for (const ScoredWindow& window : windows) {
         bytes += static_cast<double>(window.bytes);
     }
     if (bytes == 0) return std::nullopt;
     const double scale = static_cast<double>(n) / bytes / std::numbers::ln2;
-    const Mean mean = mean_of(windows, [](const ScoredWindow& w) { return w.nll; });
-    Score score{"bits_per_byte", mean.value * scale, std::nullopt, n};
-    if (mean.ci95) score.ci95 = Interval{mean.ci95->low * scale, mean.ci95->high * scale};
+    Score score{"bits_per_byte", nll.value * scale, std::nullopt, n};
+    if (nll.ci95) score.ci95 = Interval{nll.ci95->low * scale, nll.ci95->high * scale};
     return score;
 }
 
@@ -83,7 +78,7 @@ std::vector<Score> scores_of(std::span<const ScoredWindow> windows, bool has_ref
     HONE_CHECK_GT(n, size_t{0});
     const Mean nll = mean_of(windows, [](const ScoredWindow& w) { return w.nll; });
     std::vector<Score> scores{perplexity("perplexity", nll, n)};
-    if (auto bits = bits_per_byte(windows, n)) scores.push_back(std::move(*bits));
+    if (auto bits = bits_per_byte(windows, nll, n)) scores.push_back(std::move(*bits));
     if (!has_reference) return scores;
     const Mean other = mean_of(windows, [](const ScoredWindow& w) { return w.nll_reference; });
     const Mean kl = mean_of(windows, [](const ScoredWindow& w) { return w.kl; });
@@ -119,7 +114,7 @@ Difference perplexity_difference(std::span<const ScoredWindow> windows) {
     out.percent_ci95 = measure::percent_of(shift.ci95);
     out.ci95 = Interval{out.a * out.percent_ci95->low / 100, out.a * out.percent_ci95->high / 100};
     const auto degrees = static_cast<double>(windows.size() - 1);
-    out.p = shift.error > 0 ? student_p(shift.value / shift.error, degrees)
+    out.p = shift.error > 0 ? measure::student_p(shift.value / shift.error, degrees)
                             : (shift.value == 0 ? 1 : 0);
     return out;
 }
