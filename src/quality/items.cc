@@ -288,14 +288,10 @@ base::Result<Item> read_item(std::string_view line) {
     return item;
 }
 
-base::Status check_classes(const std::vector<Item>& items, const Item& item) {
-    if (item.task != TaskKind::classification) return {};
-    const auto first = std::find_if(items.begin(), items.end(), [](const Item& other) {
-        return other.task == TaskKind::classification;
-    });
-    if (first == items.end() || first->choices == item.choices) return {};
+base::Status check_classes(const Item& first, const Item& item) {
+    if (item.task != TaskKind::classification || first.choices == item.choices) return {};
     return fail(ErrorCode::corrupt, "other choices than those of {}: one classification at a time",
-                first->where);
+                first.where);
 }
 
 }  // namespace
@@ -306,6 +302,7 @@ size_t Item::outputs_wanted() const {
 
 base::Status add_items(std::string_view jsonl, std::vector<Item>& items) {
     const size_t before = items.size();
+    size_t first = 0;  // of the classifications
     base::LineReader lines(jsonl);
     while (const auto found = lines.next()) {
         const std::string_view line = found->text;
@@ -325,7 +322,9 @@ base::Status add_items(std::string_view jsonl, std::vector<Item>& items) {
         }
         auto item = read_item(line);
         if (!item) return refuse(item.error());
-        if (const auto status = check_classes(items, *item); !status) return refuse(status.error());
+        while (first < items.size() && items[first].task != TaskKind::classification) ++first;
+        const Item& like = first < items.size() ? items[first] : *item;
+        if (const auto status = check_classes(like, *item); !status) return refuse(status.error());
         item->where = where;
         items.push_back(std::move(*item));
     }

@@ -123,6 +123,11 @@ TEST(Items, OneClassificationAtATime) {
     b.replace(b.find("yes"), 3, "may");
     EXPECT_EQ(items_of(a + "\n" + a).size(), 2u);
     EXPECT_NE(error_of(a + "\n" + b).message.find("other choices"), std::string::npos);
+    // Other tasks before and between them do not count.
+    const std::string other = R"({"task":"choice","prompt":"x","choices":["p","q"],"answer":0})";
+    EXPECT_EQ(items_of(other + "\n" + a + "\n" + other + "\n" + a).size(), 4u);
+    EXPECT_NE(error_of(other + "\n" + a + "\n" + other + "\n" + b).message.find("of line 2"),
+              std::string::npos);
     auto items = items_of(a);
     EXPECT_FALSE(add_items(b, items));
 }
