@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/input.h"
 #include "cli/progress.h"
 #include "cli/session_options.h"
 #include "machine/facts.h"
@@ -75,14 +75,10 @@ base::Result<std::unique_ptr<runtime::Session>> open_side(const char* name, cons
     return std::move(*session);
 }
 
-std::string base_name(const std::string& path) {
-    return std::filesystem::path(path).filename().string();
-}
-
 base::Json signature_of(const runtime::Session& session, const std::string& flags, const Side& side,
                         const probe::AbOptions& ab) {
     const runtime::LoadOptions& load = session.options();
-    return {{"model", base_name(session.model().path())},
+    return {{"model", file_name(session.model().path())},
             {"flags", std::string(base::trim(flags))},
             {"threads", load.threads},
             {"isa", machine::isa_name(*load.isa)},
@@ -155,7 +151,7 @@ base::Status run(Options options, const CommandContext& context) {
     HONE_TRY(const Side side_b, parse_side("--b", options.flags_b));
     if (!options.text_file.empty()) {
         HONE_TRY(options.ab.text, base::read_file(options.text_file, kTextBytesMax));
-        options.ab.text_name = base_name(options.text_file);
+        options.ab.text_name = file_name(options.text_file);
         if (options.ab.text.empty()) {
             return base::fail(base::ErrorCode::invalid_argument, "{}: empty", options.text_file);
         }

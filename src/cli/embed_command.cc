@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <memory>
 
 #include "base/json.h"
@@ -159,7 +158,7 @@ base::Status run(const Options& options, const CommandContext& context) {
     for (const auto& text : tokens) token_count += text.size();
     const base::Json json = {
         {"schema", 1},
-        {"model", std::filesystem::path(options.model).filename().string()},
+        {"model", file_name(options.model)},
         {"pooling", pooling_name(how.pooling)},
         {"normalized", how.normalize},
         {"width", embedder->width()},

@@ -90,4 +90,8 @@ base::Status check_destination(const std::string& path) {
     return base::fail(base::ErrorCode::not_found, "{}: no such directory", directory.string());
 }
 
+std::string file_name(const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+}
+
 }  // namespace hone::cli

@@ -1,5 +1,5 @@
-// What the user gives: standard input and prompt files, bytes untouched; sizes, durations and
-// files to write.
+// What the user gives: standard input and prompt files, bytes untouched; sizes, durations, files
+// to write and names of files.
 #pragma once
 
 #include <optional>
@@ -27,5 +27,8 @@ base::Result<double> parse_duration_s(const std::string& text);
 // Before long work, not after it: not_found when a file of that path has no folder to lie in. ""
 // is no file.
 base::Status check_destination(const std::string& path);
+
+// Without its directories: how results name a file.
+std::string file_name(const std::string& path);
 
 }  // namespace hone::cli

@@ -127,8 +127,7 @@ base::Status inspect_tensors(const std::string& model, const TensorOptions& opti
     progress.clear();
     report::Style style = context.terminal.style;
     if (options.language == "zh") style.language = report::Language::chinese;
-    const report::TensorsOf of{std::filesystem::path(model).filename().string(), profiles,
-                               options.block.has_value(), build_text()};
+    const report::TensorsOf of{file_name(model), profiles, options.block.has_value(), build_text()};
     if (!options.html.empty()) {
         HONE_TRY_STATUS(base::write_file(options.html, report::render_tensors_html(of, style)));
     }

@@ -69,7 +69,7 @@ base::Result<tune::OptimizeOptions> request_of(const Options& options) {
     HONE_TRY(request.work.prompts, read_prompts(options.prompts));
     if (!options.text_file.empty()) {
         HONE_TRY(request.work.text, base::read_file(options.text_file, kTextBytesMax));
-        request.work.text_name = std::filesystem::path(options.text_file).filename().string();
+        request.work.text_name = file_name(options.text_file);
         if (request.work.text.empty()) {
             return base::fail(base::ErrorCode::invalid_argument, "{}: empty", options.text_file);
         }

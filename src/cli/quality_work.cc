@@ -8,6 +8,7 @@
 #include "base/checksum.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/input.h"
 #include "quality/builtin_data.h"
 #include "quality/scores.h"
 
@@ -153,10 +154,6 @@ base::Status check_names(const QualityOptions& options, QualityWork& work) {
 }
 
 }  // namespace
-
-std::string file_name(const std::string& path) {
-    return std::filesystem::path(path).filename().string();
-}
 
 bool has_name(const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();

@@ -50,7 +50,6 @@ struct QualityWork {
 // does not have.
 base::Result<QualityWork> read_quality_work(const QualityOptions& options);
 
-std::string file_name(const std::string& path);
 bool has_name(const std::vector<std::string>& names, std::string_view name);
 
 }  // namespace hone::cli

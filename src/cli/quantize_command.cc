@@ -165,8 +165,8 @@ class Quantizing {
                      compress::write_quantized(file, outcome_.recipe, guidance_, *team,
                                                options_.output, go_on("quantizing")));
         }
-        outcome_.model = std::filesystem::path(options_.model).filename().string();
-        outcome_.output = std::filesystem::path(options_.output).filename().string();
+        outcome_.model = file_name(options_.model);
+        outcome_.output = file_name(options_.output);
         outcome_.seconds = static_cast<double>(context_.clock.now_ns() - start_ns) * 1e-9;
         return std::move(outcome_);
     }
@@ -195,11 +195,9 @@ class Quantizing {
         HONE_TRY(auto read,
                  compress::calibrate_model(request, team, context_.clock, go_on("calibrating")));
         guidance_ = std::move(read.guidance);
-        outcome_.calibration =
-            CalibrationFacts{options_.calibrate.empty()
-                                 ? "built-in"
-                                 : std::filesystem::path(options_.calibrate).filename().string(),
-                             read.tokens.size(), options_.feedback};
+        outcome_.calibration = CalibrationFacts{
+            options_.calibrate.empty() ? "built-in" : file_name(options_.calibrate),
+            read.tokens.size(), options_.feedback};
         if (!target) return {};
         return choose_types(file, *target, *read.session, read.tokens, spec);
     }
