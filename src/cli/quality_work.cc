@@ -108,7 +108,7 @@ Measurable measurable(const QualityOptions& options, const QualityWork& work) {
         for (auto& score : quality::scores_of({&any, 1}, compared)) {
             out.values.push_back(std::move(score.name));
         }
-        out.changes.emplace_back("perplexity");
+        if (compared) out.changes.emplace_back("perplexity");
     }
     const std::vector<quality::Item> items = kinds_of_items(work.items);
     std::vector<quality::ItemAnswer> blank;
@@ -120,9 +120,8 @@ Measurable measurable(const QualityOptions& options, const QualityWork& work) {
     const auto all = quality::measure_items(items, blank, work.rules);
     for (const auto& measured : *all) {
         out.values.emplace_back(measured.metric.name);
-        out.changes.emplace_back(measured.metric.name);
+        if (compared) out.changes.emplace_back(measured.metric.name);
     }
-    if (!compared) out.changes.clear();
     if (!compared) return out;
     const auto distances = quality::measure_distances(items, blank, blank);
     for (const auto& measured : *distances) {

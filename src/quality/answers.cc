@@ -30,10 +30,8 @@ std::tm fixed_date() {
 }
 
 size_t common_prefix(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
-    const size_t most = std::min(a.size(), b.size());
-    size_t n = 0;
-    while (n < most && a[n] == b[n]) ++n;
-    return n;
+    const auto ends = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+    return static_cast<size_t>(ends.first - a.begin());
 }
 
 class Answerer {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/checked.h"
 #include "base/checksum.h"
 
 namespace hone::quality {
@@ -36,7 +37,7 @@ struct Header {
 static_assert(sizeof(Header) == 32);
 
 uint64_t padded(uint64_t bytes) {
-    return (bytes + 7) / 8 * 8;
+    return base::round_up(bytes, 8);
 }
 
 Bytes bytes_of(std::string_view text) {

@@ -35,6 +35,13 @@ std::string describe_items(const BaseModel& model, std::string_view content, uin
                        checksum_of(std::span(content.data(), content.size())), seed);
 }
 
+// Of a file with one chunk.
+base::Result<std::vector<ItemAnswer>> answers_of_file(const BaseFile& file,
+                                                      std::span<const Item> items) {
+    HONE_TRY(const auto chunk, file.chunk(0));
+    return parse_answers({reinterpret_cast<const char*>(chunk.data()), chunk.size()}, items);
+}
+
 }  // namespace
 
 void BaseRun::add_note(std::string note) {
@@ -126,14 +133,7 @@ base::Result<std::vector<ItemAnswer>> BaseRun::answers(std::span<const Item> ite
     const std::string description = describe_items(model_, content, options.seed, items.size());
     std::string note;
     if (const auto file = store_.find(description, note); file && file->chunks() == 1) {
-        const auto chunk = file->chunk(0);
-        const auto text = [&] {
-            return std::string_view(reinterpret_cast<const char*>(chunk->data()), chunk->size());
-        };
-        auto answers =
-            chunk
-                ? parse_answers(text(), items)
-                : base::Result<std::vector<ItemAnswer>>(tl::unexpected<base::Error>(chunk.error()));
+        auto answers = answers_of_file(*file, items);
         if (answers) {
             reused_.emplace_back("items");
             return answers;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/checked.h"
 
 namespace hone::quality {
 namespace {
@@ -44,7 +45,7 @@ void read_codes(std::span<const std::byte> row, std::span<float> log_p) {
 }  // namespace
 
 size_t row_bytes(size_t vocab) {
-    return sizeof(RowHead) + (2 * vocab + 7) / 8 * 8;
+    return sizeof(RowHead) + base::round_up(2 * vocab, 8);
 }
 
 void write_row(const runtime::LogSoftmax& logits, int32_t next, std::span<std::byte> out) {
