@@ -12,26 +12,7 @@ import sys
 import tempfile
 import time
 
-HONE = sys.argv[1]
-PROBLEMS = []
-
-
-def hone(*arguments, stdin=b"", environment=None, timeout=300):
-    return subprocess.run([HONE, *arguments], input=stdin, capture_output=True, timeout=timeout,
-                          env=environment or ENVIRONMENT)
-
-
-def check(condition, text):
-    if not condition:
-        PROBLEMS.append(text)
-        print("FAILED:", text)
-
-
-def check_error(code, *arguments, fragment=""):
-    answer = hone(*arguments)
-    error = answer.stderr.decode(errors="replace").strip()
-    check(answer.returncode == code and "\n" not in error and fragment in error and not answer.stdout,
-          f"hone {' '.join(arguments)}: exit {answer.returncode} (expected {code}): {error[:200]!r}")
+from program import ENVIRONMENT, HONE, check, check_error, finish, hone
 
 
 def test_tensors(model):
@@ -387,7 +368,7 @@ def test_completions():
 
 
 with tempfile.TemporaryDirectory() as temporary:
-    ENVIRONMENT = os.environ | {"XDG_CACHE_HOME": temporary}
+    ENVIRONMENT["XDG_CACHE_HOME"] = temporary
     synthetic = os.path.join(temporary, "model.gguf")
     made = hone("synth", "llama", "-o", synthetic, "--type", "Q4_1", "--window", "64", "--window-pattern", "2")
     check(made.returncode == 0, f"synth: {made.stderr!r}")
@@ -403,5 +384,4 @@ with tempfile.TemporaryDirectory() as temporary:
     test_ab(synthetic, other)
     test_cache(synthetic, temporary)
     test_completions()
-print(f"{len(PROBLEMS)} problems")
-sys.exit(1 if PROBLEMS else 0)
+sys.exit(finish())

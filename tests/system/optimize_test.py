@@ -3,6 +3,7 @@
 results are files that other commands read, two loops keep apart, kill -9 at random moments loses nothing, bad input
 is one line. Nothing is judged by how long it took. Usage: optimize_test.py HONE
 """
+import functools
 import json
 import os
 import pathlib
@@ -14,28 +15,13 @@ import sys
 import tempfile
 import time
 
-HONE = sys.argv[1]
-PROBLEMS = []
+import program
+from program import ENVIRONMENT, HONE, check, finish
+
 KILLS = 20
-
-
-def hone(*arguments, **options):
-    return subprocess.run([HONE, *arguments], capture_output=True, timeout=600, env=ENVIRONMENT,
-                          stdin=subprocess.DEVNULL, **options)
-
-
-def check(condition, text):
-    if not condition:
-        PROBLEMS.append(text)
-        print("FAILED:", text)
-
-
-def check_error(code, *arguments, fragment="", **options):
-    answer = hone(*arguments, **options)
-    error = answer.stderr.decode(errors="replace").strip()
-    codes = code if isinstance(code, tuple) else (code,)
-    check(answer.returncode in codes and "\n" not in error and fragment in error and not answer.stdout,
-          f"hone {' '.join(arguments)}: exit {answer.returncode} (expected {code}): {error[:200]!r}")
+# A loop takes its time.
+hone = functools.partial(program.hone, timeout=600)
+check_error = functools.partial(program.check_error, timeout=600)
 
 
 def history(*arguments):
@@ -174,7 +160,7 @@ def test_kills(model, directory):
 
 
 with tempfile.TemporaryDirectory() as temporary:
-    ENVIRONMENT = os.environ | {"XDG_CACHE_HOME": temporary + "/cache", "XDG_STATE_HOME": temporary + "/state"}
+    ENVIRONMENT.update(XDG_CACHE_HOME=temporary + "/cache", XDG_STATE_HOME=temporary + "/state")
     synthetic = os.path.join(temporary, "model.gguf")
     made = hone("synth", "llama", "-o", synthetic, "--type", "Q4_1", "--layers", "2")
     check(made.returncode == 0, f"synth: {made.stderr!r}")
@@ -182,5 +168,4 @@ with tempfile.TemporaryDirectory() as temporary:
     test_planted(synthetic, temporary)
     test_two_loops_and_interrupt(synthetic, temporary)
     test_kills(synthetic, temporary)
-print(f"{len(PROBLEMS)} problems")
-sys.exit(1 if PROBLEMS else 0)
+sys.exit(finish())

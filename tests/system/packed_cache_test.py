@@ -9,14 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-HONE = sys.argv[1]
-PROBLEMS = []
-
-
-def check(condition, text):
-    if not condition:
-        PROBLEMS.append(text)
-        print("FAILED:", text)
+from program import HONE, check, finish
 
 
 class Home:
@@ -104,8 +97,7 @@ def main():
         plain = test_maps_and_answers_alike(home)
         test_broken_files(home, plain)
         test_may_be_deleted(home, plain)
-    print(f"{len(PROBLEMS)} problems")
-    return 1 if PROBLEMS else 0
+    return finish()
 
 
 if __name__ == "__main__":

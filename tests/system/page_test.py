@@ -19,18 +19,11 @@ import sys
 import tempfile
 
 import browser
+from program import HONE, check, finish
 
-HONE = sys.argv[1]
-PROBLEMS = []
 HOSTILE = ["</script><script>window.broken=1</script>", "\"><img src=x onerror='window.broken=1'>",
            "<!--<script>", "@DATA@ @SCRIPT@ {0} {name} %s", "\u2028\u2029\u202e\U0001f9ea\u6a21\u578b", "a&amp;b'c\"d",
            "x" * 400, "__proto__"]
-
-
-def check(condition, text):
-    if not condition:
-        PROBLEMS.append(text)
-        print("FAILED:", text)
 
 
 def near(a, b):
@@ -354,8 +347,7 @@ def main():
         hone("explain", "--from", str(stored), "--html", str(page))
         check_parts(page, "en")
         check_in_browser(pages, page, inspect_tensors(synthetic, directory))
-    print(f"{len(PROBLEMS)} problems")
-    return 1 if PROBLEMS else 0
+    return finish()
 
 
 if __name__ == "__main__":

@@ -3,32 +3,11 @@
 a base that is kept, gates and their exit codes, errors that are clear. Usage: quality_command_test.py HONE
 """
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-HONE = sys.argv[1]
-PROBLEMS = []
-ENVIRONMENT = {}
-
-
-def hone(*arguments):
-    return subprocess.run([HONE, *map(str, arguments)], capture_output=True, timeout=300, env=ENVIRONMENT)
-
-
-def check(condition, text):
-    if not condition:
-        PROBLEMS.append(text)
-        print("FAILED:", text)
-
-
-def check_error(code, *arguments, fragment=""):
-    answer = hone(*arguments)
-    error = answer.stderr.decode(errors="replace").strip()
-    check(answer.returncode == code and "\n" not in error and fragment in error and not answer.stdout,
-          f"hone {' '.join(map(str, arguments))}: exit {answer.returncode} (expected {code}): {error[:200]!r}")
+from program import ENVIRONMENT, check, check_error, finish, hone
 
 
 def quality(*arguments, code=0):
@@ -70,7 +49,7 @@ def test_base_runs(model, text, cache):
     check(stored["signature"]["stored"] == ["text", "items"], f"a base is kept: {stored['signature']}")
     check(stored["metrics"] == off["metrics"] and stored["differences"] == off["differences"],
           "a kept base gives other numbers")
-    listed = subprocess.run([HONE, "cache", "ls", "--json"], capture_output=True, timeout=60, env=ENVIRONMENT)
+    listed = hone("cache", "ls", "--json", timeout=60)
     kind = {kind["kind"]: kind for kind in json.loads(listed.stdout)["kinds"]}["quality"]
     check({file["about"].split(": ")[-1] for file in kind["files"]} == {"items", "text"} and
           kind["bytes_max"] == 8 << 30 and kind["foreign"] == [], f"hone cache ls: {kind}")
@@ -168,7 +147,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         cache = directory / "cache"
-        ENVIRONMENT.update(os.environ, XDG_CACHE_HOME=str(cache))
+        ENVIRONMENT["XDG_CACHE_HOME"] = str(cache)
         model = directory / "model.gguf"
         check(hone("synth", "llama", "-o", model, "--layers", "2").returncode == 0, "synth")
         text = directory / "text.txt"
@@ -179,8 +158,7 @@ def main():
         test_given(directory)
         test_gate(model, text, directory)
         test_errors(model, text, directory)
-    print(f"{len(PROBLEMS)} problems")
-    return 1 if PROBLEMS else 0
+    return finish()
 
 
 if __name__ == "__main__":

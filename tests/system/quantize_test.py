@@ -13,25 +13,7 @@ import sys
 import tempfile
 import time
 
-HONE = sys.argv[1]
-PROBLEMS = []
-
-
-def hone(*arguments, **options):
-    return subprocess.run([HONE, *map(str, arguments)], capture_output=True, timeout=300, **options)
-
-
-def check(condition, text):
-    if not condition:
-        PROBLEMS.append(text)
-        print("FAILED:", text)
-
-
-def check_error(code, *arguments, fragment="", **options):
-    answer = hone(*arguments, **options)
-    error = answer.stderr.decode(errors="replace").strip()
-    check(answer.returncode == code and "\n" not in error and fragment in error and not answer.stdout,
-          f"hone {' '.join(map(str, arguments))}: exit {answer.returncode} (expected {code}): {error[:200]!r}")
+from program import HONE, check, check_error, finish, hone
 
 
 def test_types(model, directory):
@@ -183,8 +165,7 @@ def main():
         test_full_disk(model, directory)
         test_nan(model, directory)
         test_killed(directory)
-    print(f"{len(PROBLEMS)} problems")
-    return 1 if PROBLEMS else 0
+    return finish()
 
 
 if __name__ == "__main__":
