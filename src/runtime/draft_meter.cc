@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "measure/statistics.h"
+
 namespace hone::runtime {
 
 double DraftCounts::accepted_share() const {
@@ -13,15 +15,6 @@ double DraftCounts::tokens_per_step() const {
     return steps == 0 ? 0 : static_cast<double>(tokens) / static_cast<double>(steps);
 }
 
-DraftCounts& DraftCounts::operator+=(const DraftCounts& other) {
-    steps += other.steps;
-    drafted_steps += other.drafted_steps;
-    tokens += other.tokens;
-    drafted += other.drafted;
-    accepted += other.accepted;
-    return *this;
-}
-
 void DraftMeter::Window::add(double step_ns, uint64_t step_tokens) {
     const size_t at = steps++ % kWindow;
     ns[at] = step_ns;
@@ -29,11 +22,8 @@ void DraftMeter::Window::add(double step_ns, uint64_t step_tokens) {
 }
 
 double DraftMeter::Window::ns_per_token() const {
-    std::array<double, kWindow> sorted = ns;
-    std::sort(sorted.begin(), sorted.end());
-    const double median = (sorted[(kWindow - 1) / 2] + sorted[kWindow / 2]) / 2;
     const uint64_t sum = std::accumulate(tokens.begin(), tokens.end(), uint64_t{0});
-    return median * kWindow / static_cast<double>(sum);
+    return *measure::median(ns) * kWindow / static_cast<double>(sum);
 }
 
 bool DraftMeter::wants_drafts() const {

@@ -36,7 +36,6 @@ struct DraftCounts {
 
     double accepted_share() const;   // of the drafted; 0 without any
     double tokens_per_step() const;  // 0 without any step
-    DraftCounts& operator+=(const DraftCounts& other);
     bool operator==(const DraftCounts&) const = default;
 };
 
