@@ -110,6 +110,10 @@ base::Result<T> found(std::optional<T> value, const char* what, const std::strin
     return fail(ErrorCode::corrupt, "unknown {} '{}'", what, text.substr(0, 32));
 }
 
+size_t count_of(const Statement& row, int column) {
+    return static_cast<size_t>(std::max<int64_t>(0, row.integer(column)));
+}
+
 // The columns metric .. verdict.
 base::Result<MetricComparison> read_metric(const Statement& row) {
     MetricComparison metric;
@@ -120,7 +124,7 @@ base::Result<MetricComparison> read_metric(const Statement& row) {
     metric.b = row.optional_real(4);
     metric.change_percent = row.optional_real(5);
     metric.ci95 = interval_of(row.optional_real(6), row.optional_real(7));
-    metric.n = static_cast<size_t>(std::max<int64_t>(0, row.integer(8)));
+    metric.n = count_of(row, 8);
     const std::string verdict = row.text(9);
     HONE_TRY(metric.verdict, found(parse_verdict(verdict), "verdict", verdict));
     return metric;
@@ -152,10 +156,6 @@ base::Status write_run_state(Database& database, const Run& run) {
     statement.bind(run.spent_s).bind(run.grade).bind(notes_text(run.ending));
     statement.bind(quality_text(run.after_quality)).bind(run.after_ended);
     return statement.bind(run.after_wall_s).bind(run.id).run();
-}
-
-size_t count_of(const Statement& row, int column) {
-    return static_cast<size_t>(std::max<int64_t>(0, row.integer(column)));
 }
 
 // The first three of learning_columns().
@@ -338,12 +338,9 @@ base::Status Ledger::settle(const Trial& trial, const Run& run) {
     HONE_TRY_STATUS(clear.bind(trial.id).run());
     HONE_TRY(const int64_t last,
              database_.integer("SELECT coalesce(max(settled), 0) FROM results"));
-    HONE_TRY_STATUS(write_metrics(
-        database_, "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", trial.id,
-        trial.measured));
-    HONE_TRY(Statement number,
-             database_.prepare("UPDATE results SET settled = ? WHERE action = ?"));
-    HONE_TRY_STATUS(number.bind(last + 1).bind(trial.id).run());
+    const std::string insert = fmt::format(
+        "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {})", last + 1);
+    HONE_TRY_STATUS(write_metrics(database_, insert.c_str(), trial.id, trial.measured));
     HONE_TRY_STATUS(write_run_state(database_, run));
     return transaction.commit();
 }
