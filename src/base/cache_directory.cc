@@ -33,23 +33,30 @@ double seconds_of(const timespec& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
+bool unused_longer(const CachedFile& a, const CachedFile& b) {
+    return a.unused_s > b.unused_s;
+}
+
+uint64_t bytes_of(const std::vector<CachedFile>& files) {
+    uint64_t bytes = 0;
+    for (const CachedFile& file : files) bytes += file.bytes;
+    return bytes;
+}
+
 // The file as one of the cache's, where its name is.
 std::optional<CachedFile> cached(const CacheDirectory& cache, const fs::directory_entry& entry) {
-    std::error_code error;
     CachedFile file;
     file.path = entry.path().string();
     file.name = entry.path().filename().string();
     const size_t at = file.name.rfind(cache.extension);
-    if (at == std::string::npos || entry.is_symlink(error) || !entry.is_regular_file(error)) {
-        return std::nullopt;
-    }
+    if (at == std::string::npos) return std::nullopt;
     const std::string_view name = file.name;
     const std::string_view suffix = name.substr(at + cache.extension.size());
     file.unfinished = !suffix.empty();
     if (file.unfinished && !is_temporary(suffix)) return std::nullopt;
     if (cache.is_name != nullptr && !cache.is_name(name.substr(0, at))) return std::nullopt;
     struct stat facts {};
-    if (lstat(file.path.c_str(), &facts) != 0) return std::nullopt;
+    if (lstat(file.path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) return std::nullopt;
     file.bytes = static_cast<uint64_t>(facts.st_size);
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
@@ -75,19 +82,15 @@ Result<CacheContents> list_cache(const CacheDirectory& cache) {
         }
     }
     if (error) return fail(ErrorCode::unavailable, "{}: {}", cache.path, error.message());
-    std::sort(contents.files.begin(), contents.files.end(),
-              [](const CachedFile& a, const CachedFile& b) { return a.unused_s > b.unused_s; });
+    std::sort(contents.files.begin(), contents.files.end(), unused_longer);
     std::sort(contents.foreign.begin(), contents.foreign.end());
     return contents;
 }
 
 std::vector<CachedFile> chosen(std::vector<CachedFile> files, const CacheCut& cut) {
     if (!cut.older_than_s && !cut.keep_bytes) return files;
-    std::stable_sort(files.begin(), files.end(), [](const CachedFile& a, const CachedFile& b) {
-        return a.unused_s > b.unused_s;
-    });
-    uint64_t left = 0;
-    for (const CachedFile& file : files) left += file.bytes;
+    std::stable_sort(files.begin(), files.end(), unused_longer);
+    uint64_t left = bytes_of(files);
     std::vector<CachedFile> out;
     for (CachedFile& file : files) {
         const bool old = cut.older_than_s && file.unused_s > *cut.older_than_s;
@@ -120,8 +123,7 @@ Status make_room(const CacheDirectory& cache, uint64_t bytes) {
                     format_bytes(static_cast<double>(cache.bytes_max)));
     }
     HONE_TRY(const CacheContents contents, list_cache(cache));
-    uint64_t held = 0;
-    for (const CachedFile& file : contents.files) held += file.bytes;
+    uint64_t held = bytes_of(contents.files);
     for (const CachedFile& file : contents.files) {
         const bool abandoned = file.unfinished && file.unused_s > kAbandonedS;
         const bool oldest = !file.unfinished && held + bytes > cache.bytes_max;
