@@ -126,14 +126,11 @@ class Contender {
                                                *contender.no_roofs_, clock, rate));
         contender.rates_.emplace(std::move(rates));
         const auto positions = static_cast<uint32_t>(options.prompt_tokens + options.output_tokens);
-        HONE_TRY(
-            contender.requests_,
-            RequestRunner::create(session.config(), session.executor(), session.tokenizer(), clock,
-                                  {.sequences = static_cast<uint32_t>(side.batch),
-                                   .positions = positions,
-                                   .prefix_cache = session.options().limits.prefix_cache,
-                                   .drafts_max = session.options().limits.drafts_max,
-                                   .trim_padding = side.trim_padding}));
+        HONE_TRY(contender.requests_,
+                 RequestRunner::create(session, clock,
+                                       {.sequences = static_cast<uint32_t>(side.batch),
+                                        .positions = positions,
+                                        .trim_padding = side.trim_padding}));
         contender.requests_->set_delay(StepDelay(clock, side.delay_share));
         return contender;
     }

@@ -100,12 +100,7 @@ base::Status BenchRun::prepare() {
                                            setting_.clock, rate));
     rates_.emplace(std::move(rates));
     const auto positions = static_cast<uint32_t>(options_.prompt_tokens + options_.output_tokens);
-    HONE_TRY(requests_,
-             RequestRunner::create(session_.config(), session_.executor(), session_.tokenizer(),
-                                   setting_.clock,
-                                   {.positions = positions,
-                                    .prefix_cache = session_.options().limits.prefix_cache,
-                                    .drafts_max = session_.options().limits.drafts_max}));
+    HONE_TRY(requests_, RequestRunner::create(session_, setting_.clock, {.positions = positions}));
     measure::RunContext& context = frame_.record().context;
     context.primary_metric = "decode_tokens_per_s";
     context.prompt_tokens = options_.prompt_tokens;

@@ -54,17 +54,16 @@ struct RequestRunner::StepTimes {
 };
 
 base::Result<std::unique_ptr<RequestRunner>> RequestRunner::create(
-    const models::ModelConfig& config, graph::Executor& executor, const text::Tokenizer& tokenizer,
-    const base::Clock& clock, const RequestRunnerOptions& options) {
+    runtime::Session& session, const base::Clock& clock, const RequestRunnerOptions& options) {
     runtime::EngineLimits limits;
     limits.context = options.positions;
     limits.sequences_max = options.sequences;
-    limits.step_tokens_max = executor.tokens_max();
-    limits.prefix_cache = options.prefix_cache;
-    limits.drafts_max = options.drafts_max;
-    HONE_TRY(auto engine, runtime::Engine::create(config, executor, limits));
+    limits.step_tokens_max = session.executor().tokens_max();
+    limits.prefix_cache = session.options().limits.prefix_cache;
+    limits.drafts_max = session.options().limits.drafts_max;
+    HONE_TRY(auto engine, runtime::Engine::create(session.config(), session.executor(), limits));
     return std::unique_ptr<RequestRunner>(
-        new RequestRunner(std::move(engine), tokenizer, clock, options.trim_padding));
+        new RequestRunner(std::move(engine), session.tokenizer(), clock, options.trim_padding));
 }
 
 void RequestRunner::forget_prefixes() {

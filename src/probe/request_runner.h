@@ -25,33 +25,29 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "graph/executor.h"
 #include "measure/record.h"
-#include "models/model.h"
 #include "probe/conduct.h"
 #include "probe/delay.h"
 #include "probe/prompt.h"
 #include "probe/step_recorder.h"
 #include "runtime/draft_meter.h"
 #include "runtime/engine.h"
+#include "runtime/session.h"
 #include "text/tokenizer.h"
 
 namespace hone::probe {
 
 struct RequestRunnerOptions {
     uint32_t sequences = 1;
-    uint32_t positions = 0;  // of each sequence
-    bool prefix_cache = true;
-    uint32_t drafts_max = 0;    // see runtime::EngineLimits
+    uint32_t positions = 0;     // of each sequence
     bool trim_padding = false;  // take padding off the prompts, within the tokenize stage
 };
 
 class RequestRunner {
   public:
+    // On the session's executor, with its prefix cache and drafts or without, as it has them.
     // Everything is borrowed for the runner's life. Errors: those of Engine::create.
-    static base::Result<std::unique_ptr<RequestRunner>> create(const models::ModelConfig& config,
-                                                               graph::Executor& executor,
-                                                               const text::Tokenizer& tokenizer,
+    static base::Result<std::unique_ptr<RequestRunner>> create(runtime::Session& session,
                                                                const base::Clock& clock,
                                                                const RequestRunnerOptions& options);
 

@@ -185,12 +185,9 @@ base::Status ScenarioRun::measure_overhead() {
 base::Result<measure::RunRecord> ScenarioRun::run() {
     HONE_TRY_STATUS(measure_prompts());
     fill_context();
-    HONE_TRY(runner_, RequestRunner::create(session_.config(), session_.executor(),
-                                            session_.tokenizer(), setting_.clock,
+    HONE_TRY(runner_, RequestRunner::create(session_, setting_.clock,
                                             {.sequences = static_cast<uint32_t>(options_.batch),
                                              .positions = positions_,
-                                             .prefix_cache = session_.options().limits.prefix_cache,
-                                             .drafts_max = session_.options().limits.drafts_max,
                                              .trim_padding = options_.trim_padding}));
     conduct_.report("first request", 0);
     HONE_TRY_STATUS(run_round("cold", nullptr));
