@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "base/json.h"
 #include "cli/command.h"
 
 namespace hone::cli {
@@ -26,6 +27,10 @@ base::Status print(const std::string& text) {
         return base::fail(base::ErrorCode::unavailable, "cannot write to standard output");
     }
     return {};
+}
+
+base::Status show(const base::Json& json, const std::string& text, bool as_json) {
+    return print(as_json ? base::dump_json(json) + "\n" : text);
 }
 
 }  // namespace hone::cli

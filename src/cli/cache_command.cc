@@ -175,10 +175,6 @@ base::Result<CacheState> look(const CommandContext& context) {
     return cache;
 }
 
-base::Status show(const base::Json& json, const std::string& text, bool as_json) {
-    return print(as_json ? base::dump_json(json) + "\n" : text);
-}
-
 base::Status list(const Options& options, const CommandContext& context) {
     HONE_TRY(const CacheState cache, look(context));
     return show(report::cache_json(cache), report::render_cache(cache, context.terminal.style),

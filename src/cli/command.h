@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/json_fwd.h"
 #include "base/result.h"
 #include "cli/terminal.h"
 #include "machine/isa.h"
@@ -59,5 +60,7 @@ std::string build_text();
 
 // Writes to stdout; unavailable when it cannot be written (a full disk, a closed pipe).
 base::Status print(const std::string& text);
+// Likewise what a command found: as JSON where the user asked for that, else as text.
+base::Status show(const base::Json& json, const std::string& text, bool as_json);
 
 }  // namespace hone::cli

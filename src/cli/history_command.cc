@@ -17,10 +17,6 @@ struct Options {
     bool json = false;
 };
 
-base::Status show(const base::Json& json, const std::string& text, bool as_json) {
-    return print(as_json ? base::dump_json(json) + "\n" : text);
-}
-
 base::Status run(const Options& options, const CommandContext& context) {
     const report::Style& style = context.terminal.style;
     HONE_TRY(const std::string path, ledger_path(options.ledger, context));

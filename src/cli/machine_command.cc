@@ -35,8 +35,8 @@ base::Status run(const Options& options, const CommandContext& context) {
         HONE_TRY_STATUS(base::write_file(
             options.svg, report::render_roofline_svg(profile, context.terminal.style)));
     }
-    if (options.json) return print(base::dump_json(machine::to_json(profile)) + "\n");
-    return print(report::render_machine(profile, context.terminal.style));
+    return show(machine::to_json(profile), report::render_machine(profile, context.terminal.style),
+                options.json);
 }
 
 }  // namespace

@@ -155,12 +155,8 @@ base::Status finish(const ledger::Run& run, const tune::OptimizeOptions& request
                     const Options& options, const CommandContext& context) {
     const report::Style& style = context.terminal.style;
     HONE_TRY_STATUS(write_results(run, request, options, context));
-    if (options.json) {
-        HONE_TRY_STATUS(
-            print(base::dump_json(report::optimization_json(run, options.economy, style)) + "\n"));
-    } else {
-        HONE_TRY_STATUS(print(report::render_optimization(run, options.economy, style)));
-    }
+    HONE_TRY_STATUS(show(report::optimization_json(run, options.economy, style),
+                         report::render_optimization(run, options.economy, style), options.json));
     if (run.status == ledger::RunStatus::cancelled) {
         return base::fail(base::ErrorCode::cancelled, "stopped on request; go on with --resume");
     }

@@ -321,9 +321,8 @@ base::Status run(QualityOptions& options, const CommandContext& context) {
     HONE_TRY(const QualityWork work, read_quality_work(options));
     Measurement measurement(options, work, context);
     HONE_TRY(const QualityReport report, measurement.run());
-    const std::string out = options.json ? base::dump_json(quality_json(report)) + "\n"
-                                         : quality_text(report, context.terminal.style);
-    HONE_TRY_STATUS(print(out));
+    HONE_TRY_STATUS(
+        show(quality_json(report), quality_text(report, context.terminal.style), options.json));
     if (!report.gate || report.verdict.outcome == GateOutcome::held) return {};
     fmt::print(stderr, "hone: gate {}: {}\n", report.gate->text(),
                quality::gate_outcome_name(report.verdict.outcome));
