@@ -13,7 +13,6 @@
 #include "cli/input.h"
 #include "cli/ledger_options.h"
 #include "ledger/ledger.h"
-#include "machine/profile.h"
 #include "models/model_key.h"
 #include "probe/profile_cache.h"
 #include "quality/base_file.h"
@@ -40,25 +39,8 @@ struct Options {
     bool json = false;
 };
 
-constexpr size_t kProfileBytesMax = 1u << 20;
 // Runs of the ledger that are asked for the names of their models.
 constexpr size_t kRunsMax = 10'000;
-
-struct Place {
-    const char* kind;
-    base::CacheDirectory directory;
-    bool by_name_only = false;  // cannot be made again here: goes only when its kind is named
-};
-
-std::vector<Place> places(const Terminal& terminal) {
-    runtime::PackedCacheOptions packed;
-    packed.directory = terminal.cache_folder("packed");
-    return {{"models", {terminal.cache_folder("models"), ".gguf", 0}, true},
-            {"packed", runtime::cache_directory(packed)},
-            {"weights", tune::weights_directory(terminal.cache_folder("weights"))},
-            {"quality", quality::runs_directory(terminal.cache_folder("quality"))},
-            {"machines", probe::profiles_directory(terminal.cache_folder("machines"))}};
-}
 
 // Models by the key of their bytes: those that lie in the cache, and those of the ledger.
 class ModelNames {
@@ -96,28 +78,30 @@ class ModelNames {
     std::map<std::string, std::string> by_key_;
 };
 
-std::string about_machine(const std::string& path) {
-    const auto text = base::read_file(path, kProfileBytesMax);
-    const auto json = text ? base::parse_json(*text) : tl::unexpected(text.error());
-    const auto profile = json ? machine::profile_from_json(*json) : tl::unexpected(json.error());
-    return profile ? profile->facts.cpu_model : std::string();
+std::string about_model(const base::CachedFile& model, ModelNames&) {
+    return model.name;
 }
 
-std::string about_weights(const std::string& name) {
-    const auto parsed = tune::parse_weight_name(name);
+std::string about_machine(const base::CachedFile& profile, ModelNames&) {
+    const auto read = probe::read_profile(profile.path);
+    return read ? read->facts.cpu_model : std::string();
+}
+
+std::string about_weights(const base::CachedFile& weights, ModelNames&) {
+    const auto parsed = tune::parse_weight_name(weights.name);
     return parsed ? fmt::format("{}: {}", parsed->model, parsed->formats) : std::string();
 }
 
-std::string about_packed(const std::string& path, ModelNames& names) {
-    const auto file = base::MappedFile::open(path);
+std::string about_packed(const base::CachedFile& packed, ModelNames& names) {
+    const auto file = base::MappedFile::open(packed.path);
     if (!file) return {};
     const auto view = runtime::parse_packed_file(file->bytes());
     return view ? names.of(view->description) : std::string();
 }
 
 // "text" or "items", and from the second line on the model's identity.
-std::string about_run(const std::string& path, ModelNames& names) {
-    const auto file = base::MappedFile::open(path);
+std::string about_run(const base::CachedFile& run, ModelNames& names) {
+    const auto file = base::MappedFile::open(run.path);
     if (!file) return {};
     const auto view = quality::parse_base_file(file->bytes());
     const size_t end = view ? view->description.find('\n') : std::string_view::npos;
@@ -127,32 +111,58 @@ std::string about_run(const std::string& path, ModelNames& names) {
                        base::printable(view->description.substr(0, end)));
 }
 
+struct Kind {
+    const char* name;  // of its folder too
+    base::CacheDirectory (*directory)(const std::string& path);
+    std::string (*about)(const base::CachedFile& file, ModelNames& names);
+    bool by_name_only = false;  // cannot be made again here: goes only when its kind is named
+};
+
+base::CacheDirectory models_directory(const std::string& path) {
+    return {path, ".gguf", 0};
+}
+
+base::CacheDirectory packed_directory(const std::string& path) {
+    runtime::PackedCacheOptions options;
+    options.directory = path;
+    return runtime::cache_directory(options);
+}
+
+const Kind kKinds[] = {
+    {"models", models_directory, about_model, true},
+    {"packed", packed_directory, about_packed},
+    {"weights", [](const std::string& path) { return tune::weights_directory(path); },
+     about_weights},
+    {"quality", [](const std::string& path) { return quality::runs_directory(path); }, about_run},
+    {"machines", probe::profiles_directory, about_machine}};
+
+std::vector<std::string> kind_names() {
+    std::vector<std::string> names;
+    for (const Kind& kind : kKinds) names.emplace_back(kind.name);
+    return names;
+}
+
+bool is_one_of(const std::string& name, const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// cache.kinds are those of kKinds, in their order.
 void describe(const CommandContext& context, CacheState& cache) {
     ModelNames names(context, cache.kinds);
-    for (CacheKind& kind : cache.kinds) {
-        for (CacheRow& row : kind.rows) {
-            if (row.file.unfinished) continue;
-            const std::string& path = row.file.path;
-            row.about = kind.id == "models"    ? row.file.name
-                        : kind.id == "weights" ? about_weights(row.file.name)
-                        : kind.id == "packed"  ? about_packed(path, names)
-                        : kind.id == "quality" ? about_run(path, names)
-                                               : about_machine(path);
+    for (size_t i = 0; i < cache.kinds.size(); ++i) {
+        for (CacheRow& row : cache.kinds[i].rows) {
+            if (!row.file.unfinished) row.about = kKinds[i].about(row.file, names);
         }
     }
 }
 
 // Entries beside the folders of the kinds.
-base::Result<std::vector<std::string>> strangers(const std::string& path,
-                                                 const std::vector<Place>& all) {
-    HONE_TRY(const auto contents, base::list_cache({path, "/", 0}));
-    std::vector<std::string> out;
-    for (const std::string& name : contents.foreign) {
-        const bool known = std::any_of(all.begin(), all.end(),
-                                       [&](const Place& place) { return name == place.kind; });
-        if (!known) out.push_back(name);
-    }
-    return out;
+base::Result<std::vector<std::string>> strangers(const std::string& path) {
+    HONE_TRY(auto contents, base::list_cache({path, "/", 0}));
+    const auto known = kind_names();
+    std::erase_if(contents.foreign,
+                  [&](const std::string& name) { return is_one_of(name, known); });
+    return std::move(contents.foreign);
 }
 
 base::Result<CacheState> look(const CommandContext& context) {
@@ -162,15 +172,15 @@ base::Result<CacheState> look(const CommandContext& context) {
         return fail(ErrorCode::unavailable,
                     "no home directory for a cache; set XDG_CACHE_HOME or HOME");
     }
-    const std::vector<Place> all = places(context.terminal);
-    for (const Place& place : all) {
-        HONE_TRY(auto contents, base::list_cache(place.directory));
-        CacheKind kind{place.kind, place.directory.path, place.directory.bytes_max, {}};
+    for (const Kind& known : kKinds) {
+        const auto directory = known.directory(context.terminal.cache_folder(known.name));
+        HONE_TRY(auto contents, base::list_cache(directory));
+        CacheKind kind{known.name, directory.path, directory.bytes_max, {}};
         for (base::CachedFile& file : contents.files) kind.rows.push_back({std::move(file), {}});
         kind.foreign = std::move(contents.foreign);
         cache.kinds.push_back(std::move(kind));
     }
-    HONE_TRY(cache.foreign, strangers(cache.path, all));
+    HONE_TRY(cache.foreign, strangers(cache.path));
     describe(context, cache);
     return cache;
 }
@@ -198,15 +208,13 @@ base::Result<base::CacheCut> cut_of(const Options& options) {
 
 // Of what may go, in all chosen kinds together.
 std::vector<base::CachedFile> files_to_remove(const CacheState& cache, const Options& options,
-                                              const base::CacheCut& cut,
-                                              const std::vector<Place>& all) {
+                                              const base::CacheCut& cut) {
     std::vector<base::CachedFile> files;
     for (size_t i = 0; i < cache.kinds.size(); ++i) {
-        const CacheKind& kind = cache.kinds[i];
-        const bool named =
-            std::find(options.kinds.begin(), options.kinds.end(), kind.id) != options.kinds.end();
-        if (!named && (!options.kinds.empty() || all[i].by_name_only)) continue;
-        for (const CacheRow& row : kind.rows) files.push_back(row.file);
+        const bool goes = options.kinds.empty() ? !kKinds[i].by_name_only
+                                                : is_one_of(kKinds[i].name, options.kinds);
+        if (!goes) continue;
+        for (const CacheRow& row : cache.kinds[i].rows) files.push_back(row.file);
     }
     return base::chosen(std::move(files), cut);
 }
@@ -224,7 +232,7 @@ CacheFate remove(const base::CachedFile& file, bool dry_run, std::string& proble
 base::Status clean(const Options& options, const CommandContext& context) {
     HONE_TRY(const base::CacheCut cut, cut_of(options));
     HONE_TRY(CacheState cache, look(context));
-    const auto chosen = files_to_remove(cache, options, cut, places(context.terminal));
+    const auto chosen = files_to_remove(cache, options, cut);
     std::string problem;
     for (CacheKind& kind : cache.kinds) {
         for (CacheRow& row : kind.rows) {
@@ -255,10 +263,10 @@ Action add_cache(CLI::App& app) {
                          "Only the longest unused, until so much is left, e.g. 2GiB");
     cleaning
         ->add_option("--kind", options->kinds,
-                     "Only these kinds: models (which goes only when named), packed, weights, "
-                     "quality, machines")
+                     fmt::format("Only these kinds: {}; models go only when named",
+                                 fmt::join(kind_names(), ", ")))
         ->delimiter(',')
-        ->check(CLI::IsMember({"models", "packed", "weights", "quality", "machines"}));
+        ->check(CLI::IsMember(kind_names()));
     cleaning->add_flag("--dry-run", options->dry_run, "Say what would go, and remove nothing");
     cleaning->add_flag("--json", options->json, "Print JSON");
     return [options, ls](const CommandContext& context) {

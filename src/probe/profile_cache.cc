@@ -42,6 +42,16 @@ base::CacheDirectory profiles_directory(const std::string& path) {
     return {path, kExtension, 0, [](std::string_view name) { return name.starts_with(kPrefix); }};
 }
 
+std::optional<machine::MachineProfile> read_profile(const std::string& path) {
+    const auto text = base::read_file(path, kProfileBytesMax);
+    if (!text) return std::nullopt;
+    const auto json = base::parse_json(*text, {kProfileBytesMax, 16});
+    if (!json) return std::nullopt;
+    auto profile = machine::profile_from_json(*json);
+    if (!profile) return std::nullopt;
+    return std::move(*profile);
+}
+
 std::string ProfileCache::path(const std::string& fingerprint) const {
     if (directory_.empty()) return "";
     return directory_ + "/" + file_name(fingerprint);
@@ -52,17 +62,13 @@ std::optional<machine::MachineProfile> ProfileCache::load(
     const std::string fingerprint = machine::machine_fingerprint(facts);
     const std::string file = path(fingerprint);
     if (file.empty()) return std::nullopt;
-    const auto text = base::read_file(file, kProfileBytesMax);
-    if (!text) return std::nullopt;
-    const auto json = base::parse_json(*text, {kProfileBytesMax, 16});
-    if (!json) return std::nullopt;
-    auto profile = machine::profile_from_json(*json);
+    auto profile = read_profile(file);
     if (!profile || profile->fingerprint != fingerprint || !profile->has_ceilings()) {
         return std::nullopt;
     }
     profile->facts = facts;
     base::mark_used(file);
-    return std::move(*profile);
+    return profile;
 }
 
 std::string ProfileCache::make_directory() const {

@@ -23,6 +23,9 @@ namespace hone::probe {
 // The directory and what is of these files in it; no limit.
 base::CacheDirectory profiles_directory(const std::string& path);
 
+// The profile in a file of that directory; nothing where it is missing, too large or corrupt.
+std::optional<machine::MachineProfile> read_profile(const std::string& path);
+
 class ProfileCache {
   public:
     // "" keeps nothing and finds nothing.
