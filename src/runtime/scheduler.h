@@ -6,8 +6,8 @@
 // sequences, a step that has a longer gap in it always has a token left for the oldest of them: no
 // sequence starves, and how long a token can be delayed is bounded by the budget. What is left then
 // goes to drafts of the sequences whose gap is one, the oldest first: guesses come after work that
-// must be done. Not here: pages
-// (an admitted sequence has them reserved), priorities, admission. Pure; any thread.
+// must be done. Not here: pages (an admitted sequence has them reserved), priorities, admission.
+// Pure; any thread.
 #pragma once
 
 #include <cstdint>

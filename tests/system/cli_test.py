@@ -278,9 +278,10 @@ def test_cache(model, directory):
     home = pathlib.Path(directory, "cachehome")
     root = home / "hone"
 
-    def cache(*arguments, **options):
-        answer = subprocess.run([HONE, "cache", *arguments], capture_output=True, stdin=subprocess.DEVNULL,
-                                env=ENVIRONMENT | {"XDG_CACHE_HOME": str(home)}, **options)
+    environment = ENVIRONMENT | {"XDG_CACHE_HOME": str(home)}
+
+    def cache(*arguments):
+        answer = hone("cache", *arguments, environment=environment)
         return answer.returncode, answer.stdout.decode(), answer.stderr.decode()
 
     code, text, error = cache("ls", "--json")
@@ -338,9 +339,8 @@ def test_cache(model, directory):
     check(all(path.exists() for path in [*mine, fresh]), "nothing foreign and nothing unfinished goes")
     check((root / "weights" / "a-Q8_0-0123456789abcdef-v1.gguf").is_symlink(), "a link stays")
     # What a model left is named after it.
-    answer = subprocess.run([HONE, "bench", model, "--repeat", "1", "--prompt-tokens", "4", "--output-tokens", "2",
-                             "--batch", "1", "--packed-cache", "on"], capture_output=True,
-                            env=ENVIRONMENT | {"XDG_CACHE_HOME": str(home)})
+    answer = hone("bench", model, "--repeat", "1", "--prompt-tokens", "4", "--output-tokens", "2", "--batch", "1",
+                  "--packed-cache", "on", environment=environment)
     check(answer.returncode == 0, f"bench: {answer.stderr!r}")
     (root / "models").mkdir(exist_ok=True)
     shutil.copy(model, root / "models" / "the-model.gguf")

@@ -1,8 +1,8 @@
 // What the commands `tokenize` and `run` do to a model file, without the rest of the program: the
 // sanitized build needs neither the command line nor the reports to try broken files.
 //
-//   open_model tokenize MODEL     encodes a word        open_model run MODEL     generates one
-//   token
+//   open_model tokenize MODEL     encodes a word
+//   open_model run MODEL          generates one token
 //
 // Errors end with the line and the exit code that the program has for them.
 #include <fmt/format.h>
