@@ -1,8 +1,12 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
 
 #include "base/check.h"
 #include "base/checked.h"
@@ -122,6 +126,40 @@ TEST(Files, WriteReadMap) {
     EXPECT_EQ(MappedFile::open(path).error().code, ErrorCode::not_found);
     EXPECT_EQ(MappedFile::open("/").error().code, ErrorCode::invalid_argument);
     EXPECT_FALSE(write_file("/nowhere/at/all", "x"));
+}
+
+// The resident part of the mapping that begins at this address, as proc(5) counts it.
+size_t resident_bytes(const void* address) {
+    std::ifstream maps("/proc/self/smaps");
+    const std::string begin = fmt::format("{:x}-", reinterpret_cast<uintptr_t>(address));
+    bool here = false;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.rfind(begin, 0) == 0) here = true;
+        if (here && line.rfind("Rss:", 0) == 0) return std::stoull(line.substr(4)) * 1024;
+    }
+    return 0;
+}
+
+TEST(MappedFile, ReleasesWhatCameInAroundARange) {
+    const std::string path = ::testing::TempDir() + "hone_released";
+    const std::vector<char> bytes(size_t{5} << 20, 7);
+    std::ofstream(path, std::ios::binary).write(bytes.data(), std::streamsize(bytes.size()));
+    const auto map = MappedFile::open(path);
+    ASSERT_TRUE(map);
+    const std::byte* data = map->bytes().data();
+    const auto sum_of = [&] {
+        int sum = 0;
+        for (size_t i = 0; i < map->bytes().size(); i += 4096) sum += static_cast<int>(data[i]);
+        return sum;
+    };
+    const int sum = sum_of();
+    EXPECT_EQ(resident_bytes(data), bytes.size());
+    map->release(100, 10);
+    EXPECT_EQ(resident_bytes(data), size_t{3} << 20);
+    map->release(0, bytes.size());
+    EXPECT_EQ(resident_bytes(data), 0u);
+    EXPECT_EQ(sum_of(), sum);
+    std::remove(path.c_str());
 }
 
 }  // namespace

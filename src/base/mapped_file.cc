@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -14,6 +15,8 @@ namespace {
 
 // MADV_POPULATE_READ of Linux 5.14, which older headers lack; older kernels refuse it.
 constexpr int kMadvPopulateRead = 22;
+// One touch may enter a large page's worth of the file into the page table.
+constexpr size_t kFaultBytes = size_t{2} << 20;
 
 int64_t ns_of(const timespec& time) {
     return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
@@ -98,10 +101,10 @@ void MappedFile::prefault(size_t offset, size_t size) const {
 }
 
 void MappedFile::release(size_t offset, size_t size) const {
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t begin = (offset + page - 1) / page * page;
-    const size_t end = (offset + size) / page * page;
-    if (begin >= end || end > size_) return;
+    const size_t begin = offset / kFaultBytes * kFaultBytes;
+    const size_t end =
+        std::min((offset + size + kFaultBytes - 1) / kFaultBytes * kFaultBytes, size_);
+    if (begin >= end) return;
     madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 

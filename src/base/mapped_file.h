@@ -1,7 +1,7 @@
 // A read-only memory map of a regular file. Owns the mapping; spans of bytes() borrow from it and
 // die with it. Not a view of a growing file: the size is that at open. If another process truncates
 // the file while it is mapped, the kernel raises SIGBUS on access; Hone accepts that risk for
-// models. Thread rule: const after open; release() may run beside readers of other ranges.
+// models. Thread rule: const after open; release() may run beside readers.
 #pragma once
 
 #include <cstddef>
@@ -36,8 +36,8 @@ class MappedFile {
     // Reads these bytes into memory and enters them into this process's page table, in large pages
     // where the file system has them. Nothing where the kernel cannot: they come when touched.
     void prefault(size_t offset, size_t size) const;
-    // Drops the resident pages wholly inside [offset, offset + size); they are read again if
-    // touched.
+    // Drops the resident pages of [offset, offset + size), and what came in around them; they are
+    // read again if touched.
     void release(size_t offset, size_t size) const;
 
   private:

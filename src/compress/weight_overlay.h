@@ -25,6 +25,7 @@ class WeightOverlay final : public graph::WeightSource {
 
     base::Result<tensor::TensorView> tensor(const std::string& name) const override;
     void release(const std::string& name) const override;
+    void release_all() const override { source_.release_all(); }
 
   private:
     struct Replacement {

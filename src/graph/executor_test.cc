@@ -290,6 +290,7 @@ TEST(Executor, EveryIsaOfThisCpuAgrees) {
 TEST(Executor, PackedWeightsReplaceTheStored) {
     TinyRun run(TinySetup{});
     EXPECT_GE(run.weights().released().size(), 13u);
+    EXPECT_TRUE(run.weights().released_all());
     EXPECT_GT(run.executor().memory().weights_bytes, 0u);
 }
 

@@ -52,6 +52,8 @@ class RandomWeights final : public WeightSource {
         return found->second.view;
     }
     void release(const std::string& name) const override { released_.push_back(name); }
+    void release_all() const override { released_all_ = true; }
+    bool released_all() const { return released_all_; }
     const std::vector<std::string>& released() const { return released_; }
 
   private:
@@ -61,6 +63,7 @@ class RandomWeights final : public WeightSource {
     };
     std::map<std::string, Stored> stored_;
     mutable std::vector<std::string> released_;
+    mutable bool released_all_ = false;
 };
 
 // The graph a model builder would make, and its weights.

@@ -53,7 +53,10 @@ base::Result<PackedWeights> PackedWeights::pack(const Plan& plan, const WeightSo
                                                 const WeightMemory& options) {
     PackedWeights weights;
     HONE_TRY_STATUS(weights.lay_out(plan));
+    // Vectors first: reading one brings in much of the file around it, which packing drops again.
+    HONE_TRY_STATUS(weights.load_vectors(plan, source));
     HONE_TRY_STATUS(weights.fill(source, team, options.store));
+    source.release_all();
     if (options.lock) HONE_TRY_STATUS(weights.lock());
     for (Matrix& matrix : weights.matrices_) {
         matrix.view.data = weights.memory() + matrix.offset;
@@ -64,7 +67,6 @@ base::Result<PackedWeights> PackedWeights::pack(const Plan& plan, const WeightSo
             weights.nodes_[n].push_back(weights.matrices_[m].view);
         }
     }
-    HONE_TRY_STATUS(weights.load_vectors(plan, source));
     return weights;
 }
 

@@ -1,7 +1,7 @@
 // Where a graph's weights come from: an interface that the models room implements over a model
 // file.
 //
-// Names are the graph builder's. A view borrows from the source and dies with it or with release().
+// Names are the graph builder's. A view borrows from the source and dies with it.
 // Thread rule: tensor() and release() may be called from several threads for different names.
 #pragma once
 
@@ -19,6 +19,8 @@ class WeightSource {
     virtual base::Result<tensor::TensorView> tensor(const std::string& name) const = 0;
     // The bytes have been packed elsewhere: their pages may be dropped (and are read again on use).
     virtual void release(const std::string& name) const = 0;
+    // The same of all bytes: what is still needed is read again on use.
+    virtual void release_all() const = 0;
 };
 
 }  // namespace hone::graph

@@ -85,4 +85,8 @@ void Model::release(const std::string& name) const {
     if (tensor != nullptr) file_->release(*tensor);
 }
 
+void Model::release_all() const {
+    for (const base::MappedFile* map : file_->maps()) map->release(0, map->bytes().size());
+}
+
 }  // namespace hone::models

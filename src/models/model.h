@@ -45,6 +45,7 @@ class Model final : public graph::WeightSource {
 
     base::Result<tensor::TensorView> tensor(const std::string& name) const override;
     void release(const std::string& name) const override;
+    void release_all() const override;
 
   private:
     Model() = default;
