@@ -11,7 +11,9 @@ lengths; a peer's flash attention runs both ways and the better one counts. Test
 (128 tokens), short (prefill of 16 tokens), depth (32 tokens after 3,584), batch (8 sequences decode together).
 
 The ratio of each round is one sample; the interval is the 90 % bootstrap interval of their median. The share of
-light compares with the speed of light that `hone inspect` gives for the file and this machine's measured ceilings.
+light compares with the speed of light that `hone inspect` gives for the file and this machine's measured ceilings,
+of a quiet machine. The share of the roof is that of `hone bench`: for decode against only reading the weights just
+before and after, for prefill against the multiplier's measured peak.
 """
 import argparse
 import json
@@ -24,6 +26,8 @@ import subprocess
 import sys
 
 import peer_files
+
+ROOF_SHARES = {"prefill": "prefill_compute_share", "decode": "decode_bandwidth_share"}
 
 # Of a test: Hone's metric and arguments, the peer's arguments, the key of its speed of light.
 TESTS = {
@@ -44,6 +48,7 @@ def answer_of(command):
 
 
 def run_hone(args, model, test):
+    """The rate, and the share of the roof where the test has one."""
     metric, arguments, _, _ = TESTS[test]
     # What a test does not ask for is made short.
     shortest = {"--prompt-tokens": "16", "--output-tokens": "1", "--batch": "1"}
@@ -52,7 +57,8 @@ def run_hone(args, model, test):
             arguments = [*arguments, name, value]
     answer = json.loads(answer_of([args.hone, "bench", model, *arguments, *shlex.split(args.hone_args), "--threads",
                                    args.threads, "--repeat", 1, "--json"]))
-    return next(m["median"] for m in answer["metrics"] if m["name"] == metric)
+    medians = {m["name"]: m["median"] for m in answer["metrics"]}
+    return medians[metric], medians.get(ROOF_SHARES.get(test))
 
 
 def run_peer(args, bench, model, test):
@@ -82,12 +88,17 @@ def measure(args, model, test, peers, light):
     for index in range(args.rounds):
         order = list(sides) if index % 2 == 0 else list(reversed(sides))
         rounds.append({name: sides[name]() for name in order})
+    shares = [share for _, share in (r["hone"] for r in rounds) if share]
+    for r in rounds:
+        r["hone"] = r["hone"][0]
     row = {"model": model.name, "test": test, "n": len(rounds), "rounds": rounds,
            "tokens_per_s": {name: statistics.median(r[name] for r in rounds) for name in sides}, "ratio": {}}
     for name in sides:
         if name != "hone":
             ratios = [r["hone"] / r[name] for r in rounds]
             row["ratio"][name] = {"median": statistics.median(ratios), "ci90": interval(ratios)}
+    if shares:
+        row["roof_shares"] = shares
     key = TESTS[test][3]
     if key:
         row["light_tokens_per_s"] = light[f"{key}_light_tokens_per_s"]
@@ -101,6 +112,8 @@ def print_row(row):
         text = f"{row['model'][:34]:34} {row['test']:8} {name:12} {rate:9.1f} tokens/s"
         if light:
             text += f"  {rate / light:5.0%} of light"
+        if name == "hone" and "roof_shares" in row:
+            text += f", {statistics.median(row['roof_shares']):.0%} of the roof at that time"
         if name in row["ratio"]:
             ratio = row["ratio"][name]
             text += f"  Hone is {ratio['median']:.2f}x [{ratio['ci90'][0]:.2f}, {ratio['ci90'][1]:.2f}]"

@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "probe/node_walk.h"
 #include "probe/rate_tests.h"
 #include "probe/request_runner.h"
 #include "probe/roof_shares.h"
@@ -65,9 +66,9 @@ class BenchRun {
     base::Status prepare();
     base::Status run_item(const Item& item, bool counts);
     base::Status run_rate(const Item& item, bool counts);
+    base::Result<RateSample> run_decode();
     base::Status run_request(const std::string& phase, bool counts);
     base::Status run_repeats();
-    void store_shares();
 
     runtime::Session& session_;
     const BenchOptions& options_;
@@ -75,10 +76,9 @@ class BenchRun {
     const Conduct& conduct_;
     RunFrame frame_;
     std::optional<RateTests> rates_;
+    std::optional<WeightReader> reader_;  // absent: the level has no reading loop
     std::unique_ptr<RequestRunner> requests_;
     std::vector<Item> items_;
-    std::vector<RateSample> prefills_;
-    std::vector<RateSample> decodes_;
     uint64_t prompts_made_ = 0;
 };
 
@@ -99,6 +99,8 @@ base::Status BenchRun::prepare() {
     HONE_TRY(auto rates, RateTests::create(session_.config(), session_.executor(), setting_.machine,
                                            setting_.clock, rate));
     rates_.emplace(std::move(rates));
+    if (auto reader = WeightReader::of_plan(session_.executor()))
+        reader_.emplace(std::move(*reader));
     const auto positions = static_cast<uint32_t>(options_.prompt_tokens + options_.output_tokens);
     HONE_TRY(requests_, RequestRunner::create(session_, setting_.clock, {.positions = positions}));
     measure::RunContext& context = frame_.record().context;
@@ -134,10 +136,20 @@ base::Status BenchRun::run_request(const std::string& phase, bool counts) {
     return {};
 }
 
+// With a reading of the weights before and after it: what memory gives on a shared machine changes
+// from one second to the next.
+base::Result<RateSample> BenchRun::run_decode() {
+    const auto read = [&] { return reader_ ? reader_->read_gb_per_s(setting_.clock) : 0; };
+    const double before = read();
+    HONE_TRY(RateSample sample, rates_->decode(conduct_));
+    sample.roof_gb_per_s = (before + read()) / 2;
+    return sample;
+}
+
 base::Status BenchRun::run_rate(const Item& item, bool counts) {
     const auto measure = [&]() -> base::Result<RateSample> {
         if (item.test == Test::prefill) return rates_->prefill(conduct_);
-        if (item.test == Test::decode) return rates_->decode(conduct_);
+        if (item.test == Test::decode) return run_decode();
         return rates_->decode_batch(item.batch, conduct_);
     };
     HONE_TRY(const RateSample sample, measure());
@@ -146,8 +158,13 @@ base::Status BenchRun::run_rate(const Item& item, bool counts) {
     if (item.test == Test::prefill) name = "prefill_tokens_per_s";
     if (item.test == Test::decode) name = "decode_tokens_per_s";
     frame_.record().add_sample(name, "tokens/s", sample.tokens_per_s());
-    if (item.test == Test::prefill) prefills_.push_back(sample);
-    if (item.test == Test::decode) decodes_.push_back(sample);
+    if (item.test == Test::prefill && sample.compute_ns) {
+        frame_.record().add_sample("prefill_compute_share", "share",
+                                   *sample.compute_ns / sample.wall_ns);
+    }
+    if (item.test != Test::decode || sample.roof_gb_per_s <= 0) return {};
+    frame_.record().add_sample("decode_bandwidth_share", "share",
+                               sample.stream_bytes / sample.wall_ns / sample.roof_gb_per_s);
     return {};
 }
 
@@ -180,27 +197,12 @@ base::Status BenchRun::run_repeats() {
     return {};
 }
 
-void BenchRun::store_shares() {
-    measure::RunRecord& record = frame_.record();
-    for (const RateSample& sample : prefills_) {
-        if (!sample.compute_ns) continue;
-        record.add_sample("prefill_compute_share", "share", *sample.compute_ns / sample.wall_ns);
-    }
-    const auto roof = frame_.read_roof_gb_per_s(plan_weight_bytes(session_.plan()));
-    if (!roof || *roof <= 0) return;
-    for (const RateSample& sample : decodes_) {
-        record.add_sample("decode_bandwidth_share", "share",
-                          sample.stream_bytes / sample.wall_ns / *roof);
-    }
-}
-
 base::Result<measure::RunRecord> BenchRun::run() {
     HONE_TRY_STATUS(prepare());
     conduct_.report("first request", 0);
     HONE_TRY_STATUS(run_request("cold", true));
     HONE_TRY_STATUS(run_repeats());
     frame_.finish(requests_->kv_facts());
-    store_shares();
     conduct_.report("done", 1);
     return std::move(frame_.record());
 }

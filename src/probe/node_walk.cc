@@ -1,6 +1,7 @@
 #include "probe/node_walk.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace hone::probe {
 namespace {
@@ -8,6 +9,9 @@ namespace {
 // The reading loops take whole chunks of this many bytes; a matrix loses less than one at its end.
 constexpr size_t kChunkBytes = 512;
 constexpr size_t kSumsPerLine = 8;
+// How long a reading of all weights is at least, and how often it reads those of a small model.
+constexpr double kReadingNs = 2e6;
+constexpr int kPassesMax = 4096;
 
 }  // namespace
 
@@ -54,6 +58,12 @@ base::Result<WeightReader> WeightReader::create(graph::Executor& executor,
     return reader;
 }
 
+base::Result<WeightReader> WeightReader::of_plan(graph::Executor& executor) {
+    std::vector<uint32_t> nodes(executor.plan().nodes.size());
+    std::iota(nodes.begin(), nodes.end(), 0u);
+    return create(executor, nodes);
+}
+
 uint64_t WeightReader::read_part(size_t index, int thread) const {
     uint64_t sum = 0;
     for (const std::span<const std::byte> span : spans_[index]) {
@@ -76,11 +86,21 @@ double WeightReader::read_node_ns(size_t index, const base::Clock& clock) {
     return static_cast<double>(clock.now_ns() - begin_ns);
 }
 
-double WeightReader::read_all_ns(int passes, const base::Clock& clock) {
+double WeightReader::read_gb_per_s(const base::Clock& clock) {
+    if (passes_ == 0) {
+        passes_ = 1;
+        const double once_ns = std::max(1.0, read_all_ns(clock));
+        passes_ = static_cast<int>(std::clamp(kReadingNs / once_ns, 1.0, double{kPassesMax}));
+    }
+    const double ns = read_all_ns(clock);
+    return ns > 0 ? static_cast<double>(bytes_) * passes_ / ns : 0;
+}
+
+double WeightReader::read_all_ns(const base::Clock& clock) {
     machine::ThreadTeam& team = executor_->team();
     const int64_t begin_ns = clock.now_ns();
     team.run([&](int thread) {
-        for (int pass = 0; pass < passes; ++pass) {
+        for (int pass = 0; pass < passes_; ++pass) {
             for (size_t index = 0; index < spans_.size(); ++index) {
                 sums_[static_cast<size_t>(thread) * kSumsPerLine] += read_part(index, thread);
             }

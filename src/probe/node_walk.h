@@ -37,25 +37,30 @@ class WeightReader {
     // unsupported when the level has no such loop. The executor is borrowed.
     static base::Result<WeightReader> create(graph::Executor& executor,
                                              const std::vector<uint32_t>& nodes);
+    // The same of all nodes of the executor's plan.
+    static base::Result<WeightReader> of_plan(graph::Executor& executor);
 
     size_t nodes() const { return spans_.size(); }
     // Of all nodes together, each once.
     uint64_t bytes() const { return bytes_; }
     // Wall ns of reading one node's weights, with the barrier that follows a node.
     double read_node_ns(size_t index, const base::Clock& clock);
-    // Wall ns of reading all of them `passes` times, with one barrier at the end.
-    double read_all_ns(int passes, const base::Clock& clock);
+    // One reading of all of them, repeated until it is long against a barrier and the clock; 0: the
+    // clock did not move.
+    double read_gb_per_s(const base::Clock& clock);
 
   private:
     WeightReader(graph::Executor& executor, const kernels::CeilingVariant& variant)
         : executor_(&executor), variant_(&variant) {}
     uint64_t read_part(size_t index, int thread) const;
+    double read_all_ns(const base::Clock& clock);
 
     graph::Executor* executor_;
     const kernels::CeilingVariant* variant_;
     std::vector<std::vector<std::span<const std::byte>>> spans_;  // per node
     std::vector<uint64_t> sums_;  // per thread, a line apart: the loops must not vanish
     uint64_t bytes_ = 0;
+    int passes_ = 0;  // of a reading; 0: not yet known
 };
 
 }  // namespace hone::probe

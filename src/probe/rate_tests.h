@@ -35,6 +35,7 @@ struct RateSample {
     double wall_ns = 0;
     std::optional<double> compute_ns;  // arithmetic at the peaks of the machine
     double stream_bytes = 0;           // weights and KV that had to be read
+    double roof_gb_per_s = 0;          // of reading the weights at that time; 0: not read
 
     double tokens_per_s() const { return wall_ns > 0 ? tokens / wall_ns * 1e9 : 0; }
 };

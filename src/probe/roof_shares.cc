@@ -30,12 +30,4 @@ double step_stream_bytes(const graph::Plan& plan, const cost::StepShape& shape) 
     return sum;
 }
 
-double plan_weight_bytes(const graph::Plan& plan) {
-    double sum = 0;
-    for (const graph::PlanNode& node : plan.nodes) {
-        sum += static_cast<double>(node.desc.weight_bytes);
-    }
-    return sum;
-}
-
 }  // namespace hone::probe

@@ -2,7 +2,7 @@
 //
 // prefill_compute_share = sum over nodes of FLOPs / peak(the variant's arithmetic and level) /
 // wall; decode_bandwidth_share = bytes that must be read (weights in their packed size, KV) / wall
-// / bandwidth(working set = all weights). Absent without the roofs. Pure functions.
+// / rate of only reading the weights, just before and after (WeightReader). Pure functions.
 #pragma once
 
 #include <optional>
@@ -19,8 +19,5 @@ std::optional<double> step_compute_ns(const graph::Plan& plan, const cost::StepS
 
 // Bytes of weights and KV that one step must stream.
 double step_stream_bytes(const graph::Plan& plan, const cost::StepShape& shape);
-
-// Packed bytes of all weights: what passes through the caches between two uses of one.
-double plan_weight_bytes(const graph::Plan& plan);
 
 }  // namespace hone::probe

@@ -107,13 +107,4 @@ void RunFrame::store_memory(const runtime::KvPoolFacts& kv) {
     store("peak_rss_bytes", "bytes", peak_bytes_);
 }
 
-std::optional<double> RunFrame::read_roof_gb_per_s(double working_set_bytes) const {
-    const machine::MachineProfile& machine = setting_.machine;
-    const int threads = session_.options().threads;
-    const auto roof = machine.bandwidth_gb_per_s(static_cast<uint64_t>(working_set_bytes), threads);
-    const auto then = machine.bandwidth_gb_per_s(kReadingBytes, threads);
-    if (!roof || !then || *then <= 0 || !before_gb_per_s_ || !after_gb_per_s_) return roof;
-    return *roof * (*before_gb_per_s_ + *after_gb_per_s_) / (2 * *then);
-}
-
 }  // namespace hone::probe

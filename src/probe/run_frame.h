@@ -32,9 +32,6 @@ class RunFrame {
     void sample_memory();
     // `kv` is that of the run's sequences.
     void finish(const runtime::KvPoolFacts& kv);
-    // The read bandwidth for a working set of that size, moved by what the readings around the run
-    // say of this hour; absent without ceilings. Valid after finish().
-    std::optional<double> read_roof_gb_per_s(double working_set_bytes) const;
 
   private:
     void fill_facts();

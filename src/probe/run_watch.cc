@@ -12,15 +12,6 @@ namespace {
 constexpr double kSliceS = 0.25;
 // Of a record's size: later slices of a very long run are not kept.
 constexpr size_t kSlicesMax = 240;
-// A reading of a small model is repeated until it is this long against a barrier and the clock.
-constexpr double kReadingNs = 2e6;
-constexpr int kPassesMax = 4096;
-
-std::vector<uint32_t> all_nodes(const graph::Plan& plan) {
-    std::vector<uint32_t> nodes;
-    for (uint32_t node = 0; node < plan.nodes.size(); ++node) nodes.push_back(node);
-    return nodes;
-}
 
 }  // namespace
 
@@ -34,7 +25,7 @@ RunWatch::RunWatch(graph::Executor& executor, const machine::MachineProfile& mac
       slice_begin_(begin_),
       spin_before_ns_(spin_ns(clock)),
       counters_(clock) {
-    auto reader = WeightReader::create(executor, all_nodes(executor.plan()));
+    auto reader = WeightReader::of_plan(executor);
     if (!reader || reader->bytes() == 0) return;
     reader_.emplace(std::move(*reader));
     probe_.bytes = reader_->bytes();
@@ -62,13 +53,9 @@ cost::InterferenceSlice RunWatch::slice_between(const machine::DisturbanceCounte
 
 void RunWatch::read_bandwidth(double at_s) {
     if (!reader_) return;
-    if (passes_ == 0) {
-        const double once_ns = std::max(1.0, reader_->read_all_ns(1, clock_));
-        passes_ = static_cast<int>(std::clamp(kReadingNs / once_ns, 1.0, double{kPassesMax}));
-    }
-    const double ns = reader_->read_all_ns(passes_, clock_);
-    if (ns <= 0) return;
-    probe_.gb_per_s.push_back(static_cast<double>(reader_->bytes()) * passes_ / ns);
+    const double gb_per_s = reader_->read_gb_per_s(clock_);
+    if (gb_per_s <= 0) return;
+    probe_.gb_per_s.push_back(gb_per_s);
     probe_.at_s.push_back(at_s);
 }
 

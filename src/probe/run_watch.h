@@ -47,7 +47,6 @@ class RunWatch {
     const machine::MachineProfile& machine_;
     const base::Clock& clock_;
     std::optional<WeightReader> reader_;  // absent: the level has no reading loop
-    int passes_ = 0;                      // of a reading; 0 = not yet known
     int64_t begin_ns_;
     machine::DisturbanceCounters begin_;
     int64_t slice_begin_ns_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "probe/node_walk.h"
 #include "probe/probe_fixture.h"
 #include "probe/rate_tests.h"
 #include "probe/roof_shares.h"
@@ -155,7 +156,9 @@ TEST_F(StepperTest, RoofSharesNeedTheRoofs) {
     ASSERT_TRUE(compute_ns.has_value());
     EXPECT_GT(*compute_ns, 0);
     EXPECT_FALSE(step_compute_ns(plan, shape, {}).has_value());
-    EXPECT_GE(step_stream_bytes(plan, shape), plan_weight_bytes(plan) * 0.9);
+    const auto reader = WeightReader::of_plan(session_->executor());
+    ASSERT_TRUE(reader);
+    EXPECT_GE(step_stream_bytes(plan, shape), static_cast<double>(reader->bytes()) * 0.9);
     cost::StepShape later;
     later.add_slice(100, 8);
     later.outputs = 1;
