@@ -283,4 +283,15 @@ std::optional<Interval> mean_interval(std::span<const double> samples) {
     return Interval{centre - half, centre + half};
 }
 
+std::optional<Interval> serial_mean_interval(std::span<const double> samples) {
+    const auto batches = static_cast<size_t>(std::sqrt(static_cast<double>(samples.size())));
+    std::vector<double> means;
+    for (size_t batch = 0; batch < batches; ++batch) {
+        const size_t begin = samples.size() * batch / batches;
+        const size_t end = samples.size() * (batch + 1) / batches;
+        means.push_back(mean(samples.subspan(begin, end - begin)));
+    }
+    return mean_interval(means);
+}
+
 }  // namespace hone::measure

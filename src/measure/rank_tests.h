@@ -56,5 +56,9 @@ std::vector<double> holm(std::span<const double> p);
 
 // Student's 95 % interval of the mean; nullopt below two samples.
 std::optional<Interval> mean_interval(std::span<const double> samples);
+// The same for samples in order of which neighbours are alike: of the means of about sqrt(n)
+// batches, so long that one says little about the next (batch means; Law and Kelton 1984).
+// Nullopt below four samples.
+std::optional<Interval> serial_mean_interval(std::span<const double> samples);
 
 }  // namespace hone::measure

@@ -4,8 +4,10 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "base/json.h"
+#include "base/random.h"
 #include "base/text.h"
 
 namespace hone::measure {
@@ -141,6 +143,34 @@ TEST(MeanInterval, IsStudents) {
     EXPECT_NEAR(interval->low, 11.8223555, 1e-7);
     EXPECT_NEAR(interval->high, 12.3776445, 1e-7);
     EXPECT_FALSE(mean_interval(std::vector<double>{1}).has_value());
+}
+
+TEST(SerialMeanInterval, CoversTheMeanOfSamplesThatDependOnTheOnesBefore) {
+    base::Random random(1);
+    int plain_covers = 0;
+    int serial_covers = 0;
+    for (int run = 0; run < 400; ++run) {
+        std::vector<double> samples(256);
+        double state = 0;
+        for (double& sample : samples) {
+            state = 0.6 * state + random.next_double() - 0.5;
+            sample = state;
+        }
+        const auto covers = [](const Interval& i) { return i.low <= 0 && 0 <= i.high; };
+        plain_covers += covers(*mean_interval(samples));
+        serial_covers += covers(*serial_mean_interval(samples));
+    }
+    EXPECT_LT(plain_covers, 320);  // of 380 expected
+    EXPECT_GT(serial_covers, 365);
+    EXPECT_LT(serial_covers, 395);
+}
+
+TEST(SerialMeanInterval, HasTheMeanInItsMiddleAndNeedsTwoBatches) {
+    const std::vector<double> samples = {1, 3, 2, 6};  // batches of 2 and 4
+    const auto interval = serial_mean_interval(samples);
+    ASSERT_TRUE(interval);
+    EXPECT_NEAR((interval->low + interval->high) / 2, 3, 1e-12);
+    EXPECT_FALSE(serial_mean_interval(std::span(samples).first(3)).has_value());
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ using runtime::WantedLogits;
 
 struct Tally {
     measure::QualityComparison sums;
-    std::vector<double> nll_changes;
+    std::vector<double> nll_changes;  // in the order of the text: neighbours are alike
     std::vector<double> divergences;
 
     void add(std::span<const float> a, std::span<const float> b, int32_t next) {
@@ -43,8 +43,8 @@ struct Tally {
         out.kl_mean /= n;
         out.nll_a /= n;
         out.nll_b /= n;
-        out.nll_change_ci95 = measure::mean_interval(nll_changes);
-        out.kl_ci95 = measure::mean_interval(divergences);
+        out.nll_change_ci95 = measure::serial_mean_interval(nll_changes);
+        out.kl_ci95 = measure::serial_mean_interval(divergences);
         if (out.n < measure::kQualityPositionsMin || !out.nll_change_ci95) return out;
         if (!std::isfinite(out.nll_a) || !std::isfinite(out.nll_b)) return out;
         out.verdict = measure::Verdict::within_noise;
