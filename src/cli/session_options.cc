@@ -6,6 +6,7 @@
 
 #include "cli/progress.h"
 #include "machine/facts.h"
+#include "models/hyperparameters.h"
 #include "probe/profile_cache.h"
 #include "runtime/draft_lookup.h"
 #include "tune/config_file.h"
@@ -25,6 +26,22 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
     command.add_option("--isa", options.isa,
                        "Highest instruction set: portable, avx2, avx512, avx512vnni, avx512bf16");
     command.add_option("--without", options.without, "Switch a graph pass off (repeatable)");
+    command
+        .add_option("--head", options.head,
+                    "Output head: full, or screened: 5-bit scores say which tokens can win, and "
+                    "only those are computed; the same text")
+        ->check(CLI::IsMember({"full", tune::kScreened}))
+        ->capture_default_str();
+    command
+        .add_option_function<std::vector<uint32_t>>(
+            "--without-layers",
+            [&options](std::vector<uint32_t> layers) {
+                options.without_layers = tune::in_order(std::move(layers));
+            },
+            "Leave these layers of the model out, numbered from 0: 12,17")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->check(CLI::Range(uint32_t{0}, static_cast<uint32_t>(models::kLayersMax - 1)));
     command.add_option("--variant", options.variants,
                        "Kernel by name, FAMILY=NAME; families: linear, rows, attention");
     command.add_option("--step-tokens", options.step_tokens, "Tokens of one engine step at most")

@@ -75,6 +75,8 @@ const char* op_kind_name(OpKind kind) {
             return "layer_norm_quantize";
         case OpKind::linear:
             return "linear";
+        case OpKind::linear_screened:
+            return "linear_screened";
         case OpKind::linear_gated:
             return "linear_gated";
         case OpKind::gated:
@@ -200,6 +202,12 @@ Work node_work(const NodeDesc& node, const StepShape& step) {
             // `columns` counts the values of all experts of a row.
             work.bytes = m * (columns + n) * 4;
             work.flops = m * columns * 2;
+            return work;
+        case OpKind::linear_screened:
+            // Scores are read and rows written. Which rows of the matrix are read beside that is
+            // the text's, and they are few.
+            work.bytes = m * n * 8;
+            work.flops = m * n * 3;
             return work;
         case OpKind::gather:
         case OpKind::concat:

@@ -23,8 +23,9 @@ enum class OpKind : uint8_t {
     rms_norm_add,  // a residual plus the normalized row
     layer_norm,
     layer_norm_quantize,
-    linear,        // optional residual or bias in the store
-    linear_gated,  // gate and up in one tile, activation(gate) * up, optionally quantized
+    linear,           // optional residual or bias in the store
+    linear_screened,  // a linear's rows as far as their screened scores reach; graph/screen.h
+    linear_gated,     // gate and up in one tile, activation(gate) * up, optionally quantized
     gated,
     activate,  // an activation alone
     soft_cap,

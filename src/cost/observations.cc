@@ -158,6 +158,19 @@ ExperimentResult to_experiment(const Counters& counters) {
     return out;
 }
 
+ExperimentResult to_experiment(const LayerInfluences& influences) {
+    ExperimentResult out;
+    out.name = "layer_influence";
+    out.parameters = base::Json{{"tokens", influences.tokens}};
+    Json layers = Json::array();
+    for (const LayerInfluence& layer : influences.layers) {
+        layers.push_back(Json{{"layer", static_cast<uint64_t>(std::max(0, layer.layer))},
+                              {"influence", layer.influence}});
+    }
+    out.values = base::Json{{"layers", layers}};
+    return out;
+}
+
 std::optional<WeightScan> as_weight_scan(const ExperimentResult& experiment) {
     if (!usable(experiment, "weight_scan")) return std::nullopt;
     const Json* findings = list_of(experiment, "findings");
@@ -237,6 +250,25 @@ std::optional<Counters> as_counters(const ExperimentResult& experiment) {
     return out;
 }
 
+std::optional<LayerInfluences> as_layer_influences(const ExperimentResult& experiment) {
+    if (!usable(experiment, "layer_influence")) return std::nullopt;
+    const Json* layers = list_of(experiment, "layers");
+    if (layers == nullptr) return std::nullopt;
+    LayerInfluences out;
+    out.tokens = read_count(experiment.parameters, "tokens");
+    for (const Json& item : *layers) {
+        const auto influence = read_number(item, "influence");
+        const auto layer = read_optional_count(item, "layer");
+        // In order, so that no layer is there twice.
+        const bool next =
+            layer && *layer <= kExperimentListMax &&
+            (out.layers.empty() || static_cast<int>(*layer) > out.layers.back().layer);
+        if (!influence || !next) return std::nullopt;
+        out.layers.push_back({static_cast<int>(*layer), *influence});
+    }
+    return out;
+}
+
 std::optional<WeightScan> find_weight_scan(const measure::RunRecord& record) {
     return find_first(record, as_weight_scan);
 }
@@ -251,6 +283,9 @@ std::optional<LoadReads> find_load_reads(const measure::RunRecord& record) {
 }
 std::optional<Counters> find_counters(const measure::RunRecord& record) {
     return find_first(record, as_counters);
+}
+std::optional<LayerInfluences> find_layer_influences(const measure::RunRecord& record) {
+    return find_first(record, as_layer_influences);
 }
 
 }  // namespace hone::cost

@@ -11,6 +11,7 @@
 //   interference     what the rest of the machine did, in slices of the run
 //   load_reads       what loading the model fetched from storage
 //   counters         perf_event counters over the run's warm requests
+//   layer_influence  how far each layer turns what passes through it
 #pragma once
 
 #include <cstdint>
@@ -109,17 +110,30 @@ struct Counters {
     std::optional<double> instructions_per_cycle() const;
 };
 
+// What a layer does to the residual stream: 1 - cos(x before it, x behind it), the mean over the
+// tokens of a text (block influence; Men et al. 2024, ShortGPT). 0: it changes no direction.
+struct LayerInfluence {
+    int layer = 0;  // as the file numbers it
+    double influence = 0;
+};
+struct LayerInfluences {
+    uint64_t tokens = 0;
+    std::vector<LayerInfluence> layers;  // that the run has, in order
+};
+
 measure::ExperimentResult to_experiment(const WeightScan& scan);
 measure::ExperimentResult to_experiment(const BandwidthProbe& probe);
 measure::ExperimentResult to_experiment(const InterferenceSeries& series);
 measure::ExperimentResult to_experiment(const LoadReads& reads);
 measure::ExperimentResult to_experiment(const Counters& counters);
+measure::ExperimentResult to_experiment(const LayerInfluences& influences);
 
 std::optional<WeightScan> as_weight_scan(const measure::ExperimentResult& experiment);
 std::optional<BandwidthProbe> as_bandwidth_probe(const measure::ExperimentResult& experiment);
 std::optional<InterferenceSeries> as_interference(const measure::ExperimentResult& experiment);
 std::optional<LoadReads> as_load_reads(const measure::ExperimentResult& experiment);
 std::optional<Counters> as_counters(const measure::ExperimentResult& experiment);
+std::optional<LayerInfluences> as_layer_influences(const measure::ExperimentResult& experiment);
 
 // The first valid one.
 std::optional<WeightScan> find_weight_scan(const measure::RunRecord& record);
@@ -127,5 +141,6 @@ std::optional<BandwidthProbe> find_bandwidth_probe(const measure::RunRecord& rec
 std::optional<InterferenceSeries> find_interference(const measure::RunRecord& record);
 std::optional<LoadReads> find_load_reads(const measure::RunRecord& record);
 std::optional<Counters> find_counters(const measure::RunRecord& record);
+std::optional<LayerInfluences> find_layer_influences(const measure::RunRecord& record);
 
 }  // namespace hone::cost

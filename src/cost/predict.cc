@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "cost/kernel_curve.h"
 #include "cost/simulate_run.h"
@@ -318,10 +319,11 @@ SimulationResult simulate_kv(const RunRecord& record, const WhatIf& what_if, Rec
 }
 
 int layers_of(const RunRecord& record) {
-    int layers = 0;
-    for (const measure::PlanNodeFacts& node : record.nodes)
-        layers = std::max(layers, node.layer + 1);
-    return layers;
+    std::set<int> layers;
+    for (const measure::PlanNodeFacts& node : record.nodes) {
+        if (node.layer >= 0) layers.insert(node.layer);
+    }
+    return static_cast<int>(layers.size());
 }
 
 // What-ifs that only the simulation knows: their setting as a plan; nullopt when it makes no sense.

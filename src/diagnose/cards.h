@@ -39,6 +39,7 @@ void add_context(Cards& cards);
 void add_format(Cards& cards);
 void add_kv_dtype(Cards& cards);
 void add_layers(Cards& cards);
+void add_head(Cards& cards);
 
 // cards_waste.cc: what need not be done.
 void add_passes(Cards& cards);

@@ -1,8 +1,11 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <set>
 
 #include "cost/kernel_curve.h"
+#include "cost/observations.h"
 #include "cost/speed_of_light.h"
 #include "diagnose/cards.h"
 #include "machine/isa.h"
@@ -16,9 +19,14 @@ using cost::WhatIfKind;
 using measure::RunRecord;
 
 constexpr int kMinutesQuantize = 10;  // make the file, check its quality
-constexpr int kMinutesLayers = 240;   // choose them, heal what is left, check its quality
-// Models below this depth have no layer to spare.
+constexpr int kMinutesLayers = 60;    // check what is left on one's own work
+// Models below this depth have no layer to spare, unless it does nothing.
 constexpr int kLayersMin = 8;
+constexpr double kNoInfluence = 1e-6;
+
+int tenth_of(int layers) {
+    return layers / 10 + (layers % 10 > 0 ? 1 : 0);
+}
 
 std::optional<int> count_of(const std::string& text) {
     int value = 0;
@@ -263,11 +271,23 @@ void add_kv_dtype(Cards& cards) {
     cards.out.push_back(std::move(card));
 }
 
-// What a tenth of the layers costs; what they are worth only a measurement of quality can say.
-void add_layers(Cards& cards) {
-    const int layers = static_cast<int>(cards.record.model.layers);
+namespace {
+
+// Of the file, by number: those that this run left out already.
+std::vector<int> layers_left_out(const RunRecord& record) {
+    std::set<int> present;
+    for (const measure::PlanNodeFacts& node : record.nodes) present.insert(node.layer);
+    std::vector<int> out;
+    for (int layer = 0; layer < static_cast<int>(record.model.layers); ++layer) {
+        if (!present.contains(layer)) out.push_back(layer);
+    }
+    return out;
+}
+
+// What a tenth of the layers costs; which of them do least was not measured.
+void add_layers_unseen(Cards& cards, int layers) {
     if (layers < kLayersMin) return;
-    const int removed = layers / 10 + (layers % 10 > 0 ? 1 : 0);
+    const int removed = tenth_of(layers);
     Decision card;
     card.action = fmt::format("remove_layers:{}", removed);
     card.title = note("card_remove_layers").with("layers", removed).with("of", layers);
@@ -277,6 +297,89 @@ void add_layers(Cards& cards) {
     predict(cards, card, WhatIf{WhatIfKind::remove_layers, "", std::to_string(removed)});
     if (!card.predicted && card.reason.id == "no_operator_samples") return;
     card.evidence.push_back(note("layers_untested"));
+    cards.out.push_back(std::move(card));
+}
+
+// The `count` layers that turn the stream least, on top of what is out already.
+void add_without_layers(Cards& cards, const std::vector<cost::LayerInfluence>& by_influence,
+                        const std::vector<int>& out_already, size_t count) {
+    std::vector<int> removed = out_already;
+    double sum = 0;
+    for (size_t i = 0; i < count; ++i) {
+        removed.push_back(by_influence[i].layer);
+        sum += by_influence[i].influence;
+    }
+    std::sort(removed.begin(), removed.end());
+    const std::string list = fmt::format("{}", fmt::join(removed, ","));
+    Decision card = flag_card(
+        "without_layers:" + list,
+        note("card_without_layers").with("layers", list).with("of", cards.record.model.layers));
+    card.complexity = {"medium", kMinutesLayers};
+    card.risk.level = "quality";
+    predict(cards, card, WhatIf{WhatIfKind::remove_layers, "", std::to_string(count)});
+    card.evidence.push_back(
+        note("layer_influence")
+            .with("influence_share", sum / static_cast<double>(count))
+            .with("median_share", by_influence[by_influence.size() / 2].influence));
+    card.apply = {"--without-layers", list};
+    if (!out_already.empty()) {
+        card.undo = {"--without-layers", fmt::format("{}", fmt::join(out_already, ","))};
+    }
+    cards.out.push_back(std::move(card));
+}
+
+}  // namespace
+
+// One layer, and a tenth of them: those that do least. What they are worth to the answers only a
+// measurement of quality can say.
+void add_layers(Cards& cards) {
+    const RunRecord& record = cards.record;
+    const auto measured = cost::find_layer_influences(record);
+    if (!measured) return add_layers_unseen(cards, static_cast<int>(record.model.layers));
+    std::vector<cost::LayerInfluence> layers = measured->layers;
+    if (layers.size() < 2) return;
+    std::stable_sort(layers.begin(), layers.end(),
+                     [](const auto& a, const auto& b) { return a.influence < b.influence; });
+    const auto tenth = static_cast<size_t>(tenth_of(static_cast<int>(layers.size())));
+    const bool deep = layers.size() >= static_cast<size_t>(kLayersMin);
+    const std::vector<int> out_already = layers_left_out(record);
+    if (deep || layers[0].influence < kNoInfluence) {
+        add_without_layers(cards, layers, out_already, 1);
+    }
+    if (deep && tenth > 1) add_without_layers(cards, layers, out_already, tenth);
+}
+
+// The head in two steps: 5-bit scores of all rows, and those rows that may have the largest.
+void add_head(Cards& cards) {
+    constexpr const char* kScreenFormat = "u5";
+    // Of the head's bytes: more is saving too little, and what computing the likely rows adds.
+    constexpr double kShareMax = 0.75;
+    constexpr double kRowsShare = 0.02;
+    const RunRecord& record = cards.record;
+    if (record.context.batch > 1 || record.nodes.empty()) return;
+    const measure::PlanNodeFacts& head = record.nodes.back();
+    if (head.kind != cost::op_kind_name(cost::OpKind::linear) || !head.shape.per_output) return;
+    const auto now = cost::format_bytes_per_weight(cost::parse_variant(head.variant).format);
+    const auto then = cost::format_bytes_per_weight(kScreenFormat);
+    if (!now || !then || *then > kShareMax * *now) return;
+    Decision card = flag_card("head:screened", note("card_head_screened"));
+    predict(cards, card,
+            WhatIf{WhatIfKind::trim_head, "", fmt::format("{:.4f}", *then / *now + kRowsShare)});
+    double weights = 0;
+    for (const measure::PlanNodeFacts& node : record.nodes) {
+        if (node.kind != cost::op_kind_name(cost::OpKind::embedding)) {
+            weights += static_cast<double>(node.shape.weight_bytes);
+        }
+    }
+    if (weights > 0) {
+        card.evidence.push_back(
+            note("head_bytes")
+                .with("weights_share", static_cast<double>(head.shape.weight_bytes) / weights)
+                .with("rows", head.shape.rows)
+                .with("then_share", *then / *now));
+    }
+    card.apply = {"--head", "screened"};
+    card.undo = {"--head", "full"};
     cards.out.push_back(std::move(card));
 }
 

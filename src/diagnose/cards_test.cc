@@ -85,6 +85,79 @@ TEST(Cards, LayersAreAPredictionOnly) {
     EXPECT_TRUE(card->apply.empty());
 }
 
+RunRecord record_with_head(const char* variant, const char* kind = "linear") {
+    RunRecord record = fake_record();
+    measure::PlanNodeFacts head;
+    head.index = static_cast<uint32_t>(record.nodes.size());
+    head.kind = kind;
+    head.variant = variant;
+    head.shape.per_output = true;
+    head.shape.rows = 49152;
+    head.shape.weight_bytes = 30'000'000;
+    record.nodes.push_back(head);
+    return record;
+}
+
+TEST(Cards, AHeadIsScreenedWhereItsRowsAreLarge) {
+    const Diagnosis diagnosis = diagnose(record_with_head("s8/avx2"));
+    const Decision* card = card_of(diagnosis, "head:screened");
+    ASSERT_NE(card, nullptr);
+    EXPECT_EQ(card->apply, (Words{"--head", "screened"}));
+    EXPECT_EQ(card->risk.level, "exact");
+    EXPECT_FALSE(card->evidence.empty());
+    EXPECT_EQ(card_of(diagnose(record_with_head("u4/avx2")), "head:screened"), nullptr);
+    EXPECT_EQ(card_of(diagnose(record_with_head("avx2", "linear_screened")), "head:screened"),
+              nullptr)
+        << "it is already";
+    RunRecord batch = record_with_head("s8/avx2");
+    batch.context.batch = 4;
+    EXPECT_EQ(card_of(diagnose(batch), "head:screened"), nullptr) << "rows of several sequences";
+}
+
+RunRecord record_with_layers(std::vector<cost::LayerInfluence> influences, uint32_t of) {
+    RunRecord record = fake_record();
+    record.model.layers = of;
+    record.nodes.clear();
+    for (const cost::LayerInfluence& layer : influences) {
+        measure::PlanNodeFacts node;
+        node.index = static_cast<uint32_t>(record.nodes.size());
+        node.kind = "linear";
+        node.layer = layer.layer;
+        record.nodes.push_back(node);
+    }
+    record.experiments.push_back(
+        cost::to_experiment(cost::LayerInfluences{32, std::move(influences)}));
+    return record;
+}
+
+TEST(Cards, LayersThatDoLeastAreNamed) {
+    std::vector<cost::LayerInfluence> influences;
+    for (int layer = 0; layer < 20; ++layer) {
+        if (layer != 3) influences.push_back({layer, layer == 17 ? 0.01 : layer == 5 ? 0.02 : 0.1});
+    }
+    const Diagnosis diagnosis = diagnose(record_with_layers(influences, 20));
+    EXPECT_EQ(card_of(diagnosis, "remove_layers:2"), nullptr) << "it is known which";
+    const Decision* one = card_of(diagnosis, "without_layers:3,17");
+    ASSERT_NE(one, nullptr) << "layer 3 is out already";
+    EXPECT_EQ(one->apply, (Words{"--without-layers", "3,17"}));
+    EXPECT_EQ(one->undo, (Words{"--without-layers", "3"}));
+    EXPECT_EQ(one->risk.level, "quality");
+    EXPECT_TRUE(one->available);
+    ASSERT_FALSE(one->evidence.empty());
+    EXPECT_EQ(one->evidence[0].id, "layer_influence");
+    EXPECT_NE(card_of(diagnosis, "without_layers:3,5,17"), nullptr) << "a tenth of 19";
+}
+
+TEST(Cards, AShallowModelSparesOnlyALayerThatDoesNothing) {
+    const auto card = [](double influence) {
+        const Diagnosis diagnosis =
+            diagnose(record_with_layers({{0, 0.2}, {1, 0.3}, {2, influence}, {3, 0.4}}, 4));
+        return card_of(diagnosis, "without_layers:2") != nullptr;
+    };
+    EXPECT_TRUE(card(0));
+    EXPECT_FALSE(card(0.1));
+}
+
 TEST(Cards, AQuietMachineIsAsQuietAsItWasOnceSeen) {
     const Diagnosis diagnosis = diagnose(traffic_record(16));
     const Decision* card = card_of(diagnosis, "quiet_machine");

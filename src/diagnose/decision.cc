@@ -95,6 +95,7 @@ std::vector<Decision> decide(const measure::RunRecord& record, const Breakdown& 
     add_variants(cards);
     add_format(cards);
     add_kv_dtype(cards);
+    add_head(cards);
     add_layers(cards);
     add_passes(cards);
     add_isa(cards);

@@ -148,6 +148,12 @@ void ask_cold(const RunRecord& record, const Breakdown& breakdown, ExperimentPla
     ask(plan, {"cold_warm", "first_run", "", {}, note("ask_first_run").with("wall_share", excess)});
 }
 
+// Which layers do least: what leaving them out would cost in quality is measured elsewhere.
+void ask_layers(const RunRecord& record, ExperimentPlan& plan) {
+    if (record.model.layers < 2 || cost::find_layer_influences(record)) return;
+    ask(plan, {"layer_influence", "", "", {}, note("ask_layer_influence")});
+}
+
 void ask_passes(const RunRecord& record, ExperimentPlan& plan) {
     for (const measure::PassRun& pass : record.passes) {
         if (pass.enabled && pass.rewrites == 0) continue;
@@ -192,6 +198,7 @@ ExperimentPlan plan_experiments(const RunRecord& record) {
     ask_lengths(record, plan);
     ask_delays(record, breakdown, plan);
     ask_cold(record, breakdown, plan);
+    ask_layers(record, plan);
     ask_passes(record, plan);
     ask_isa(record, plan);
     return plan;

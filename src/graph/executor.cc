@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "graph/node_runner.h"
 #include "graph/packed_weights.h"
+#include "graph/screen.h"
 #include "tensor/buffer.h"
 
 namespace hone::graph {
@@ -20,6 +21,7 @@ struct Executor::State {
     SplitAttention split_attention;
     StepContext step;
     machine::ThreadTeam* team = nullptr;
+    ScreenMeter screen_meter;
 
     State(Plan p, PackedWeights w, machine::ThreadTeam& t)
         : plan(std::move(p)), weights(std::move(w)), tasks(plan.nodes.size()), team(&t) {}
@@ -60,6 +62,8 @@ void Executor::State::begin(const StepInput& input) {
     step.tasks = tasks.data();
     step.split_attention = &split_attention;
     step.threads = team->threads();
+    step.screened = plan.options.screen_head && input.logits_margin &&
+                    input.output_rows.size() == 1 && screen_meter.wants_screen();
     for (auto& counter : tasks) counter.store(0, std::memory_order_relaxed);
 }
 
@@ -78,6 +82,10 @@ void Executor::State::run_all(measure::StepTimer* timer, NodeHook hook) {
         }
     });
     if (timer != nullptr) timer->end_step();
+    // The head is the last node, and counted its tiles where other nodes hand out tasks.
+    if (!step.screened) return;
+    const size_t tiles = weights.segments(n_nodes - 1)[0].tiles();
+    screen_meter.add(tasks.back().load(std::memory_order_relaxed), tiles);
 }
 
 // Logits leave as dense rows; only a vocabulary that is not a multiple of 16 has padding to remove.

@@ -38,6 +38,9 @@ struct StepInput {
     std::span<const int32_t> tokens;        // <= Executor::tokens_max(), each < Plan::tokens_end
     std::span<const StepSlice> slices;      // cover tokens in order
     std::span<const uint32_t> output_rows;  // indices into tokens whose logits are wanted
+    // Of one output row only, and without effect unless the plan screens its head: logits that are
+    // further below the largest may come out as -inf. Absent: all are wanted.
+    std::optional<float> logits_margin = std::nullopt;
 };
 
 // Bytes by purpose, for the memory partition of reports.

@@ -67,6 +67,7 @@ struct WeightPart {
     uint64_t rows = 1;
     uint64_t columns = 0;
     uint64_t first_row = 0;
+    bool rounded = false;  // `dtype` is not as stored: the rows are rounded to it when packed
     bool operator==(const WeightPart&) const = default;
 };
 
@@ -93,6 +94,10 @@ struct NormAttributes {
 struct ScaleAttributes {
     float factor = 1.0f;
     bool operator==(const ScaleAttributes&) const = default;
+};
+// linear: its output is the scores of a linear_screened, and is made in no other step.
+struct ScreenAttributes {
+    bool operator==(const ScreenAttributes&) const = default;
 };
 struct ActivationAttributes {
     kernels::Activation activation = kernels::Activation::silu;
@@ -127,8 +132,9 @@ struct AttentionAttributes {
     kernels::KvDtype kv_dtype = kernels::KvDtype::f16;  // prepare() sets it
     bool operator==(const AttentionAttributes&) const = default;
 };
-using Attributes = std::variant<NoAttributes, NormAttributes, ScaleAttributes, ActivationAttributes,
-                                RopeTableAttributes, ExpertAttributes, AttentionAttributes>;
+using Attributes =
+    std::variant<NoAttributes, NormAttributes, ScaleAttributes, ScreenAttributes,
+                 ActivationAttributes, RopeTableAttributes, ExpertAttributes, AttentionAttributes>;
 
 // Inputs by kind (outputs in brackets); a vector is a weight of one row:
 //   embedding(weight, tokens or positions) [f32]    select_rows(x, output_rows) [f32]
@@ -136,6 +142,7 @@ using Attributes = std::variant<NoAttributes, NormAttributes, ScaleAttributes, A
 //   quantize(x) [q8]                           rms_norm_quantize, layer_norm_quantize [q8]
 //   rms_norm_add(x, vector, residual) [f32]    soft_cap(x) [f32]
 //   linear(x, weight, residual or vector?) [f32]
+//   linear_screened(x, weight, scores) [f32]   the scores are those of a linear(x, screen)
 //   linear_gated(x, weight interleaved) [f32 or q8]    gated(gate, up) [f32]
 //   activate(x) [f32]
 //   add(a, b or vector) [f32]                  concat(a, b, ...) [f32]

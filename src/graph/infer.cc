@@ -255,6 +255,7 @@ Result<std::vector<Value>> infer_outputs(const Graph& graph, const Node& node) {
             outputs = infer_norm(graph, node);
             break;
         case OpKind::linear:
+        case OpKind::linear_screened:
         case OpKind::linear_gated:
             outputs = infer_linear(graph, node);
             break;

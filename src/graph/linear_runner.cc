@@ -116,6 +116,17 @@ void run_linear(const StepContext& step, uint32_t index, int thread) {
     }
 }
 
+void run_linear_tiles(const StepContext& step, uint32_t index, int thread, Range tiles,
+                      float* out) {
+    const PlanNode& planned = step.plan->nodes[index];
+    QuantizedRows storage;
+    kernels::LinearArgs args;
+    bind_input(step, planned.node.inputs[0], thread, storage, args);
+    args.out = out;
+    args.out_stride = padded_width(step.plan->graph.values[planned.node.outputs[0]].width());
+    run_tiles(step, step.weights->segments(index)[0], *planned.segments[0].variant, args, tiles);
+}
+
 void run_expert_linear(const StepContext& step, uint32_t index, int thread) {
     const PlanNode& planned = step.plan->nodes[index];
     const Node& node = planned.node;

@@ -29,6 +29,10 @@ size_t gated_scratch_floats();
 Routes routes_of(const StepContext& step, ValueId value, int thread);
 
 void run_linear(const StepContext& step, uint32_t index, int thread);
+// The tiles of a node with one matrix, `out` being the place of the first one's rows: for every row
+// of its input, of an output as wide as the matrix.
+void run_linear_tiles(const StepContext& step, uint32_t index, int thread, Range tiles, float* out);
+void run_linear_screened(const StepContext& step, uint32_t index, int thread);
 void run_expert_linear(const StepContext& step, uint32_t index, int thread);
 void run_linear_gated(const StepContext& step, uint32_t index, int thread);
 void run_rope_store(const StepContext& step, uint32_t index, int thread);

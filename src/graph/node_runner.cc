@@ -273,7 +273,12 @@ void run_node(const StepContext& step, uint32_t index, int thread) noexcept {
         case OpKind::add:
             return run_rows(step, index, thread);
         case OpKind::linear:
+            if (std::holds_alternative<ScreenAttributes>(node.attributes) && !step.screened) {
+                return;
+            }
             return run_linear(step, index, thread);
+        case OpKind::linear_screened:
+            return run_linear_screened(step, index, thread);
         case OpKind::linear_gated:
             return run_linear_gated(step, index, thread);
         case OpKind::expert_linear:

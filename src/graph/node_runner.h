@@ -51,6 +51,7 @@ struct StepContext {
     std::atomic<uint32_t>* tasks = nullptr;  // [nodes], zero at the start of a step
     SplitAttention* split_attention = nullptr;
     int threads = 1;
+    bool screened = false;  // only logits within the input's margin are computed (graph/screen.h)
     size_t hot_bytes_max = 0;  // > 0: linears reuse their first tiles (time_node)
 
     uint32_t tokens() const { return static_cast<uint32_t>(input->tokens.size()); }

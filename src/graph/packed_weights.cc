@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/check.h"
 #include "base/checked.h"
@@ -18,9 +20,58 @@ constexpr size_t kAlignment = 64;
 // An interleaved pair is packed in groups of two tiles (32 rows) of each part.
 constexpr size_t kInterleaveTiles = 2;
 
+// Rows [16 * begin, 16 * end) rounded to another type than they are stored in.
+base::Status pack_rounded(const kernels::PackedMatrix& matrix, const WeightPart& part,
+                          const tensor::TensorView& stored, std::byte* memory, size_t begin,
+                          size_t end) {
+    tensor::TensorView rows = stored;
+    rows.dtype = part.dtype;
+    rows.dims = {part.columns, kernels::kTileRows, 1, 1};
+    const size_t row_bytes = tensor::row_bytes(part.dtype, part.columns).value_or(0);
+    std::vector<float> values(part.columns);
+    std::vector<std::byte> rounded(row_bytes * kernels::kTileRows);
+    rows.data = rounded.data();
+    for (size_t tile = begin; tile < end; ++tile) {
+        const size_t first = tile * kernels::kTileRows;
+        const size_t count = std::min<size_t>(kernels::kTileRows, part.rows - first);
+        for (size_t r = 0; r < count; ++r) {
+            tensor::dequantize(stored.dtype, stored.row(first + r), part.columns, values.data());
+            // The scores of a row that is no numbers say nothing, and its bound says so.
+            for (float& value : values) value = std::isfinite(value) ? value : 0.0f;
+            tensor::quantize(part.dtype, values.data(), part.columns,
+                             rounded.data() + r * row_bytes);
+        }
+        rows.dims[1] = count;
+        rows.bytes = count * row_bytes;
+        HONE_TRY_STATUS(kernels::pack_tiles(rows, 0, 1, memory + tile * matrix.tile_bytes));
+    }
+    return {};
+}
+
+// For a row w and its copy v, whose products are each off by at most 12 units in the last place of
+// |w| |x| per block of 32 (codes with an offset cancel) or one per column: columns * 2^-23 for both
+// together. Rounded up.
+float screen_bound(const float* w, const float* v, size_t columns) {
+    double difference = 0;
+    double length = 0;
+    for (size_t i = 0; i < columns; ++i) {
+        const double error = double{w[i]} - double{v[i]};
+        difference += error * error;
+        length += double{w[i]} * double{w[i]};
+    }
+    difference = std::sqrt(difference);
+    const double rounding =
+        static_cast<double>(columns) * 0x1p-23 * (2 * std::sqrt(length) + difference);
+    return std::nextafter(static_cast<float>((difference + rounding) * (1 + 1e-6)),
+                          std::numeric_limits<float>::infinity());
+}
+
 base::Status pack_range(const kernels::PackedMatrix& matrix, const std::vector<WeightPart>& parts,
                         const std::vector<tensor::TensorView>& views, std::byte* memory,
                         size_t begin, size_t end) {
+    if (parts.size() == 1 && parts[0].rounded) {
+        return pack_rounded(matrix, parts[0], views[0], memory, begin, end);
+    }
     if (parts.size() == 1) {
         return kernels::pack_tiles(views[0], begin * kernels::kTileRows, end - begin,
                                    memory + begin * matrix.tile_bytes);
@@ -67,6 +118,14 @@ base::Result<PackedWeights> PackedWeights::pack(const Plan& plan, const WeightSo
             weights.nodes_[n].push_back(weights.matrices_[m].view);
         }
     }
+    for (const PlanNode& planned : plan.nodes) {
+        if (planned.node.kind != OpKind::linear_screened) continue;
+        const auto screen = std::find_if(weights.matrices_.begin(), weights.matrices_.end(),
+                                         [](const Matrix& m) { return m.is_screen(); });
+        HONE_CHECK(screen != weights.matrices_.end());
+        weights.screen_of_[planned.node.inputs[1]] =
+            static_cast<size_t>(screen - weights.matrices_.begin());
+    }
     return weights;
 }
 
@@ -91,6 +150,10 @@ base::Status PackedWeights::lay_out(const Plan& plan) {
             const auto bytes = base::checked_add<size_t>(total, matrix.view.bytes());
             if (!bytes) return base::fail(base::ErrorCode::exhausted, "weights overflow memory");
             total = base::round_up(*bytes, kAlignment);
+            if (matrix.is_screen()) {
+                matrix.bounds_offset = total;
+                total += matrix.view.tiles() * kernels::kTileRows * sizeof(float);
+            }
             matrices_.push_back(std::move(matrix));
         }
     }
@@ -107,6 +170,7 @@ std::string PackedWeights::layout() const {
         text += fmt::format("{} {} {} {} {}\n", matrix.offset,
                             kernels::pack_format_name(matrix.view.format), matrix.view.rows,
                             matrix.view.columns, matrix.parts.size());
+        if (matrix.is_screen()) text += fmt::format("bounds {}\n", matrix.bounds_offset);
         for (const WeightPart& part : matrix.parts) {
             text += fmt::format("{}:{} {} {} {} {}\n", part.name.size(), part.name,
                                 tensor::name(part.dtype), part.first_row, part.rows, part.columns);
@@ -156,7 +220,41 @@ base::Status PackedWeights::pack_matrices(const WeightSource& source, machine::T
         for (const base::Status& status : failures) HONE_TRY_STATUS(status);
         for (const WeightPart& part : matrix.parts) source.release(part.name);
     }
+    bound_screens(team);
     return {};
+}
+
+// Screens bound the matrix of the same tensor, which lies beside them.
+void PackedWeights::bound_screens(machine::ThreadTeam& team) {
+    for (const Matrix& screen : matrices_) {
+        if (!screen.is_screen()) continue;
+        const auto full = std::find_if(matrices_.begin(), matrices_.end(), [&](const Matrix& m) {
+            return !m.is_screen() && m.parts.size() == 1 &&
+                   m.parts[0].name == screen.parts[0].name && m.view.rows == screen.view.rows;
+        });
+        HONE_CHECK(full != matrices_.end());
+        kernels::PackedMatrix w = full->view;
+        w.data = memory_.data() + full->offset;
+        kernels::PackedMatrix v = screen.view;
+        v.data = memory_.data() + screen.offset;
+        auto* bounds = reinterpret_cast<float*>(memory_.data() + screen.bounds_offset);
+        team.run([&](int thread) {
+            const auto range = machine::split_range(v.rows, 1, thread, team.threads());
+            std::vector<float> rows(2 * size_t{v.columns});
+            for (auto r = range.begin; r < range.end; ++r) {
+                const auto row = static_cast<size_t>(r);
+                kernels::unpack_row(w, row, rows.data());
+                kernels::unpack_row(v, row, rows.data() + v.columns);
+                bounds[row] = screen_bound(rows.data(), rows.data() + v.columns, v.columns);
+            }
+        });
+        std::fill(bounds + v.rows, bounds + v.tiles() * kernels::kTileRows, 0.0f);
+    }
+}
+
+const float* PackedWeights::screen_bounds(ValueId weight) const {
+    return reinterpret_cast<const float*>(memory() +
+                                          matrices_[screen_of_.at(weight)].bounds_offset);
 }
 
 // Filled up to whole tiles, which linear kernels write.

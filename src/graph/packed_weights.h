@@ -33,6 +33,10 @@ class PackedWeights {
 
     // One matrix per segment of the node; empty for nodes without segments.
     const std::vector<kernels::PackedMatrix>& segments(size_t node) const { return nodes_[node]; }
+    // Of the rows w of a matrix that a screen was made of, and their rounded copies v
+    // (graph/screen.h), whole tiles: |w - v|, and what the products of both with any x of length 1
+    // may be off by.
+    const float* screen_bounds(ValueId weight) const;
     // A vector weight (norm) or a constant's data.
     const float* vector(ValueId value) const { return vectors_[value].data(); }
     // Row `row` of an embedding weight as f32.
@@ -47,6 +51,7 @@ class PackedWeights {
     std::string layout() const;
     base::Status fill(const WeightSource& source, machine::ThreadTeam& team, PackedStore* store);
     base::Status pack_matrices(const WeightSource& source, machine::ThreadTeam& team);
+    void bound_screens(machine::ThreadTeam& team);
     base::Status lock() const;
     const std::byte* memory() const { return map_ ? map_->bytes().data() : memory_.data(); }
     base::Status load_vector(const Value& value, const WeightSource& source,
@@ -58,6 +63,8 @@ class PackedWeights {
         kernels::PackedMatrix view;
         std::vector<WeightPart> parts;
         size_t offset = 0;
+        size_t bounds_offset = 0;  // f32 [16 * tiles], of a screen
+        bool is_screen() const { return parts.front().rounded; }
     };
 
     tensor::Buffer memory_;                // [matrix_bytes_], or empty
@@ -67,6 +74,7 @@ class PackedWeights {
     std::vector<std::vector<kernels::PackedMatrix>> nodes_;
     std::vector<std::vector<size_t>> matrix_of_;  // per node and segment: index into matrices_
     std::vector<std::vector<float>> vectors_;     // per value; empty where it is none
+    std::map<ValueId, size_t> screen_of_;         // of a screened linear's weight: its screen
     std::map<ValueId, size_t> embedding_matrix_;
     std::map<ValueId, tensor::TensorView> embedding_view_;
     uint64_t bytes_ = 0;

@@ -36,6 +36,7 @@ struct PrepareOptions {
     uint32_t positions_max = 0;
     kernels::KvDtype kv_dtype = kernels::KvDtype::f16;
     std::vector<std::string> disabled_passes;
+    bool screen_head = false;  // graph/screen.h
     // FAMILY=NAME: families linear, rows, attention.
     std::vector<std::pair<std::string, std::string>> variants;
 };

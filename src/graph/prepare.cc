@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
+#include "graph/screen.h"
 
 namespace hone::graph {
 namespace {
@@ -89,7 +90,8 @@ cost::NodeDesc describe(const Graph& graph, const Node& node,
         const kernels::KvLayout layout{.head_dim = a->head_dim, .dtype = a->kv_dtype};
         desc.kv_element_bytes = static_cast<double>(layout.value_bytes()) / a->head_dim;
     }
-    if (segments.empty()) return desc;
+    // A screened linear reads few of its rows, and which is the text's secret.
+    if (segments.empty() || node.kind == OpKind::linear_screened) return desc;
     desc.rows = 0;
     for (const PlanSegment& segment : segments) {
         const uint64_t columns = segment.parts[0].columns;
@@ -113,7 +115,8 @@ base::Result<PlanNode> plan_node(const Plan& plan, const Node& node) {
     PlanNode out;
     out.node = node;
     const bool linear = cost::is_linear(node.kind);
-    if (linear) {
+    const bool screened = node.kind == OpKind::linear_screened;
+    if (linear || screened) {
         HONE_TRY(out.segments,
                  select_segments(plan.graph.values[node.inputs[1]],
                                  plan.graph.values[node.inputs[0]].type, plan.options));
@@ -121,6 +124,8 @@ base::Result<PlanNode> plan_node(const Plan& plan, const Node& node) {
     out.desc = describe(plan.graph, node, out.segments);
     if (linear) {
         out.variant = out.desc.format + "/" + out.segments[0].variant->name;
+    } else if (screened) {
+        out.variant = out.segments[0].variant->name;
     } else if (node.kind == OpKind::rope_store || node.kind == OpKind::attend) {
         out.variant = plan.attention->name;
     } else if (uses_rows_kernels(node.kind)) {
@@ -155,6 +160,10 @@ base::Result<Plan> prepare(Graph graph, const PrepareOptions& options, const bas
         if (attention != nullptr) attention->kv_dtype = options.kv_dtype;
     }
     HONE_TRY(plan.passes, run_passes(graph, options.disabled_passes, clock));
+    if (options.screen_head) {
+        HONE_TRY_STATUS(screen_head(graph));
+        HONE_TRY_STATUS(verify(graph));
+    }
     plan.graph = std::move(graph);
     HONE_TRY(plan.rows, kernels::select_rows(options.isa, variant_for(options, "rows")));
     HONE_TRY(plan.attention,

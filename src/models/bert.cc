@@ -77,7 +77,7 @@ graph::Graph build_bert_graph(const formats::GgufFile& file, const ModelConfig& 
     ValueId x = t.add("position_sum", -1, t.embedding(), t.position_embedding());
     if (config.n_token_types > 0) x = t.add_first_row("token_types", x);
     x = t.layer_norm("token_embd_norm", -1, x);
-    for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
+    for (const int layer : config.layers_in_use()) {
         const ValueId a = t.attention(layer, t.qkv(layer, x));
         x = t.layer_norm("attn_output_norm", layer, t.add("attn_residual", layer, x, a));
         const ValueId f = t.ffn(layer, x, kernels::Activation::gelu);

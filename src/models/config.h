@@ -3,6 +3,7 @@
 // Which of the fields count is decided by the file of the architecture (models/architecture.h).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -56,12 +57,22 @@ struct ModelConfig {
     bool parallel_residual = false;  // attention and feed-forward read the same normalized input
     bool linear_bias = false;        // the output projections and feed-forward linears have biases
     bool causal = true;              // false: an encoder; its tokens see each other, it has no head
-    Pooling pooling = Pooling::mean;  // of an encoder
-    uint32_t n_token_types = 0;       // of an encoder
-    std::vector<LayerGroup> groups;
+    Pooling pooling = Pooling::mean;       // of an encoder
+    uint32_t n_token_types = 0;            // of an encoder
+    std::vector<uint32_t> removed_layers;  // ascending; the file has them, the graph does not
+    std::vector<LayerGroup> groups;        // of the others
 
     uint64_t q_width() const { return uint64_t{n_heads} * head_dim; }
     uint64_t kv_width() const { return uint64_t{n_kv_heads} * head_dim; }
+    // By their numbers in the file, in order.
+    std::vector<int> layers_in_use() const {
+        std::vector<int> layers;
+        for (uint32_t layer = 0; layer < n_layers; ++layer) {
+            if (std::binary_search(removed_layers.begin(), removed_layers.end(), layer)) continue;
+            layers.push_back(static_cast<int>(layer));
+        }
+        return layers;
+    }
     // Layers of a group that need keys and values of their own. Those of an encoder are read in the
     // step that makes them and never again, so all its layers take turns with one.
     uint32_t kv_layers(const LayerGroup& group) const {

@@ -35,7 +35,7 @@ graph::Graph build_gemma2_graph(const formats::GgufFile& file, const ModelConfig
                                 uint32_t context) {
     Transformer t(file, config, context);
     ValueId x = t.embedding(std::sqrt(static_cast<float>(config.n_embd)));
-    for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
+    for (const int layer : config.layers_in_use()) {
         const ValueId h = t.rms_norm("attn_norm", layer, x);
         const ValueId attended = t.attention(layer, t.qkv(layer, h));
         x = t.add("attn_residual", layer, x, t.rms_norm("post_attention_norm", layer, attended));

@@ -30,7 +30,7 @@ graph::Graph build_llama_graph(const formats::GgufFile& file, const ModelConfig&
                                uint32_t context) {
     Transformer t(file, config, context);
     ValueId x = t.embedding();
-    for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
+    for (const int layer : config.layers_in_use()) {
         const ValueId h = t.rms_norm("attn_norm", layer, x);
         x = t.add("attn_residual", layer, x, t.attention(layer, t.qkv(layer, h)));
         const ValueId f = t.rms_norm("ffn_norm", layer, x);

@@ -48,6 +48,33 @@ base::Result<std::unique_ptr<Model>> Model::open(const std::string& path) {
     return model;
 }
 
+base::Status Model::remove_layers(std::span<const uint32_t> layers) {
+    std::vector<uint32_t> removed = config_.removed_layers;
+    for (const uint32_t layer : layers) {
+        if (layer >= config_.n_layers) {
+            return fail(ErrorCode::invalid_argument,
+                        "{}: there is no layer {} to leave out; layers are 0 to {}", path_, layer,
+                        config_.n_layers - 1);
+        }
+        removed.push_back(layer);
+    }
+    std::sort(removed.begin(), removed.end());
+    removed.erase(std::unique(removed.begin(), removed.end()), removed.end());
+    if (removed.size() == config_.n_layers) {
+        return fail(ErrorCode::invalid_argument, "{}: without all {} layers nothing is left", path_,
+                    config_.n_layers);
+    }
+    config_.removed_layers = std::move(removed);
+    for (LayerGroup& group : config_.groups) {
+        std::erase_if(group.layers, [&](uint32_t layer) {
+            return std::binary_search(config_.removed_layers.begin(), config_.removed_layers.end(),
+                                      layer);
+        });
+    }
+    std::erase_if(config_.groups, [](const LayerGroup& group) { return group.layers.empty(); });
+    return {};
+}
+
 base::Result<text::VocabularyData> Model::vocabulary() const {
     HONE_TRY(text::VocabularyData data, complete(read_vocabulary(*file_)));
     if (data.tokens.size() != config_.n_vocab) {

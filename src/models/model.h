@@ -2,12 +2,14 @@
 //
 // Opening reads metadata only; weights stay mapped until an executor packs them. Owns the mapped
 // file. One file per architecture (models/architecture.h) knows names and hyperparameters; nothing
-// else does. Thread rule: const after open.
+// else does. Thread rule: const after open
+// and remove_layers().
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,11 @@ class Model final : public graph::WeightSource {
   public:
     // unsupported (architecture, tensor type), corrupt (missing or mis-shaped tensors), ...
     static base::Result<std::unique_ptr<Model>> open(const std::string& path);
+
+    // Leaves layers out of every graph that is built from now on, in addition to those that are out
+    // already: what went into such a layer goes into the next. Numbers are those of the file's
+    // tensors, from 0, in any order. invalid_argument: no such layer, or none would be left.
+    base::Status remove_layers(std::span<const uint32_t> layers);
 
     const ModelConfig& config() const { return config_; }
     uint64_t file_bytes() const { return file_bytes_; }

@@ -36,7 +36,7 @@ graph::Graph build_stablelm_graph(const formats::GgufFile& file, const ModelConf
                                   uint32_t context) {
     Transformer t(file, config, context);
     ValueId x = t.embedding();
-    for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
+    for (const int layer : config.layers_in_use()) {
         const ValueId h = t.layer_norm("attn_norm", layer, x);
         x = t.add("attn_residual", layer, x, t.attention(layer, t.qkv(layer, h)));
         const ValueId f = config.parallel_residual ? h : t.layer_norm("ffn_norm", layer, x);

@@ -33,16 +33,6 @@ struct SweepPlan {
     std::vector<std::pair<std::string, runtime::LoadOptions>> settings;
 };
 
-// Opening takes time and memory; both are known from the session.
-base::Status check_affordable(const ExperimentBench& bench, size_t executors, const TimeBox& box) {
-    const double open_s = bench.costs.open_s * static_cast<double>(executors);
-    if (open_s > box.to_the_end_s()) {
-        return fail(ErrorCode::deadline, "opening {} executors takes about {:.1f} s", executors,
-                    open_s);
-    }
-    return check_memory(bench, executors);
-}
-
 // Every point against the run's own setting.
 bool all_settled(const std::vector<Contender>& contenders, const std::string& baseline) {
     const auto own = std::find_if(contenders.begin(), contenders.end(),
@@ -139,6 +129,15 @@ base::Status check_memory(const ExperimentBench& bench, size_t executors) {
                     needed >> 20);
     }
     return {};
+}
+
+base::Status check_affordable(const ExperimentBench& bench, size_t executors, const TimeBox& box) {
+    const double open_s = bench.costs.open_s * static_cast<double>(executors);
+    if (open_s > box.to_the_end_s()) {
+        return fail(ErrorCode::deadline, "opening {} executors takes about {:.1f} s", executors,
+                    open_s);
+    }
+    return check_memory(bench, executors);
 }
 
 ExperimentOutcome thread_sweep(const ExperimentBench& bench, const ExperimentOrder& order,

@@ -133,6 +133,8 @@ void measure_sample(const ExperimentBench& bench, Stepper& stepper, const Sample
 
 // exhausted when as many more executors of this model would take over half of the free memory.
 base::Status check_memory(const ExperimentBench& bench, size_t executors);
+// The same, or deadline: opening them would take longer than the whole budget lasts.
+base::Status check_affordable(const ExperimentBench& bench, size_t executors, const TimeBox& box);
 
 using ExperimentResults = std::vector<measure::ExperimentResult>;
 using ExperimentOutcome = base::Result<ExperimentResults>;
@@ -188,6 +190,10 @@ double control_s(const ExperimentBench& bench, const ExperimentOrder& order);
 ExperimentOutcome cold_warm(const ExperimentBench& bench, const ExperimentOrder& order,
                             const TimeBox& box);
 double cold_warm_s(const ExperimentBench& bench, const ExperimentOrder& order);
+// layer_influence.cc
+ExperimentOutcome layer_influence(const ExperimentBench& bench, const ExperimentOrder& order,
+                                  const TimeBox& box);
+double layer_influence_s(const ExperimentBench& bench, const ExperimentOrder& order);
 // weight_scan.cc
 ExperimentOutcome weight_scan(const ExperimentBench& bench, const ExperimentOrder& order,
                               const TimeBox& box);

@@ -41,6 +41,7 @@ constexpr Experiment kExperiments[] = {
     HONE_EXPERIMENT(isa_sweep),
     HONE_EXPERIMENT(variant_sweep),
     HONE_EXPERIMENT(pass_ablation),
+    HONE_EXPERIMENT(layer_influence),
 };
 
 #undef HONE_EXPERIMENT

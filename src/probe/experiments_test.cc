@@ -185,6 +185,45 @@ TEST_F(ExperimentsTest, ScanGoesThroughTheFile) {
     EXPECT_TRUE(scan->findings.empty());
 }
 
+TEST_F(ExperimentsTest, InfluenceIsSeenOfEveryLayer) {
+    const ExperimentResult result = run_one({"layer_influence", "", "", {}});
+    ASSERT_TRUE(result.valid) << result.note;
+    const auto influences = cost::as_layer_influences(result);
+    ASSERT_TRUE(influences.has_value());
+    EXPECT_GE(influences->tokens, 4u);
+    ASSERT_EQ(influences->layers.size(), 2u);
+    for (int layer = 0; layer < 2; ++layer) {
+        const auto& seen = influences->layers[static_cast<size_t>(layer)];
+        EXPECT_EQ(seen.layer, layer);
+        EXPECT_GT(seen.influence, 1e-3) << "random weights turn everything";
+        EXPECT_LT(seen.influence, 1.5);
+    }
+}
+
+TEST_F(ExperimentsTest, ALayerThatDoesNothingHasNoInfluence) {
+    models::SynthSpec spec;
+    spec.n_layers = 3;
+    spec.n_embd = 64;
+    spec.n_ff = 128;
+    spec.n_ctx = 256;
+    spec.plants.zero_layer = true;
+    ASSERT_TRUE(models::write_synth(spec, directory_ + "/idle.gguf"));
+    runtime::LoadOptions options;
+    options.threads = 1;
+    options.limits.context = 128;
+    options.without_layers = {1};
+    auto session = runtime::Session::open(directory_ + "/idle.gguf", options, clock_);
+    ASSERT_TRUE(session) << session.error().message;
+    const auto results = run_experiments(**session, {{"layer_influence", "", "", {}}}, {}, clock_);
+    ASSERT_TRUE(results);
+    const auto influences = cost::as_layer_influences(results->at(0));
+    ASSERT_TRUE(influences.has_value()) << results->at(0).note;
+    ASSERT_EQ(influences->layers.size(), 2u) << "layer 1 is left out";
+    EXPECT_GT(influences->layers[0].influence, 1e-3);
+    EXPECT_EQ(influences->layers[1].layer, 2);
+    EXPECT_LT(influences->layers[1].influence, 1e-12);
+}
+
 TEST_F(ExperimentsTest, NullGraphWalksThePlan) {
     const ExperimentResult result = run_one({"null_graph", "", "", {}});
     ASSERT_TRUE(result.valid) << result.note;
@@ -313,7 +352,7 @@ TEST_F(ExperimentsTest, EveryNameHasAnExperiment) {
                 ::testing::UnorderedElementsAre(
                     "control", "weight_scan", "hot_copy", "compute_substitution", "delay_injection",
                     "thread_sweep", "batch_sweep", "length_sweep", "variant_sweep", "ftz",
-                    "null_graph", "cold_warm", "isa_sweep", "pass_ablation"));
+                    "null_graph", "cold_warm", "isa_sweep", "pass_ablation", "layer_influence"));
 }
 
 }  // namespace

@@ -64,6 +64,7 @@ ExperimentOutcome ftz(const ExperimentBench& bench, const ExperimentOrder&, cons
     machine::ThreadTeam& team = executor.team();
     const auto positions = static_cast<uint32_t>(sample_size(bench).positions());
     HONE_TRY(Stepper stepper, Stepper::create(bench.session.config(), executor, 1, positions));
+    stepper.want_all_logits();
     base::Random random(bench.options.seed);
     const SampleTokens tokens = draw_sample(bench, random, executor.vocab());
     const ModeGuard guard(team);

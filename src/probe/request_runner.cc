@@ -91,6 +91,7 @@ base::Status RequestRunner::admit(std::span<const Prompt> prompts, int output_to
             static_cast<int>(find_padding(tokenizer_, flight.tokens).tokens());
         flight.sample.token_gap_ns.reserve(static_cast<size_t>(output_tokens));
         request.output_tokens_max = static_cast<uint32_t>(output_tokens);
+        request.only_samples = true;
         HONE_TRY(flight.id, engine_->add(std::move(request)));
         flight.sample.prompt_tokens_reused = static_cast<int>(engine_->reused_tokens(flight.id));
     }

@@ -27,6 +27,7 @@ Stepper::Stepper(graph::Executor& executor, runtime::KvPool pool, uint32_t seque
       positions_max_(positions_max),
       positions_(sequences, 0) {
     for (uint32_t slot = 0; slot < sequences; ++slot) pool_.reserve(slot, positions_max);
+    input_.logits_margin = 0.0f;
     tokens_.reserve(executor.tokens_max());
     slices_.reserve(sequences);
     output_rows_.reserve(sequences);

@@ -33,6 +33,9 @@ class Stepper {
     void clear();
     // Lengthens every step from now on.
     void set_delay(const StepDelay& delay) { delay_ = delay; }
+    // All logits of every step from now on; until then a screened head (graph/screen.h) may leave
+    // out those that greedy sampling would not choose.
+    void want_all_logits() { input_.logits_margin.reset(); }
     // One step: appends at most Executor::tokens_max() tokens to one sequence, with the logits of
     // the last of them or with none.
     void append(uint32_t sequence, std::span<const int32_t> tokens, bool wants_logits,

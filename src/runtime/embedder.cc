@@ -55,6 +55,7 @@ base::Result<std::unique_ptr<Embedder>> Embedder::open(const std::string& path, 
                           "{}: {} generates text; embeddings are made by encoders: bert", path,
                           config.architecture);
     }
+    HONE_TRY_STATUS(embedder->model_->remove_layers(options.without_layers));
     HONE_TRY(embedder->tokenizer_, open_tokenizer(*embedder->model_));
     EngineLimits& limits = options.limits;
     if (limits.context == 0) limits.context = std::min(config.context_max, kContextDefault);

@@ -77,6 +77,7 @@ struct Engine::State {
 
     Sequence* find(SequenceId id);
     Sequence& planned(const PlannedSlice& slice);
+    std::optional<float> margin_of(const StepPlan& plan) const;
     base::Status check_request(const SequenceRequest& request) const;
     void remove(Sequence& sequence);
     FinishReason accept(Sequence& sequence, int32_t token) const;
@@ -136,6 +137,18 @@ Sequence& Engine::State::planned(const PlannedSlice& slice) {
     HONE_CHECK_EQ(slice.wants_logits, slice.n_tokens - slice.n_drafts == gap);
     HONE_CHECK(slice.wants_logits || slice.n_drafts == 0);
     return sequence;
+}
+
+// Of a step with one row of logits, whose sampler says which of them it can choose.
+std::optional<float> Engine::State::margin_of(const StepPlan& plan) const {
+    const PlannedSlice* sampled = nullptr;
+    for (const PlannedSlice& slice : plan.slices) {
+        if (slice.outputs() == 0) continue;
+        if (sampled != nullptr || slice.outputs() > 1) return std::nullopt;
+        sampled = &slice;
+    }
+    if (sampled == nullptr) return std::nullopt;
+    return slots[sampled->slot].logits_margin;
 }
 
 base::Status Engine::State::check_request(const SequenceRequest& request) const {
@@ -269,6 +282,7 @@ base::Result<SequenceId> Engine::add(SequenceRequest request) {
     free->computed = free->reused = s.pool.adopt(slot, free->tokens);
     free->output_tokens_max = request.output_tokens_max;
     free->stop_tokens = std::move(request.stop_tokens);
+    free->logits_margin = request.only_samples ? request.sampling.logits_margin() : std::nullopt;
     free->sampler.emplace(std::move(request.sampling), s.workspace);
     s.by_age.push_back(slot);
     return free->id;
@@ -337,8 +351,11 @@ StepResult Engine::run(const StepPlan& plan, measure::StepTimer* timer) {
     }
     HONE_CHECK_EQ(s.tokens.size(), plan.tokens);
     HONE_CHECK(draft == plan.drafts.end());
-    const std::span<const float> logits = s.runner->run(
-        {.tokens = s.tokens, .slices = s.slices, .output_rows = s.output_rows}, timer);
+    const std::span<const float> logits = s.runner->run({.tokens = s.tokens,
+                                                         .slices = s.slices,
+                                                         .output_rows = s.output_rows,
+                                                         .logits_margin = s.margin_of(plan)},
+                                                        timer);
     HONE_CHECK_EQ(logits.size(), s.output_rows.size() * s.runner->vocab());
     return {logits};
 }

@@ -71,6 +71,8 @@ struct SequenceRequest {
     uint32_t output_tokens_max = 128;  // at least 1
     SamplingOptions sampling = {};
     std::vector<int32_t> stop_tokens = {};  // end of generation; empty = never (benchmarks)
+    // Nobody looks at its logits but the sampler: those that it cannot choose may be -inf.
+    bool only_samples = false;
 };
 
 // Where several hold for the same token, the first of this list is given.

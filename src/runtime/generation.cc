@@ -154,6 +154,7 @@ base::Result<GenerationOutcome> TextGenerator::generate(const GenerationRequest&
     sample.prompt_tokens = static_cast<int>(sequence.prompt.size());
     sequence.output_tokens_max = request.output_tokens_max;
     sequence.sampling = request.sampling;
+    sequence.only_samples = request.logprobs == 0;
     if (request.ends_at_end_of_generation) sequence.stop_tokens = end_tokens_;
     HONE_TRY(flight.id, engine_.add(std::move(sequence)));
     sample.prompt_tokens_reused = static_cast<int>(engine_.reused_tokens(flight.id));

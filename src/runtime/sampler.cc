@@ -79,6 +79,14 @@ base::Status SamplingOptions::validate(uint32_t vocab) const {
     return {};
 }
 
+std::optional<float> SamplingOptions::logits_margin() const {
+    // A penalty or a bias may lift any token; a nucleus is a share of all probabilities.
+    if (repetition_penalty != 1.0f || !logit_bias.empty()) return std::nullopt;
+    if (greedy()) return 0.0f;
+    if (min_p > 0.0f && top_p == 1.0f) return -std::log(min_p);
+    return std::nullopt;
+}
+
 SamplerWorkspace::SamplerWorkspace(uint32_t vocab, const kernels::RowsVariant& rows)
     : rows_(&rows), logits_(vocab), seen_(vocab, 0), candidates_(vocab) {
     HONE_CHECK_GT(vocab, 0u);

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -44,6 +45,9 @@ struct SamplingOptions {
     std::vector<std::pair<int32_t, float>> logit_bias = {};
 
     bool greedy() const { return temperature == 0.0f; }
+    // What is further below the largest logit of a row is never chosen and bears on no choice;
+    // absent where any logit may.
+    std::optional<float> logits_margin() const;
     // invalid_argument names the option, its value and what is allowed.
     base::Status validate(uint32_t vocab) const;
 };

@@ -20,6 +20,7 @@ struct Sequence {
     uint32_t output_tokens_max = 0;
     std::vector<int32_t> stop_tokens;
     std::optional<Sampler> sampler;
+    std::optional<float> logits_margin;  // see graph::StepInput; absent: all logits are wanted
 
     bool active() const { return id != 0; }
     uint32_t total() const { return static_cast<uint32_t>(tokens.size()); }

@@ -95,6 +95,7 @@ base::Result<ExecutorParts> build_executor(const models::Model& model, const Loa
         model.config().causal ? outputs_at_most(options.limits) : options.limits.step_tokens_max;
     prepare_options.positions_max = options.limits.context;
     prepare_options.kv_dtype = options.limits.kv_dtype;
+    prepare_options.screen_head = options.screen_head;
     prepare_options.disabled_passes = options.disabled_passes;
     prepare_options.variants = options.variants;
     HONE_TRY(auto plan, graph::prepare(std::move(graph), prepare_options, clock));
@@ -164,6 +165,7 @@ base::Result<std::unique_ptr<Session>> Session::open(const std::string& path,
                           "{}: {} is an encoder: it makes embeddings (hone embed) and no text",
                           path, session->config().architecture);
     }
+    HONE_TRY_STATUS(session->model_->remove_layers(options.without_layers));
     stages.finish("open");
     HONE_TRY(session->tokenizer_, open_tokenizer(*session->model_));
     stages.finish("vocabulary");

@@ -39,6 +39,8 @@ struct LoadOptions {
     bool pin_threads = false;
     std::optional<machine::Isa> isa = std::nullopt;  // nothing = the highest; above that: an error
     std::vector<std::string> disabled_passes = {};
+    bool screen_head = false;                   // graph/screen.h
+    std::vector<uint32_t> without_layers = {};  // models::Model::remove_layers
     // FAMILY=NAME: families linear, rows, attention.
     std::vector<std::pair<std::string, std::string>> variants = {};
     EngineLimits limits = {};

@@ -125,7 +125,7 @@ ledger::Changes changes_of(const std::string& id) {
     if (id == "flush_denormals") return {{"flush_denormals", "on"}};
     if (id == "keep_denormals") return {{"flush_denormals", "off"}};
     for (const char* setting : {"threads", "isa", "step_tokens", "context", "batch", "kv", "pin",
-                                "prefix_cache", "weights", "speculate"}) {
+                                "prefix_cache", "weights", "speculate", "head", "without_layers"}) {
         if (kind == setting && !rest.empty()) return {{kind, rest}};
     }
     return {};

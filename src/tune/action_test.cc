@@ -30,6 +30,8 @@ TEST(Action, IdsOfCardsStandForChanges) {
     EXPECT_EQ(changes_of("with:merge_qkv"), (Changes{{"pass:merge_qkv", "on"}}));
     EXPECT_EQ(changes_of("without:merge_qkv"), (Changes{{"pass:merge_qkv", "off"}}));
     EXPECT_EQ(changes_of("variant:linear=u4m/avx2"), (Changes{{"variant:linear", "u4m/avx2"}}));
+    EXPECT_EQ(changes_of("head:screened"), (Changes{{"head", "screened"}}));
+    EXPECT_EQ(changes_of("without_layers:3,17"), (Changes{{"without_layers", "3,17"}}));
     EXPECT_EQ(changes_of("keep_denormals"), (Changes{{"flush_denormals", "off"}}));
     for (const char* other :
          {"measure_again", "quantize:u4", "threads", "with:", "variant:x", ""}) {

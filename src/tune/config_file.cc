@@ -27,7 +27,7 @@ bool is_switch(std::string_view key) {
 }
 bool is_word(std::string_view key) {
     return key == "isa" || key == "kv" || key == "weights" || key == "packed_cache" ||
-           key == "speculate";
+           key == "speculate" || key == "without_layers" || key == "head";
 }
 
 base::Result<std::vector<std::string>> texts_of(std::string_view key, const toml::node& node) {
@@ -118,6 +118,10 @@ std::string config_text(const Settings& settings, const std::string& head) {
     session.insert("packed_cache", settings.packed_cache);
     session.insert("mlock", settings.mlock);
     session.insert("speculate", settings.speculate);
+    session.insert("head", settings.head);
+    if (!settings.without_layers.empty()) {
+        session.insert("without_layers", value_of(settings, "without_layers"));
+    }
     session.insert("draft_tokens", static_cast<int64_t>(settings.draft_tokens));
     if (settings.context > 0) session.insert("context", static_cast<int64_t>(settings.context));
     if (settings.batch > 0) session.insert("batch", settings.batch);

@@ -4,7 +4,8 @@
 //   [session]
 //   threads = 2            # whole numbers: threads, step_tokens, context, batch, draft_tokens
 //   pin = false            # switches: pin, flush_denormals, prefix_cache, trim_padding, mlock
-//   isa = "avx2"           # words: isa, kv, weights, packed_cache, speculate
+//   isa = "avx2"           # words: isa, kv, weights, packed_cache, speculate, head,
+//                          # without_layers ("12,17")
 //   without = ["..."]      # lists: without, variants
 //
 // Every key of the session is optional; one that is unknown, twice there or of a wrong type is an

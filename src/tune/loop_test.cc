@@ -195,6 +195,68 @@ TEST_F(LoopTest, WhatCannotBeDoneHereIsSaidAndTheRestGoesOn) {
     EXPECT_NE(result->trials[1].status, TrialStatus::promised);
 }
 
+// A head in 8 bits can be screened, and changes no bit; in 4 bits there is nothing to save.
+TEST_F(LoopTest, AHeadIsScreenedOnlyWhereThatSaves) {
+    options_.recipe = {"head:screened"};
+    const auto result = run();
+    ASSERT_TRUE(result) << result.error().message;
+    const Trial* trial = find(*result, "head:screened");
+    ASSERT_NE(trial, nullptr);
+    EXPECT_NE(trial->status, TrialStatus::refused) << trial->reason.id;
+    ASSERT_TRUE(trial->quality.has_value());
+    EXPECT_EQ(trial->quality->kl_max, 0);
+    EXPECT_EQ(trial->undo, (ledger::Changes{{"head", "full"}}));
+
+    models::SynthSpec spec;
+    spec.n_layers = 2;
+    spec.n_embd = 64;
+    spec.n_ff = 128;
+    spec.n_ctx = 256;
+    spec.type = tensor::DType::q4_0;
+    options_.model = directory_ + "/small_head.gguf";
+    ASSERT_TRUE(models::write_synth(spec, options_.model));
+    const auto refused = run();
+    ASSERT_TRUE(refused) << refused.error().message;
+    trial = find(*refused, "head:screened");
+    ASSERT_NE(trial, nullptr);
+    EXPECT_EQ(trial->status, TrialStatus::refused);
+    EXPECT_EQ(trial->reason.id, "refused_impossible");
+}
+
+TEST_F(LoopTest, LayersGoOnlyByTheGate) {
+    const auto try_layers = [&](const char* action, const char* gate) {
+        options_.recipe = {action};
+        options_.gate = *parse_gate(gate);
+        auto result = run();
+        EXPECT_TRUE(result) << result.error().message;
+        const Trial* trial = find(*result, action);
+        EXPECT_NE(trial, nullptr);
+        return trial != nullptr ? *trial : Trial();
+    };
+    // Weights at random predict nothing, so a perplexity cannot say what a layer was worth.
+    Trial trial = try_layers("without_layers:1", "ppl:+1%");
+    EXPECT_EQ(trial.status, TrialStatus::rolled_back);
+    EXPECT_EQ(trial.reason.id, "gate_meaningless");
+    trial = try_layers("without_layers:1", "kl:<0.0001");
+    EXPECT_EQ(trial.status, TrialStatus::rolled_back);
+    EXPECT_EQ(trial.reason.id, "gate_broken");
+    trial = try_layers("without_layers:7", "ppl:+1%");
+    EXPECT_EQ(trial.status, TrialStatus::refused) << "there is no layer 7";
+
+    models::SynthSpec spec;
+    spec.n_layers = 3;
+    spec.n_embd = 64;
+    spec.n_ff = 128;
+    spec.n_ctx = 256;
+    spec.plants.zero_layer = true;
+    options_.model = directory_ + "/idle.gguf";
+    ASSERT_TRUE(models::write_synth(spec, options_.model));
+    trial = try_layers("without_layers:2", "ppl:+1%");
+    ASSERT_TRUE(trial.quality.has_value());
+    EXPECT_EQ(trial.quality->kl_max, 0) << "it does nothing";
+    EXPECT_FALSE(trial.measured.empty()) << "so its time decides";
+}
+
 TEST_F(LoopTest, NoTimeForTheWeightsOfTheStartIsNoWishOfTheUser) {
     std::filesystem::remove_all(directory_ + "/weights");  // what other tests left
     options_.start.weights = "Q5_0";

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "machine/isa.h"
 #include "machine/thread_team.h"
+#include "models/hyperparameters.h"
 #include "runtime/draft_lookup.h"
 #include "tune/weight_files.h"
 
@@ -56,6 +57,24 @@ base::Status set_word(std::string& out, const std::string& name, const std::stri
     return {};
 }
 
+// "12,17"; "" is none.
+base::Status set_layers(std::vector<uint32_t>& out, const std::string& name,
+                        const std::string& value) {
+    std::vector<uint32_t> layers;
+    for (const std::string_view item : base::split(value, ',')) {
+        if (value.empty()) break;
+        uint32_t layer = 0;
+        const char* end = item.data() + item.size();
+        const auto parsed = std::from_chars(item.data(), end, layer);
+        if (parsed.ec != std::errc() || parsed.ptr != end || layer >= models::kLayersMax) {
+            return wrong(name, value, "a list of layers like 12,17");
+        }
+        layers.push_back(layer);
+    }
+    out = in_order(std::move(layers));
+    return {};
+}
+
 base::Status set_pass(Settings& settings, const std::string& name, const std::string& value) {
     const std::string pass = name.substr(kPass.size());
     bool on = true;
@@ -90,12 +109,19 @@ std::string switch_text(bool on) {
     return on ? kOn : kOff;
 }
 
-const char* const kScalars[] = {"threads",      "pin",          "isa",         "kv",
-                                "step_tokens",  "context",      "batch",       "flush_denormals",
-                                "prefix_cache", "trim_padding", "weights",     "packed_cache",
-                                "mlock",        "speculate",    "draft_tokens"};
+const char* const kScalars[] = {"threads",       "pin",          "isa",          "kv",
+                                "step_tokens",   "context",      "batch",        "flush_denormals",
+                                "prefix_cache",  "trim_padding", "weights",      "packed_cache",
+                                "mlock",         "speculate",    "draft_tokens", "head",
+                                "without_layers"};
 
 }  // namespace
+
+std::vector<uint32_t> in_order(std::vector<uint32_t> layers) {
+    std::sort(layers.begin(), layers.end());
+    layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
+    return layers;
+}
 
 base::Status change(Settings& settings, const std::string& name, const std::string& value) {
     if (name == "threads") {
@@ -129,6 +155,8 @@ base::Status change(Settings& settings, const std::string& name, const std::stri
     if (name == "draft_tokens") {
         return set_number(settings.draft_tokens, name, value, 1u, runtime::kDraftTokensMax);
     }
+    if (name == "head") return set_word(settings.head, name, value, {"full", kScreened});
+    if (name == "without_layers") return set_layers(settings.without_layers, name, value);
     if (name.starts_with(kPass)) return set_pass(settings, name, value);
     if (name.starts_with(kVariant)) return set_variant(settings, name, value);
     return fail(ErrorCode::invalid_argument, "no setting '{}'", base::printable(name));
@@ -155,6 +183,8 @@ std::string value_of(const Settings& settings, const std::string& name) {
     if (name == "mlock") return switch_text(settings.mlock);
     if (name == "speculate") return settings.speculate;
     if (name == "draft_tokens") return std::to_string(settings.draft_tokens);
+    if (name == "head") return settings.head;
+    if (name == "without_layers") return fmt::format("{}", fmt::join(settings.without_layers, ","));
     if (name.starts_with(kPass)) {
         const auto& off = settings.without;
         const std::string pass = name.substr(kPass.size());
@@ -211,6 +241,9 @@ std::string flags_text(const Settings& settings) {
     add(settings.speculate != plain.speculate, "--speculate " + settings.speculate);
     add(settings.draft_tokens != plain.draft_tokens,
         fmt::format("--draft-tokens {}", settings.draft_tokens));
+    add(settings.head != plain.head, "--head " + settings.head);
+    add(!settings.without_layers.empty(),
+        fmt::format("--without-layers {}", fmt::join(settings.without_layers, ",")));
     add(settings.context != 0, fmt::format("--context {}", settings.context));
     add(settings.batch != 0, fmt::format("--batch {}", settings.batch));
     return out;
@@ -222,6 +255,8 @@ base::Result<runtime::LoadOptions> load_options(const Settings& settings,
     load.threads = settings.threads;
     load.pin_threads = settings.pin;
     load.disabled_passes = settings.without;
+    load.screen_head = settings.head == kScreened;
+    load.without_layers = settings.without_layers;
     load.flush_denormals = settings.flush_denormals;
     load.packed_cache.mode = packed_cache_mode(settings.packed_cache);
     load.lock_memory = settings.mlock;

@@ -22,12 +22,15 @@ struct Settings {
     std::string isa;                    // "" = the highest that this CPU has
     std::vector<std::string> without;   // passes that are off
     std::vector<std::string> variants;  // FAMILY=NAME
+    // Of the file, by number, ascending; see models::Model::remove_layers.
+    std::vector<uint32_t> without_layers;
     uint32_t step_tokens = 256;
     bool flush_denormals = false;
     std::string prefix_cache = "on";
     std::string kv = "f16";
     std::string speculate = "off";  // or "ngram": see runtime/draft_lookup.h
     uint32_t draft_tokens = 4;      // per step, while speculating
+    std::string head = "full";      // or "screened": see graph/screen.h
     bool trim_padding = false;
     std::string weights;                // "" = the file's own, else as in tune/weight_files.h
     std::string packed_cache = "auto";  // see runtime/packed_cache.h
@@ -42,6 +45,10 @@ inline constexpr uint32_t kStepTokensMax = 4096;
 inline constexpr uint32_t kContextMax = 1u << 24;
 inline constexpr int kBatchMax = 64;
 inline constexpr const char* kNgram = "ngram";
+inline constexpr const char* kScreened = "screened";
+
+// Layers ascending, each once.
+std::vector<uint32_t> in_order(std::vector<uint32_t> layers);
 
 // invalid_argument: no such setting, or no such value of it.
 base::Status change(Settings& settings, const std::string& name, const std::string& value);

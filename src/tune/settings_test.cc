@@ -25,6 +25,8 @@ TEST(Settings, EachChangeHoldsAndIsUndone) {
                                        {{"mlock", "on"}},
                                        {{"speculate", "ngram"}},
                                        {{"draft_tokens", "7"}},
+                                       {{"head", "screened"}},
+                                       {{"without_layers", "3,17"}},
                                        {{"pass:merge_qkv", "off"}},
                                        {{"variant:linear", "u4m/avx2"}},
                                        {{"threads", "3"}, {"kv", "q8"}}};
@@ -52,23 +54,44 @@ TEST(Settings, AVariantTakesThePlaceOfItsFamilysOld) {
 }
 
 TEST(Settings, WrongNamesAndValuesAreErrors) {
-    for (const auto& [name, value] :
-         ledger::Changes{{"threads", "-1"},     {"threads", "2x"},
-                         {"threads", ""},       {"threads", "99999999999999999999"},
-                         {"pin", "yes"},        {"isa", "sse9"},
-                         {"kv", "q2"},          {"packed_cache", "maybe"},
-                         {"mlock", "1"},        {"speculate", "on"},
-                         {"draft_tokens", "0"}, {"draft_tokens", "17"},
-                         {"step_tokens", "0"},  {"batch", "65"},
-                         {"pass:", "on"},       {"pass:x", "maybe"},
-                         {"variant:", "x"},     {"variant:linear", ""},
-                         {"speed", "high"},     {"", ""}}) {
+    for (const auto& [name, value] : ledger::Changes{{"threads", "-1"},
+                                                     {"threads", "2x"},
+                                                     {"threads", ""},
+                                                     {"threads", "99999999999999999999"},
+                                                     {"pin", "yes"},
+                                                     {"isa", "sse9"},
+                                                     {"kv", "q2"},
+                                                     {"packed_cache", "maybe"},
+                                                     {"mlock", "1"},
+                                                     {"speculate", "on"},
+                                                     {"draft_tokens", "0"},
+                                                     {"draft_tokens", "17"},
+                                                     {"step_tokens", "0"},
+                                                     {"batch", "65"},
+                                                     {"pass:", "on"},
+                                                     {"pass:x", "maybe"},
+                                                     {"head", "half"},
+                                                     {"without_layers", "all"},
+                                                     {"without_layers", "1,,2"},
+                                                     {"without_layers", "1024"},
+                                                     {"variant:", "x"},
+                                                     {"variant:linear", ""},
+                                                     {"speed", "high"},
+                                                     {"", ""}}) {
         Settings settings;
         const auto status = change(settings, name, value);
         ASSERT_FALSE(status) << name << "=" << value;
         EXPECT_EQ(status.error().code, ErrorCode::invalid_argument);
         EXPECT_EQ(settings, Settings());
     }
+}
+
+TEST(Settings, LayersAreOrderedAndComeToTheSession) {
+    const auto settings = changed(Settings(), {{"without_layers", "17,3,17"}});
+    ASSERT_TRUE(settings) << settings.error().message;
+    EXPECT_EQ(flags_text(*settings), "--without-layers 3,17");
+    EXPECT_EQ(load_options(*settings, {})->without_layers, (std::vector<uint32_t>{3, 17}));
+    EXPECT_TRUE(changed(*settings, {{"without_layers", ""}})->without_layers.empty());
 }
 
 TEST(Settings, DraftsAreMadeOnlyWhereTheyAreAskedFor) {
@@ -94,6 +117,8 @@ TEST(ConfigFile, SettingsComeBackFromTheirFile) {
                                                {"mlock", "on"},
                                                {"speculate", "ngram"},
                                                {"draft_tokens", "2"},
+                                               {"head", "screened"},
+                                               {"without_layers", "12,17"},
                                                {"pass:merge_qkv", "off"},
                                                {"variant:linear", "u4m/avx2"}});
     ASSERT_TRUE(settings);

@@ -1,5 +1,6 @@
 #include "tune/trial.h"
 
+#include "ledger/accuracy.h"
 #include "probe/ab_quality.h"
 
 namespace hone::tune {
@@ -33,7 +34,10 @@ base::Result<bool> passes_gate(const Side& start, const Side& candidate,
     }
     HONE_TRY(trial.quality, compare_quality(a, b, false, positions, seconds, setting));
     GateVerdict verdict = judge(setting.gate, *trial.quality, setting.work.vocabulary());
-    if (verdict.outcome == GateOutcome::broken || verdict.outcome == GateOutcome::unproved) {
+    // A model computes less without layers, whatever they were worth: only a gate can tell.
+    const bool needs_proof = ledger::kind_of(trial.action) == "without_layers";
+    if (verdict.outcome == GateOutcome::broken || verdict.outcome == GateOutcome::unproved ||
+        (needs_proof && verdict.outcome == GateOutcome::meaningless)) {
         set(trial, TrialStatus::rolled_back, std::move(verdict.note));
         return false;
     }

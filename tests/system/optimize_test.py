@@ -108,6 +108,30 @@ def test_planted(model, directory):
     check(b"median error" in hone("history", "--accuracy").stdout or not keys, "history --accuracy")
 
 
+def test_planted_layer(directory):
+    """One of two layers adds nothing: it is named, left out, and no bit of an answer changes."""
+    model = os.path.join(directory, "idle.gguf")
+    made = hone("synth", "llama", "-o", model, "--layers", "2", "--embd", "512", "--ff", "2048", "--plant", "zero-layer")
+    check(made.returncode == 0, f"synth: {made.stderr!r}")
+    answer = hone("optimize", model, "--scenario", "generative", "--budget", "40s", "--try", "without_layers,head",
+                  "--seed", "7", "-o", directory + "/idle", "--json")
+    check(answer.returncode == 0, f"optimize: {answer.returncode} {answer.stderr!r}")
+    trials = {trial["action"]: trial for trial in json.loads(answer.stdout)["trials"]}
+    layer = trials.get("without_layers:1")
+    check(layer and layer["status"] == "kept", f"the idle layer stays: {layer or sorted(trials)}")
+    check("head:screened" in trials, f"no screened head: {sorted(trials)}")
+    settings = pathlib.Path(directory, "idle", "hone.toml").read_text()
+    check('without_layers = "1"' in settings or "without_layers = '1'" in settings, f"hone.toml: {settings}")
+    for flags in ([], ["--config", directory + "/idle/hone.toml"], ["--without-layers", "1", "--head", "screened"]):
+        texts = hone("run", model, "-p", "x", "-n", "16", "--raw", *flags)
+        check(texts.returncode == 0 and texts.stdout == hone("run", model, "-p", "x", "-n", "16", "--raw").stdout,
+              f"another text with {flags}: {texts.stderr!r}")
+    check_error(2, "run", model, "-p", "x", "--without-layers", "2", fragment="no layer 2")
+    check_error(2, "run", model, "-p", "x", "--without-layers", "0,1", fragment="nothing is left")
+    check_error(2, "run", model, "-p", "x", "--without-layers", "one")
+    check_error(2, "run", model, "-p", "x", "--head", "half")
+
+
 def start(*arguments):
     return subprocess.Popen([HONE, "optimize", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             stdin=subprocess.DEVNULL, env=ENVIRONMENT)
@@ -166,6 +190,7 @@ with tempfile.TemporaryDirectory() as temporary:
     check(made.returncode == 0, f"synth: {made.stderr!r}")
     test_errors(synthetic, temporary)
     test_planted(synthetic, temporary)
+    test_planted_layer(temporary)
     test_two_loops_and_interrupt(synthetic, temporary)
     test_kills(synthetic, temporary)
 sys.exit(finish())
