@@ -16,6 +16,7 @@ import tempfile
 import time
 
 import program
+from kills import Killed
 from program import ENVIRONMENT, HONE, check, finish
 
 KILLS = 20
@@ -161,23 +162,14 @@ def test_two_loops_and_interrupt(model, directory):
 
 def test_kills(model, directory):
     """Each life goes on with the run of the one before."""
-    chance = random.Random(5)
     output = pathlib.Path(directory, "killed")
-    arguments = [model, "--budget", "10s", "--try", "pin,kv", "--slo", "latency_p50<100s", "-o", str(output)]
-    process = start(*arguments)
-    wait_for_run(len(history()) + 1)
-    for round_ in range(KILLS):
-        time.sleep(chance.uniform(0, 1.5))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        runs = history()
-        check(runs != [], f"kill {round_}: the ledger is gone")
-        check(not list(output.glob("*.toml")) or "schema = 1" in (output / "hone.toml").read_text(),
-              f"kill {round_}: half a file")
-        unfinished = runs and runs[0]["status"] in ("running", "budget", "cancelled")
-        process = start(*arguments, *(["--resume"] if unfinished else []))
-    text, error = process.communicate(timeout=300)
-    check(process.returncode == 0 and text, f"after {KILLS} kills: {process.returncode} {error!r}")
+    killed = Killed(HONE, [model, "--budget", "10s", "--try", "pin,kv", "--slo", "latency_p50<100s"],
+                    directory + "/killed.db", output, ENVIRONMENT)
+    code, text, error = killed.live(KILLS, random.Random(5), 1.5)
+    for problem in killed.problems:
+        check(False, problem)
+    check(code == 0 and text, f"after {KILLS} kills: {code} {error!r}")
+    check(killed.resumed > 0, "no life went on with another's run")
     # A write that was killed may leave its temporary file, never half of one under a final name.
     names = {path.name for path in output.iterdir()}
     check(names >= {"hone.toml", "recipe.json", "report.html"}, f"after {KILLS} kills: {names}")
