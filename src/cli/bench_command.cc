@@ -101,7 +101,7 @@ Action add_bench(CLI::App& app) {
         ->check(CLI::Range(1, 64));
     command->add_option("--seed", bench.seed, "Seed of the random ids")->capture_default_str();
     command->add_option("--price", options->price, "Price of this machine, EUR per hour")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(kPriceMin, kPriceMax));
     command->add_option("--record", options->record, "Write the run record to this file");
     command->add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };

@@ -159,7 +159,7 @@ Action add_explain(CLI::App& app) {
         ->capture_default_str();
     command->add_option("--slo", options->slo, "Limits, e.g. 'ttft_p95<200ms,itl_p95<40ms'");
     command->add_option("--price", options->price, "Price of this machine, EUR per hour")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(kPriceMin, kPriceMax));
     command->add_option("--budget", options->budget_s, "Seconds to measure for")
         ->check(CLI::Range(1.0, 3600.0))
         ->capture_default_str();

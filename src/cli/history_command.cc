@@ -57,7 +57,7 @@ Action add_history(CLI::App& app) {
         app.add_subcommand("history", "What was optimized here, and how good the promises were");
     auto options = std::make_shared<Options>();
     command->add_option("--run", options->run, "Everything of one run, by its number")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
     command->add_option("--count", options->count, "Runs to list, newest first")
         ->check(CLI::Range(1, 10'000))
         ->capture_default_str();

@@ -45,6 +45,19 @@ struct Options {
 
 constexpr size_t kTextBytesMax = 1u << 20;
 
+// A kind that no action has would be waited for in vain.
+base::Status check_kinds(const std::vector<std::string>& kinds) {
+    for (const std::string& kind : kinds) {
+        if (kind == "all" || tune::is_action_kind(kind)) continue;
+        return base::fail(
+            base::ErrorCode::invalid_argument,
+            "--try '{}': no kind of change; a kind is what stands before the colon in "
+            "threads:2, kv:q8, weights:Q4_0, ...; or all",
+            base::printable(kind));
+    }
+    return {};
+}
+
 // Everything of the request that can be wrong without looking at the model.
 base::Result<tune::OptimizeOptions> request_of(const Options& options) {
     tune::OptimizeOptions request;
@@ -74,6 +87,7 @@ base::Result<tune::OptimizeOptions> request_of(const Options& options) {
             return base::fail(base::ErrorCode::invalid_argument, "{}: empty", options.text_file);
         }
     }
+    HONE_TRY_STATUS(check_kinds(options.kinds_to_try));
     HONE_TRY_STATUS(base::Status(options.session.config));
     request.model = options.model;
     request.work.seed = options.seed;
@@ -154,9 +168,10 @@ base::Result<std::optional<ledger::Run>> left_run(const Options& options,
 base::Status finish(const ledger::Run& run, const tune::OptimizeOptions& request,
                     const Options& options, const CommandContext& context) {
     const report::Style& style = context.terminal.style;
-    HONE_TRY_STATUS(write_results(run, request, options, context));
+    // First what cannot fail: the minutes are spent.
     HONE_TRY_STATUS(show(report::optimization_json(run, options.economy, style),
                          report::render_optimization(run, options.economy, style), options.json));
+    HONE_TRY_STATUS(write_results(run, request, options, context));
     if (run.status == ledger::RunStatus::cancelled) {
         return base::fail(base::ErrorCode::cancelled, "stopped on request; go on with --resume");
     }
@@ -175,7 +190,24 @@ base::Status run(const Options& options, const CommandContext& context) {
     HONE_TRY(const auto lock, ledger::LoopLock::acquire(path + ".lock"));
     HONE_TRY(const auto machine, load_profile(context, false));
     Progress progress(context.terminal.stderr_tty, context.clock);
-    const probe::Conduct conduct = progress.conduct(context.cancelled);
+    std::string current;  // the action that is tested
+    const int64_t begin_ns = context.clock.now_ns();
+    const probe::Conduct conduct{
+        [&](std::string_view what, double) {
+            const double spent_s = static_cast<double>(context.clock.now_ns() - begin_ns) * 1e-9;
+            progress.show(
+                current.empty() ? std::string(what) : fmt::format("{}: {}", current, what),
+                spent_s / request.budget_s);
+        },
+        &context.cancelled};
+    // On a terminal each trial is told as it is settled: minutes pass before the report.
+    const auto told = [&](const ledger::Trial& trial) {
+        const bool begins = trial.status == ledger::TrialStatus::promised;
+        current = begins ? trial.action : "";
+        if (begins || !context.terminal.stderr_tty) return;
+        progress.clear();
+        fmt::print(stderr, "{}\n", report::trial_line(trial, context.terminal.style));
+    };
     const tune::OptimizeSetting setting{context.clock,
                                         machine,
                                         ledger,
@@ -183,7 +215,7 @@ base::Status run(const Options& options, const CommandContext& context) {
                                         build_text(),
                                         context.arguments,
                                         context.terminal.cache_folder("weights"),
-                                        {}};
+                                        told};
     HONE_TRY(auto left, left_run(options, request, setting));
     HONE_TRY(const auto run, tune::optimize(request, setting, std::move(left), conduct));
     progress.clear();
@@ -211,14 +243,14 @@ void add_common_options(CLI::App& command, Options& options) {
     command
         .add_option("--price", options.economy.price_per_hour,
                     "Price of this machine, EUR per hour")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(kPriceMin, kPriceMax));
     command
         .add_option("--load", options.economy.tokens_per_month,
                     "Output tokens per month, for the saving; e.g. 50M")
         ->transform(
             CLI::AsNumberWithUnit(std::map<std::string, double>{{"K", 1e3}, {"M", 1e6}, {"G", 1e9}},
                                   CLI::AsNumberWithUnit::CASE_INSENSITIVE))
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1.0, 1e15));
     command.add_option(
         "-o,--output", options.output,
         "Folder for hone.toml, recipe.json, report.html and, with new weights, model.gguf");

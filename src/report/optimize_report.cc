@@ -146,6 +146,33 @@ measure::Comparison after_of(const Run& run, const Economy& economy) {
     return comparison;
 }
 
+// Neither promised nor tested: only why not is of interest.
+bool has_nothing_to_show(const Trial& trial) {
+    return trial.status == TrialStatus::refused && !trial.promise && trial.measured.empty();
+}
+
+// A line for each reason, with everything that it kept from a test.
+void add_untried(Page& page, const Run& run) {
+    const Style& style = page.style();
+    std::vector<std::pair<std::string, std::string>> actions_by_reason;
+    for (const Trial& trial : run.trials) {
+        if (!has_nothing_to_show(trial)) continue;
+        const std::string reason = one_line(say(style, trial.reason));
+        const auto known = std::find_if(actions_by_reason.begin(), actions_by_reason.end(),
+                                        [&](const auto& row) { return row.first == reason; });
+        if (known == actions_by_reason.end()) {
+            actions_by_reason.emplace_back(reason, one_line(trial.action));
+        } else {
+            known->second += ", " + one_line(trial.action);
+        }
+    }
+    for (const auto& [reason, actions] : actions_by_reason) {
+        page.line(
+            "  " +
+            say(style, note("trials_untried").with("actions", actions).with("reason", reason)));
+    }
+}
+
 void add_trials(Page& page, const Run& run) {
     const Style& style = page.style();
     page.section("section_trials");
@@ -154,20 +181,20 @@ void add_trials(Page& page, const Run& run) {
                  {say(style, "head_measured"), true, false},
                  {say(style, "head_became"), false, false}});
     for (const Trial& trial : run.trials) {
+        if (has_nothing_to_show(trial)) continue;
         table.add({one_line(trial.action), promised_text(trial), measured_text(trial),
                    status_text(style, trial.status)});
     }
-    if (table.empty()) {
-        page.line("  " + say(style, "no_trials"));
-        return;
-    }
-    page.table(table);
+    if (run.trials.empty()) page.line("  " + say(style, "no_trials"));
+    if (!table.empty()) page.table(table);
     for (const Trial& trial : run.trials) {
+        if (has_nothing_to_show(trial)) continue;
         const diagnose::Note learned = learned_note(trial);
         page.line("  " + one_line(trial.action) + ": " + say(style, trial.title) + ". " +
                   (learned.empty() ? "" : say(style, learned) + ". ") +
                   one_line(say(style, trial.reason)));
     }
+    add_untried(page, run);
 }
 
 std::string started_text(int64_t utc_s) {
@@ -217,6 +244,14 @@ std::string changes_text(const ledger::Changes& start, const ledger::Changes& be
         if (!there) add(name);
     }
     return out;
+}
+
+std::string trial_line(const Trial& trial, const Style& style) {
+    return say(style, note("trial_line")
+                          .with("action", one_line(trial.action))
+                          .with("promised", promised_text(trial))
+                          .with("measured", measured_text(trial))
+                          .with("outcome", status_text(style, trial.status)));
 }
 
 std::string render_optimization(const Run& run, const Economy& economy, const Style& style) {

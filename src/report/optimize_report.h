@@ -15,6 +15,8 @@
 
 namespace hone::report {
 
+// One trial as it is settled, in one line.
+std::string trial_line(const ledger::Trial& trial, const Style& style);
 std::string render_optimization(const ledger::Run& run, const Economy& economy, const Style& style);
 // {schema, run, started_utc_s, model, machine, scenario, metric, build, status, grade, spent_s,
 // start, best, trials: [{action, title, status, reason, apply, undo, risk, minutes, evidence,

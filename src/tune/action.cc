@@ -131,6 +131,12 @@ ledger::Changes changes_of(const std::string& id) {
     return {};
 }
 
+bool is_action_kind(const std::string& kind) {
+    // "a=b" is a value of every kind that takes one.
+    const bool word = kind.find(':') == std::string::npos;
+    return word && (!changes_of(kind).empty() || !changes_of(kind + ":a=b").empty());
+}
+
 std::vector<Action> actions_for(const RunRecord& record, const std::vector<Decision>& cards,
                                 const Settings& now, bool own_prompts) {
     std::vector<Action> actions;

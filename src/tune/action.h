@@ -38,6 +38,9 @@ struct Action {
 // The changes that an action's id stands for; empty for a card that no setting carries out.
 ledger::Changes changes_of(const std::string& id);
 
+// Whether actions begin with this word: "threads", "weights".
+bool is_action_kind(const std::string& kind);
+
 // Everything that can be done from `now`; changes that are in force already are left out. The
 // record is of a session with these settings, the cards are its diagnosis. `own_prompts`: the
 // requests are the user's; texts from a seed are continued in endless repetitions, so what they say

@@ -146,6 +146,32 @@ measure::MetricComparison metric(const char* name, Verdict verdict) {
     return out;
 }
 
+TEST(Actions, KindsAreKnownByName) {
+    for (const char* kind : {"threads", "kv", "with", "without", "variant", "trim_padding"}) {
+        EXPECT_TRUE(is_action_kind(kind)) << kind;
+    }
+    for (const char* kind : {"", "pinn", "threads:2", "thread", ":"}) {
+        EXPECT_FALSE(is_action_kind(kind)) << kind;
+    }
+}
+
+TEST(Decide, AnIntervalThatHintsIsNotCalledNoDifference) {
+    const auto reason = [](double change_percent, measure::Interval ci95) {
+        auto measured = metric("itl_ms", Verdict::within_noise);
+        measured.change_percent = change_percent;
+        measured.ci95 = ci95;
+        ledger::Trial trial;
+        decide({measured}, false, trial);
+        EXPECT_EQ(trial.status, TrialStatus::rolled_back);
+        return trial.reason.id;
+    };
+    EXPECT_EQ(reason(-30, {-50, -10}), "rolled_undecided");
+    EXPECT_EQ(reason(30, {10, 50}), "rolled_undecided");
+    EXPECT_EQ(reason(-30, {-50, 10}), "rolled_noise");
+    // Surely there, and too small to count.
+    EXPECT_EQ(reason(-1, {-1.5, -0.5}), "rolled_noise");
+}
+
 TEST(Decide, OnlyAProvenGainStays) {
     const auto status = [](Verdict primary, Verdict beside, bool saves_memory) {
         ledger::Trial trial;

@@ -18,7 +18,7 @@ using ledger::Trial;
 using ledger::TrialStatus;
 
 // Shares of the budget, and their bounds in seconds: half a minute of looking is what `hone
-// explain` takes, and a comparison that is not decided in one will hardly be.
+// explain` takes, and a comparison that is not decided in one seldom will be.
 struct Share {
     double of_budget;
     double least_s;
@@ -32,6 +32,8 @@ constexpr Share kFirstLook{0.14, 2, 40};
 constexpr Share kNextLook{0.07, 1.5, 20};
 constexpr Share kTrial{0.08, 1.5, 40};
 constexpr Share kEnd{0.14, 1.5, 60};
+// Where only a few changes wait for their test. Requests of a slow model take seconds each.
+constexpr double kTrialMostS = 90;
 constexpr const char* kImpossible = "refused_impossible";
 // Of a look, for requests.
 constexpr double kRequestsShare = 0.35;
@@ -58,6 +60,17 @@ double Loop::spent_s() const {
 
 double Loop::left_s() const {
     return options_.budget_s - kEnd.seconds(options_.budget_s) - spent_s();
+}
+
+// An undecided test is a wasted one, so what is left is shared by all that wait for theirs.
+double Loop::trial_s() const {
+    const auto waiting = std::count_if(actions_.begin(), actions_.end(),
+                                       [&](const Action& action) { return is_wanted(action); });
+    const double budget_s = options_.budget_s;
+    const double fair_s =
+        (left_s() - kNextLook.seconds(budget_s)) / static_cast<double>(std::max(waiting, 1L));
+    return std::min(std::clamp(fair_s, kTrial.seconds(budget_s), kTrialMostS),
+                    std::max(1.0, left_s()));
 }
 
 TrialSetting Loop::trial_setting(double budget_s) const {
@@ -100,6 +113,10 @@ base::Status Loop::begin(std::optional<ledger::Run> left) {
         return fail(ErrorCode::invalid_argument,
                     "a budget of {:g} s is too short to show anything; {:g} s at least",
                     options_.budget_s, kBudgetMinS);
+    }
+    if (options_.budget_s > kBudgetMaxS) {
+        return fail(ErrorCode::invalid_argument, "a budget of {:g} s; a week is the most",
+                    options_.budget_s);
     }
     HONE_TRY_STATUS(open_work());
     const bool goes_on = left.has_value();
@@ -224,9 +241,8 @@ base::Status Loop::test(const Action& action, const Settings& settings, Trial& t
         return {};
     }
     candidate = std::move(*opened);
-    const double seconds = std::min(kTrial.seconds(options_.budget_s), std::max(1.0, left_s()));
     return test_change({*start_, start_settings_}, {best_session(), best_settings_},
-                       {*candidate, settings}, action.saves_memory(), trial_setting(seconds),
+                       {*candidate, settings}, action.saves_memory(), trial_setting(trial_s()),
                        trial);
 }
 
@@ -323,6 +339,13 @@ void Loop::conclude(bool out_of_time) {
                               .with("kept", kept_)
                               .with("left_percent", most)
                               .with("worth_percent", kWorthPercent));
+    const auto undecided =
+        std::count_if(run_.trials.begin(), run_.trials.end(), [](const Trial& trial) {
+            return trial.reason.id == "rolled_unproved" || trial.reason.id == "rolled_undecided";
+        });
+    if (undecided > 0) {
+        run_.ending.push_back(note("ended_undecided").with("n", static_cast<size_t>(undecided)));
+    }
 }
 
 base::Status Loop::improve() {

@@ -58,6 +58,7 @@ class Loop {
     double spent_s() const;
     // Until the time that the end needs.
     double left_s() const;
+    double trial_s() const;
     TrialSetting trial_setting(double budget_s) const;
     probe::RunSetting run_setting() const;
 

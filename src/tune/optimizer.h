@@ -27,6 +27,7 @@ namespace hone::tune {
 
 // Shorter, and nothing could be shown.
 inline constexpr double kBudgetMinS = 10;
+inline constexpr double kBudgetMaxS = 7 * 86400;
 // A change that is not expected to gain this much is not worth its test.
 inline constexpr double kWorthPercent = 0.5;
 

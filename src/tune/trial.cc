@@ -1,5 +1,8 @@
 #include "tune/trial.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "ledger/accuracy.h"
 #include "probe/ab_quality.h"
 
@@ -90,15 +93,27 @@ void decide(const std::vector<measure::MetricComparison>& measured, bool saves_m
         return set(trial, TrialStatus::kept, with_change("kept_better"));
     }
     if (saves_memory) return set(trial, TrialStatus::kept, with_change("kept_memory"));
+    // The pairs ran out before the sequential test could say what their interval hints at.
+    const auto& ci95 = primary.ci95;
+    const bool hints = ci95 && (ci95->low > 0 || ci95->high < 0);
+    if (hints && std::abs(change) > measure::kEffectFloorPercent) {
+        return set(trial, TrialStatus::rolled_back,
+                   with_change("rolled_undecided").with("n", primary.n));
+    }
     set(trial, TrialStatus::rolled_back, with_change("rolled_noise"));
 }
 
 base::Status test_change(const Side& start, const Side& best, const Side& candidate,
                          bool saves_memory, const TrialSetting& setting, Trial& trial) {
+    const int64_t begin_ns = setting.clock.now_ns();
     HONE_TRY(const bool passes, passes_gate(start, candidate, setting, trial));
     if (!passes) return {};
-    const probe::AbOptions options = setting.work.trial_options(
-        setting.number, setting.budget_s * (1 - kQualityShare), setting.floor_percent);
+    // What quality did not need, speed can use.
+    const double quality_s = static_cast<double>(setting.clock.now_ns() - begin_ns) * 1e-9;
+    const double speed_s =
+        std::max(setting.budget_s * (1 - kQualityShare), setting.budget_s - quality_s);
+    const probe::AbOptions options =
+        setting.work.trial_options(setting.number, speed_s, setting.floor_percent);
     HONE_TRY(auto comparison,
              probe::run_ab(ab_side(best, setting.work), ab_side(candidate, setting.work), options,
                            setting.clock, setting.conduct));
