@@ -778,6 +778,16 @@ constexpr Message kMessages[] = {
     {"page_change", "change"},
     {"page_before", "before"},
     {"page_after", "after"},
+    {"page_after_short", "Before and after"},
+    {"page_promise_result", "promised, and measured"},
+    {"page_evidence", "Evidence ({count})"},
+    {"page_optimize_quality",
+     "Against the start on text that no trial read ({text}): KL {kl} nats, the same most likely "
+     "token on {top1} of {n} positions."},
+    {"page_optimize_waterfall", "From before to after: {metric}, {unit}"},
+    {"page_optimize_waterfall_note",
+     "Hatched: what each kept change gained in its trial. The last bar was measured afresh on other "
+     "requests, so it may end elsewhere."},
 };
 
 }  // namespace

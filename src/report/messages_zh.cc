@@ -742,6 +742,15 @@ constexpr Message kMessages[] = {
     {"page_change", "变化"},
     {"page_before", "之前"},
     {"page_after", "之后"},
+    {"page_after_short", "之前与之后"},
+    {"page_promise_result", "预测与实测"},
+    {"page_evidence", "证据（{count}）"},
+    {"page_optimize_quality",
+     "与起点相比，在试验没有读过的文字上（{text}）：KL {kl} nats，最可能的 token 在 {n} 个位置中有 {top1} "
+     "相同。"},
+    {"page_optimize_waterfall", "从之前到之后：{metric}，{unit}"},
+    {"page_optimize_waterfall_note",
+     "斜纹：每个被保留的改动在试验中的收益。最后一条是在别的请求上重新测得的，所以可能落在别处。"},
 };
 
 }  // namespace

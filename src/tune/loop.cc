@@ -324,6 +324,15 @@ base::Status Loop::refuse_rest(bool out_of_time) {
     return {};
 }
 
+// What could not be done at all, or had no time, was not tried.
+size_t Loop::tested() const {
+    const auto count =
+        std::count_if(run_.trials.begin(), run_.trials.end(), [](const Trial& trial) {
+            return trial.status == TrialStatus::kept || trial.status == TrialStatus::rolled_back;
+        });
+    return static_cast<size_t>(count);
+}
+
 void Loop::conclude(bool out_of_time) {
     double most = 0;
     for (const Action& action : actions_) {
@@ -335,7 +344,7 @@ void Loop::conclude(bool out_of_time) {
                               : RunStatus::nothing;
     const char* id = out_of_time ? "ended_budget" : kept_ > 0 ? "ended_improved" : "ended_nothing";
     run_.ending.push_back(note(id)
-                              .with("tried", tried_.size())
+                              .with("tried", tested())
                               .with("kept", kept_)
                               .with("left_percent", most)
                               .with("worth_percent", kWorthPercent));
@@ -402,13 +411,16 @@ base::Status Loop::prove() {
     conduct_.report("the end against the start", 0.9);
     const double rest_s = std::max(1.0, options_.slo.empty() ? seconds : seconds / 2);
     const TrialSetting setting = trial_setting(rest_s);
+    const double begin_s = spent_s();
     HONE_TRY(auto quality,
              compare_quality(*start_, *best_, true, work_->gate_positions(), rest_s / 2, setting));
+    // What quality did not need, speed can use.
+    const double speed_s = std::max(rest_s / 2, rest_s - (spent_s() - begin_s));
     HONE_TRY(auto comparison,
              probe::run_ab(ab_side({*start_, start_settings_}, *work_),
                            ab_side({*best_, best_settings_}, *work_),
-                           work_->held_out_options(rest_s / 2, options_.floor_percent),
-                           setting_.clock, conduct_));
+                           work_->held_out_options(speed_s, options_.floor_percent), setting_.clock,
+                           conduct_));
     run_.after = std::move(comparison.metrics);
     run_.after_quality = std::move(quality);
     run_.after_ended = comparison.ended;
@@ -426,7 +438,7 @@ base::Result<ledger::Run> Loop::end(const base::Status& status) {
             return tl::unexpected<base::Error>(status.error());
         }
         run_.status = RunStatus::cancelled;
-        run_.ending = {note("ended_cancelled").with("tried", tried_.size()).with("kept", kept_)};
+        run_.ending = {note("ended_cancelled").with("tried", tested()).with("kept", kept_)};
     }
     HONE_TRY_STATUS(setting_.ledger.update(run_));
     return std::move(run_);

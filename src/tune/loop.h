@@ -51,6 +51,7 @@ class Loop {
     // Writes what became of a trial, here and in the ledger.
     base::Status settle(const ledger::Trial& trial);
     base::Status check_slo();
+    size_t tested() const;
     void conclude(bool out_of_time);
     ledger::Trial open_trial(const Action& action) const;
 

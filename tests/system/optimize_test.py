@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+import browser
 import program
 from kills import Killed
 from program import ENVIRONMENT, HONE, check, finish
@@ -72,6 +73,23 @@ def test_errors(model, directory):
     check(not list(pathlib.Path(directory, "full").glob("*.toml")), "a full disk leaves no results")
 
 
+def check_page(path, run):
+    found = browser.find_browser()
+    if not found:
+        print("no Chromium: the page of a run was not opened")
+        return
+    window = browser.Browser(found)
+    window.open(path)
+    check(window.problems() == [], f"the page: {window.problems()}")
+    shown = window.evaluate("document.body.innerText")
+    for trial in run["trials"]:
+        check(trial["action"] in shown and trial["reason"]["text"] in shown, f"the page says nothing of {trial['action']}")
+    rows = window.evaluate("document.querySelectorAll('#optimize-waterfall tbody tr').length")
+    check(rows == 2 + sum(trial["status"] == "kept" for trial in run["trials"]), f"the waterfall has {rows} rows")
+    check(window.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than its window")
+    window.close()
+
+
 def test_planted(model, directory):
     """Both are overwhelming: every prompt token a step of its own, and kernels without AVX2."""
     output = directory + "/out"
@@ -100,6 +118,7 @@ def test_planted(model, directory):
         check(used.returncode == 0, f"{command[0]} --config: {used.stderr!r}")
     page = pathlib.Path(output, "report.html").read_text()
     check('"optimization"' in page and "http://" not in page.split("<script>")[0], "the page carries its data")
+    check_page(output + "/report.html", run)
     again = json.loads(hone("apply", output + "/recipe.json", model, "--budget", "12s", "--json").stdout)
     check(again["trials"] and set(t["action"] for t in again["trials"]) <= set(kept), f"apply: {again['trials']}")
     listed = history()
