@@ -90,6 +90,10 @@ std::vector<const base::MappedFile*> GgufFile::maps() const {
     return out;
 }
 
+std::span<const std::byte> GgufFile::assembled_head() const {
+    return assembled_ ? std::span<const std::byte>(assembled_->head) : std::span<const std::byte>();
+}
+
 void GgufFile::release(const GgufTensor& tensor) const {
     const GgufFile& shard = tensor.shard == 0 ? *this : more_[tensor.shard - 1];
     if (shard.map_) shard.map_->release(tensor.offset, tensor.bytes);

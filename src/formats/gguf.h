@@ -14,7 +14,8 @@
 // the file. It does not know what keys mean (room models does) and reads no tensor data. It follows
 // no reference to other files, with one exception: the first shard of a split model
 // (gguf_shards.h) opens those beside it that its own name tells. A tensor of a type that Hone
-// cannot compute with does not fail open(); tensor() refuses it by name.
+// cannot compute with does not fail open(); tensor() refuses it by name. Tensors of safetensors
+// files can be presented as a GgufFile too (gguf_assembly.h).
 //
 // Keys and tensors keep the order of the file; names are unique. Everything handed out borrows from
 // the file's map and dies with it; moving the GgufFile keeps it alive. Const after open and safe
@@ -24,6 +25,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -87,6 +90,9 @@ class GgufFile {
     size_t shards() const { return 1 + more_.size(); }
     // The files of all shards in order; none after parse(). They live as long as this.
     std::vector<const base::MappedFile*> maps() const;
+    // The metadata as bytes where it was put together in memory, and so is in none of the maps;
+    // empty otherwise.
+    std::span<const std::byte> assembled_head() const;
     uint64_t data_offset() const { return data_offset_; }
     // Drops the tensor's pages (they are read again if touched); nothing to do after parse().
     void release(const GgufTensor& tensor) const;
@@ -118,8 +124,16 @@ class GgufFile {
     base::Result<tensor::TensorView> tensor(std::string_view name) const;
 
   private:
+    friend class GgufAssembly;
     friend class GgufParser;
     friend class GgufShards;
+
+    // What an assembled file owns beside maps. Elements of a deque stay where they are.
+    struct Assembled {
+        std::vector<std::byte> head;
+        std::deque<std::string> names;
+        std::deque<std::vector<std::byte>> own;  // bytes of tensors
+    };
 
     static base::Result<GgufFile> open_one(const std::string& path);
 
@@ -131,7 +145,8 @@ class GgufFile {
     uint64_t data_offset_ = 0;
     std::vector<GgufEntry> metadata_;
     std::vector<GgufTensor> tensors_;  // of all shards
-    std::vector<GgufFile> more_;       // shards 1, 2, .. of a split model
+    std::vector<GgufFile> more_;       // shards 1, 2, .. of a split model; files with tensors
+    std::unique_ptr<Assembled> assembled_;
     // Positions in metadata_ and tensors_ sorted by name: a search tree has no bad inputs, while
     // the keys of a hash table could be chosen to collide.
     std::vector<uint32_t> metadata_by_key_;
