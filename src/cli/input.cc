@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "models/checkpoint.h"
 
 namespace hone::cli {
 
@@ -91,7 +92,7 @@ base::Status check_destination(const std::string& path) {
 }
 
 std::string file_name(const std::string& path) {
-    return std::filesystem::path(path).filename().string();
+    return models::display_name(path);
 }
 
 }  // namespace hone::cli

@@ -5,11 +5,13 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/input.h"
 #include "cli/inspect_tensors.h"
 #include "cli/session_options.h"
 #include "cost/node_desc.h"
 #include "cost/speed_of_light.h"
 #include "report/inspect_report.h"
+#include "runtime/embedder.h"
 
 namespace hone::cli {
 namespace {
@@ -40,31 +42,79 @@ StepCost step_cost(const graph::Plan& plan, const cost::StepShape& step) {
     return total;
 }
 
-void fill_costs(const graph::Plan& plan, const machine::MachineProfile& machine,
-                const std::string& isa, int threads, uint32_t context, report::InspectRow& row) {
-    const uint64_t prompt = std::min<uint64_t>(kPrefillTokens, context);
+void fill_costs(const graph::Plan& plan, bool decodes, const machine::MachineProfile& machine,
+                const runtime::LoadOptions& load, report::InspectRow& row) {
+    const std::string isa = machine::isa_name(load.isa.value_or(machine::detect_isa()));
+    const uint64_t prompt = std::min<uint64_t>(kPrefillTokens, row.context);
+    const double tokens = static_cast<double>(prompt);
     cost::StepShape prefill;
     prefill.add_slice(0, prompt);
-    prefill.outputs = 1;
-    cost::StepShape decode;
-    decode.add_slice(0, 1);
-    decode.outputs = 1;
-    const StepCost at_prefill = step_cost(plan, prefill);
-    const StepCost at_decode = step_cost(plan, decode);
-    const double tokens = static_cast<double>(prompt);
-    row.prefill_flops_per_token = at_prefill.flops / tokens;
-    row.prefill_bytes_per_token = at_prefill.bytes / tokens;
-    row.decode_flops_per_token = at_decode.flops;
-    row.decode_bytes_per_token = at_decode.bytes;
+    prefill.outputs = decodes ? 1 : prompt;
     std::vector<cost::NodeDesc> nodes;
     for (const graph::PlanNode& node : plan.nodes) nodes.push_back(node.desc);
     const uint64_t set = row.weights_bytes.value_or(0);
-    if (const auto ns = cost::light_step_ns(nodes, prefill, machine, threads, set, isa)) {
+    const StepCost at_prefill = step_cost(plan, prefill);
+    row.prefill_flops_per_token = at_prefill.flops / tokens;
+    row.prefill_bytes_per_token = at_prefill.bytes / tokens;
+    if (const auto ns = cost::light_step_ns(nodes, prefill, machine, load.threads, set, isa)) {
         row.prefill_light_tokens_per_s = tokens / *ns * 1e9;
     }
-    if (const auto ns = cost::light_step_ns(nodes, decode, machine, threads, set, isa)) {
+    if (!decodes) return;
+    cost::StepShape decode;
+    decode.add_slice(0, 1);
+    decode.outputs = 1;
+    const StepCost at_decode = step_cost(plan, decode);
+    row.decode_flops_per_token = at_decode.flops;
+    row.decode_bytes_per_token = at_decode.bytes;
+    if (const auto ns = cost::light_step_ns(nodes, decode, machine, load.threads, set, isa)) {
         row.decode_light_tokens_per_s = 1e9 / *ns;
     }
+}
+
+void fill_identity(const std::string& path, const models::Model& model,
+                   const graph::ExecutorMemory& memory, report::InspectRow& row) {
+    const models::ModelConfig& config = model.config();
+    row.file = file_name(path);
+    row.name = config.name;
+    row.architecture = config.architecture;
+    row.parameters = model.parameters();
+    row.file_bytes = model.file_bytes();
+    row.bytes_by_dtype = model.bytes_by_dtype();
+    row.context_max = config.context_max;
+    row.layers = config.n_layers;
+    row.weights_bytes = memory.weights_bytes;
+    row.workspace_bytes = memory.workspace_bytes;
+}
+
+base::Status inspect_decoder(const std::string& path, const Options& options,
+                             const runtime::LoadOptions& load,
+                             const machine::MachineProfile& machine, const CommandContext& context,
+                             report::InspectRow& row) {
+    HONE_TRY(const auto session, open_session(path, options.session, load, context));
+    fill_identity(path, session->model(), session->executor().memory(), row);
+    row.context = load.limits.context;
+    const runtime::KvPoolFacts kv = session->engine().kv_facts();
+    row.kv_bytes = kv.bytes_total;
+    row.kv_bytes_per_token = kv.bytes_per_token;
+    row.load_ms = session->load_ms();
+    fill_costs(session->plan(), true, machine, session->options(), row);
+    return {};
+}
+
+// Each token of a text is an output, and nothing is decoded.
+base::Status inspect_encoder(const std::string& path, const Options& options,
+                             const runtime::LoadOptions& load,
+                             const machine::MachineProfile& machine, const CommandContext& context,
+                             report::InspectRow& row) {
+    const int64_t start_ns = context.clock.now_ns();
+    HONE_TRY(const auto file, model_file(path, options.session, context));
+    HONE_TRY(const auto embedder, runtime::Embedder::open(file, load, context.clock));
+    row.load_ms = static_cast<double>(context.clock.now_ns() - start_ns) * 1e-6;
+    fill_identity(path, embedder->model(), embedder->executor().memory(), row);
+    row.context = load.limits.context;
+    row.kv_bytes = embedder->kv_facts().bytes_total;
+    fill_costs(embedder->executor().plan(), false, machine, embedder->options(), row);
+    return {};
 }
 
 base::Result<report::InspectRow> inspect(const std::string& path, const Options& options,
@@ -72,31 +122,13 @@ base::Result<report::InspectRow> inspect(const std::string& path, const Options&
                                          const CommandContext& context) {
     report::InspectRow row;
     HONE_TRY(const auto model, models::Model::open(path));
+    const models::ModelConfig& config = model->config();
     runtime::EngineLimits limits;
-    limits.context = std::min(options.context, model->config().context_max);
+    limits.context = std::min(options.context, config.context_max);
+    if (!config.causal) limits.sequences_max = 1;
     HONE_TRY(const auto load, load_options(options.session, limits, context));
-    HONE_TRY(const auto session, open_session(path, options.session, load, context));
-    const models::ModelConfig& config = session->config();
-    const size_t slash = path.rfind('/');
-    row.file = slash == std::string::npos ? path : path.substr(slash + 1);
-    row.name = config.name;
-    row.architecture = config.architecture;
-    row.parameters = session->model().parameters();
-    row.file_bytes = session->model().file_bytes();
-    row.bytes_by_dtype = session->model().bytes_by_dtype();
-    row.context_max = config.context_max;
-    row.layers = config.n_layers;
-    row.context = limits.context;
-    const graph::ExecutorMemory memory = session->executor().memory();
-    row.weights_bytes = memory.weights_bytes;
-    row.workspace_bytes = memory.workspace_bytes;
-    const runtime::KvPoolFacts kv = session->engine().kv_facts();
-    row.kv_bytes = kv.bytes_total;
-    row.kv_bytes_per_token = kv.bytes_per_token;
-    row.load_ms = session->load_ms();
-    const auto isa = session->options().isa.value_or(machine::detect_isa());
-    fill_costs(session->plan(), machine, machine::isa_name(isa), session->options().threads,
-               limits.context, row);
+    const auto fill = config.causal ? inspect_decoder : inspect_encoder;
+    HONE_TRY_STATUS(fill(path, options, load, machine, context, row));
     return row;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "compress/encode.h"
 #include "compress/profile_tensor.h"
+#include "models/checkpoint.h"
 #include "report/tensor_report.h"
 #include "runtime/session.h"
 
@@ -101,7 +102,7 @@ base::Status inspect_tensors(const std::string& model, const TensorOptions& opti
                              bool json, const CommandContext& context) {
     HONE_TRY(const auto types, parse_types(options.types));
     HONE_TRY_STATUS(check_destination(options.html));
-    HONE_TRY(const auto file, formats::GgufFile::open(model));
+    HONE_TRY(const auto file, models::open_model_file(model));
     HONE_TRY(const auto tensors, chosen_tensors(file, options));
     if (options.block) {
         HONE_TRY_STATUS(check_block(tensors, *options.block));

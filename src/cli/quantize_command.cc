@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/quantize_output.h"
 #include "compress/calibrated.h"
+#include "models/checkpoint.h"
 #include "runtime/session.h"
 
 namespace hone::cli {
@@ -149,7 +150,7 @@ class Quantizing {
             HONE_TRY(target, parse_target(options_.target));
         }
         HONE_TRY(auto spec, recipe_spec(options_));
-        HONE_TRY(const auto file, formats::GgufFile::open(options_.model));
+        HONE_TRY(const auto file, models::open_model_file(options_.model));
         if (!options_.dry_run) HONE_TRY_STATUS(check_output(options_));
         // Mistakes in names and types are found before minutes are spent.
         HONE_TRY(outcome_.recipe, compress::make_recipe(file, spec));

@@ -373,7 +373,7 @@ void add_head(Cards& cards) {
     }
     if (weights > 0) {
         card.evidence.push_back(
-            note("head_bytes")
+            note("head_screen")
                 .with("weights_share", static_cast<double>(head.shape.weight_bytes) / weights)
                 .with("rows", head.shape.rows)
                 .with("then_share", *then / *now));

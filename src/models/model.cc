@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "models/architecture.h"
+#include "models/checkpoint.h"
 #include "models/gguf_vocabulary.h"
 #include "models/model_key.h"
 
@@ -27,7 +28,7 @@ base::Result<T> complete(base::Result<T> result) {
 }  // namespace
 
 base::Result<std::unique_ptr<Model>> Model::open(const std::string& path) {
-    HONE_TRY(formats::GgufFile file, formats::GgufFile::open(path));
+    HONE_TRY(formats::GgufFile file, open_model_file(path));
     auto model = std::unique_ptr<Model>(new Model());
     model->file_ = std::make_unique<formats::GgufFile>(std::move(file));
     const formats::GgufFile& gguf = *model->file_;
@@ -90,6 +91,8 @@ std::string Model::identity() const {
         text += fmt::format("{} {} {} {}\n", file->bytes().size(), file->modified_ns(),
                             file->changed_ns(), model_key(file->bytes()));
     }
+    // Of a directory, also the settings and the tokenizer.
+    if (!file_->assembled_head().empty()) text += model_key(file_->assembled_head()) + "\n";
     return text;
 }
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 
 #include "base/mapped_file.h"
+#include "models/checkpoint.h"
 
 namespace hone::models {
 namespace {
@@ -24,8 +26,15 @@ void mix(uint64_t& hash, std::span<const std::byte> bytes) {
 }  // namespace
 
 base::Result<std::string> model_key(const std::string& path) {
-    HONE_TRY(const auto file, base::MappedFile::open(path));
-    return model_key(file.bytes());
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) {
+        HONE_TRY(const auto file, base::MappedFile::open(path));
+        return model_key(file.bytes());
+    }
+    HONE_TRY(const auto file, open_checkpoint(path));
+    std::string keys = model_key(file.assembled_head());
+    for (const base::MappedFile* part : file.maps()) keys += model_key(part->bytes());
+    return model_key(std::as_bytes(std::span(keys)));
 }
 
 std::string model_key(std::span<const std::byte> bytes) {

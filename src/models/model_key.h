@@ -13,7 +13,8 @@
 
 namespace hone::models {
 
-// 16 hexadecimal digits. not_found, unavailable.
+// 16 hexadecimal digits; of a directory, of all that a model takes from it. not_found, unavailable,
+// and of a directory the errors of open_checkpoint.
 base::Result<std::string> model_key(const std::string& path);
 // Of the bytes of a file.
 std::string model_key(std::span<const std::byte> bytes);

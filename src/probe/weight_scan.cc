@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "models/checkpoint.h"
 #include "probe/experiment_bench.h"
 #include "tensor/codec.h"
 
@@ -250,7 +251,7 @@ base::Result<cost::WeightScan> scan_weights(const formats::GgufFile& file, const
 
 ExperimentOutcome weight_scan(const ExperimentBench& bench, const ExperimentOrder&,
                               const TimeBox& box) {
-    HONE_TRY(const auto file, formats::GgufFile::open(bench.session.model().path()));
+    HONE_TRY(const auto file, models::open_model_file(bench.session.model().path()));
     WeightScanOptions options;
     // It is done once: a little of what the others have is well spent on the last tensors.
     options.budget_s = std::min(box.to_the_end_s(), 2 * std::max(0.0, box.left_s()));

@@ -277,7 +277,7 @@ constexpr Message kMessages[] = {
     {"metric_without_prefill", "{metric} does not depend on the prompt"},
     {"kv_memory", "{kv_bytes} reserved at {token_bytes} per token, {used} positions used"},
     {"kv_dtype_memory", "the cache takes {then_bytes} instead of {kv_bytes}"},
-    {"head_bytes",
+    {"head_screen",
      "the head's {rows} rows are {weights_share} of the weights that a token reads; scores in 5 "
      "bits read {then_share} of them"},
     {"layer_influence",

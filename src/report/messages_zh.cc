@@ -199,7 +199,7 @@ constexpr Message kMessages[] = {
     {"batch_throughput", "decode 吞吐量变为 {throughput_x}"},
     {"kv_memory", "已预留 {kv_bytes}，每 token {token_bytes}，用到 {used} 个位置"},
     {"kv_dtype_memory", "缓存占用 {then_bytes}，现在是 {kv_bytes}"},
-    {"head_bytes",
+    {"head_screen",
      "输出头的 {rows} 行占每个词元所读权重的 {weights_share}；5 位的得分只读其中的 {then_share}"},
     {"layer_influence",
      "它们使通过的向量转动 {influence_share}（1 − 余弦），各层的中位数为 {median_share}"},

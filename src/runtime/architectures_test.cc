@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <set>
 
 #include "base/clock.h"
@@ -128,6 +129,20 @@ void expect_golden(const base::Json& golden, const std::vector<std::vector<float
         EXPECT_LT(gap, kToleranceOfDeviation * deviation)
             << golden["name"] << " position " << positions[p];
     }
+}
+
+// The same models as transformers saves them (tests/golden/make_checkpoints.py).
+TEST(Architectures, DirectoriesEqualAnIndependentImplementation) {
+    int found = 0;
+    for (const base::Json& golden : goldens()) {
+        const std::string path =
+            std::string(kGoldens) + "/../checkpoints/" + golden["name"].get<std::string>();
+        if (!std::filesystem::exists(path)) continue;
+        ++found;
+        LoadedModel run(path, {});
+        expect_golden(golden, run.logits(golden["tokens"].get<std::vector<int32_t>>(), 16));
+    }
+    EXPECT_EQ(found, 3);
 }
 
 TEST(Architectures, LogitsEqualAnIndependentImplementation) {

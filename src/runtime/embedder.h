@@ -38,11 +38,13 @@ class Embedder {
                                                         LoadOptions options,
                                                         const base::Clock& clock);
 
+    const models::Model& model() const { return *model_; }
     const models::ModelConfig& config() const { return model_->config(); }
     const text::Tokenizer& tokenizer() const { return *tokenizer_; }
     graph::Executor& executor() { return *parts_.executor; }
     uint32_t text_tokens_max() const { return options_.limits.context; }
     const LoadOptions& options() const { return options_; }
+    KvPoolFacts kv_facts() const { return pool_->facts(); }
     size_t width() const { return parts_.executor->vocab(); }
 
     // Whether embed() would take them: invalid_argument for a text without tokens, exhausted for

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -33,10 +35,11 @@ base::Json goldens() {
     return json ? *json : base::Json::array();
 }
 
-std::unique_ptr<Embedder> open(LoadOptions options = {}) {
+std::unique_ptr<Embedder> open(LoadOptions options = {},
+                               const std::string& path = golden_model("bert")) {
     static const base::SteadyClock clock;
     options.limits.sequences_max = 8;
-    auto embedder = Embedder::open(golden_model("bert"), options, clock);
+    auto embedder = Embedder::open(path, options, clock);
     EXPECT_TRUE(embedder) << embedder.error().message;
     return embedder ? std::move(*embedder) : nullptr;
 }
@@ -84,6 +87,35 @@ TEST(Embedder, TextsBesideEachOtherEqualTextsAloneOnAnyThreads) {
     for (size_t i = 0; i < many.size(); ++i) {
         EXPECT_EQ(one->embed({&many[i], 1}, {})->at(0), together->at(i)) << i;
     }
+}
+
+// The same weights as a directory of transformers (make_checkpoints.py): whole, and with data that
+// begins at an odd byte, which the format allows.
+TEST(Embedder, DirectoriesGiveTheSameVectors) {
+    namespace fs = std::filesystem;
+    const fs::path odd = fs::path(testing::TempDir()) / "embedder_odd";
+    fs::remove_all(odd);
+    fs::copy(std::string(kGoldens) + "checkpoints/bert", odd, fs::copy_options::recursive);
+    auto weights = base::read_file((odd / "model.safetensors").string(), 1 << 20);
+    ASSERT_TRUE(weights);
+    uint64_t header_bytes = 0;
+    std::memcpy(&header_bytes, weights->data(), sizeof(header_bytes));
+    weights->insert(sizeof(header_bytes) + header_bytes, " ");
+    ++header_bytes;
+    std::memcpy(weights->data(), &header_bytes, sizeof(header_bytes));
+    ASSERT_TRUE(base::write_file((odd / "model.safetensors").string(), *weights));
+    const auto tokens = golden_tokens();
+    const auto expected = open()->embed(tokens, {});
+    ASSERT_TRUE(expected) << expected.error().message;
+    for (const std::string& path : {std::string(kGoldens) + "checkpoints/bert", odd.string()}) {
+        const auto embedder = open({}, path);
+        ASSERT_NE(embedder, nullptr);
+        EXPECT_EQ(embedder->config().pooling, Pooling::mean);
+        const auto got = embedder->embed(tokens, {});
+        ASSERT_TRUE(got) << got.error().message;
+        EXPECT_EQ(*got, *expected);
+    }
+    fs::remove_all(odd);
 }
 
 TEST(Embedder, PoolsWhatItWouldGiveUnpooled) {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "graph/plan.h"
 #include "machine/facts.h"
+#include "models/checkpoint.h"
 
 namespace hone::runtime {
 
@@ -146,7 +146,7 @@ base::Result<ExecutorParts> make_executor(const models::Model& model, LoadOption
 }
 
 base::Result<text::Tokenizer> open_tokenizer(const models::Model& model) {
-    const std::string file = std::filesystem::path(model.path()).filename().string();
+    const std::string file = models::display_name(model.path());
     HONE_TRY(auto vocabulary, model.vocabulary());
     auto tokenizer = text::Tokenizer::create(std::move(vocabulary));
     if (!tokenizer) return tl::unexpected(tokenizer.error().within(file));

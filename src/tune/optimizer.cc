@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "machine/json_fields.h"
+#include "models/checkpoint.h"
 #include "models/model.h"
 #include "models/model_key.h"
 #include "tune/loop.h"
@@ -41,8 +42,7 @@ base::Status restore_request(const std::string& text, OptimizeOptions& options) 
 base::Result<ledger::RunSubject> subject_of(const OptimizeOptions& options,
                                             const OptimizeSetting& setting) {
     ledger::RunSubject subject;
-    const size_t slash = options.model.rfind('/');
-    subject.model = slash == std::string::npos ? options.model : options.model.substr(slash + 1);
+    subject.model = models::display_name(options.model);
     HONE_TRY(subject.model_key, models::model_key(options.model));
     subject.machine = setting.machine.facts.cpu_model;
     subject.machine_key = machine::machine_fingerprint(setting.machine.facts);

@@ -11,8 +11,8 @@
 #include "compress/calibrated.h"
 #include "compress/encode.h"
 #include "compress/quantize_file.h"
-#include "formats/gguf.h"
 #include "machine/thread_team.h"
+#include "models/checkpoint.h"
 #include "models/model_key.h"
 #include "runtime/session.h"
 
@@ -120,14 +120,14 @@ base::Result<std::string> WeightFiles::file_for(const std::string& model,
                                                 const probe::Conduct& conduct) {
     if (weights.empty()) return model;
     HONE_TRY(const auto spec, parse_weights(weights));
-    HONE_TRY(const auto file, formats::GgufFile::open(model));
+    HONE_TRY(const auto file, models::open_model_file(model));
     HONE_TRY(const auto recipe, compress::make_recipe(file, spec));
     if (changes_nothing(recipe)) return model;
     if (directory_.empty()) {
         return fail(ErrorCode::unavailable, "no directory to keep weights in: HOME is not set");
     }
     HONE_TRY(const std::string key, models::model_key(model));
-    const std::string stem = std::filesystem::path(model).stem().string();
+    const std::string stem = std::filesystem::path(models::display_name(model)).stem().string();
     const std::string path = fmt::format("{}/{}-{}-{}-v{}{}", directory_, stem, name_of(spec), key,
                                          kMethodVersion, kExtension);
     // Not marked as used: another time of change, and packed weights of it would not be found

@@ -133,6 +133,19 @@ def test_embed(model):
     each = hone("embed", encoder, "-p", texts[0], "--pooling", "none", "--no-normalize").stdout
     check(len(each.splitlines()) == len(rows[0]["tokens"]) and each.splitlines()[0] + b"\n" == first,
           "embed --pooling none has a line for each token, the first of which is cls")
+    directory = str(goldens / "checkpoints" / "bert")
+    check(hone("embed", directory + "/", stdin=lines).stdout.decode().splitlines() == plain,
+          "a directory gives the vectors of the file")
+    for path in (encoder, directory):
+        row = json.loads(hone("inspect", path, "--json").stdout)[0]
+        check(row["file"] == pathlib.Path(path).name and row["architecture"] == "bert" and row["weights_bytes"] > 0
+              and row["prefill_flops_per_token"] > 0 and row["decode_flops_per_token"] is None, f"inspect: {row}")
+    with tempfile.TemporaryDirectory() as folder:
+        small = pathlib.Path(folder) / "small.gguf"
+        made = hone("quantize", directory, "-o", small, "--type", "F16")
+        check(made.returncode == 0 and hone("embed", small, stdin=lines).stdout.decode().splitlines() == plain,
+              f"quantize of a directory: {made.stderr.decode()}")
+    check_error(2, "embed", directory + "/model.safetensors", "-p", "x", fragment="open the directory")
     check_error(6, "embed", encoder, "-p", "a " * 200, fragment="text 1 has 202 tokens; 128 fit")
     check_error(4, "embed", model, "-p", "x", fragment="generates text")
     check_error(4, "run", encoder, "-p", "x", fragment="hone embed")

@@ -2,7 +2,7 @@
 """Writes foreign inputs that are wrong beyond the container of a model file, and manifest.json that says how each ends.
 
 make_broken_gguf.py breaks the bytes of GGUF itself. Here a model file is whole and its contents are wrong
-(vocabulary, chat template, hyperparameters, weights, shards), or the input is no model: run records, settings,
+(vocabulary, chat template, hyperparameters, weights, shards), or it is a directory, or the input is no model: run records, settings,
 recipes, ledgers, files of prompts and of texts. The manifest is that of make_broken_gguf.py; nothing may be on standard
 output either. Before them stand inputs without a fault, which must end with 0. Plain Python, no packages.
 
@@ -10,6 +10,8 @@ output either. Before them stand inputs without a fault, which must end with 0. 
 """
 import json
 import os
+import pathlib
+import shutil
 import sqlite3
 import struct
 import sys
@@ -261,6 +263,63 @@ def shard_cases(directory):
     yield "shards_with_a_tensor_too_few", CORRUPT, "expected 11", shards("few", second_tensors=names[6:])
 
 
+def directory_cases(directory):
+    """The golden checkpoint of a decoder as a directory, one of its files wrong."""
+    golden = pathlib.Path(__file__).resolve().parent.parent / "golden" / "checkpoints" / "qwen2"
+    weights = (golden / "model.safetensors").read_bytes()
+    length = struct.unpack("<Q", weights[:8])[0]
+    header = json.loads(weights[8:8 + length])
+
+    def made(name, file=None, content=None):
+        path = pathlib.Path(directory, "directory_" + name)
+        shutil.copytree(golden, path)
+        if file:
+            (path / file).unlink()
+            if content is not None:
+                (path / file).write_bytes(content)
+        return [[part.replace("{}", str(path)) for part in command] for command in (RUN, TOKENIZE)]
+
+    def tensors(name, change):
+        own = json.loads(json.dumps(header))
+        change(own)
+        text = json.dumps(own).encode()
+        return made(name, "model.safetensors", struct.pack("<Q", len(text)) + text + weights[8 + length:])
+
+    def replaced(name, file, old, new):
+        content = (golden / file).read_text()
+        assert old in content, (file, old)
+        return made(name, file, content.replace(old, new).encode())
+
+    norm = "model.norm.weight"
+    end = header[norm]["data_offsets"][1]
+    yield "directory_whole", OK, "", made("whole")
+    yield "directory_without_config", NOT_FOUND, "config.json", made("config", "config.json")
+    yield "directory_without_weights", NOT_FOUND, "without model.safetensors", made("weights", "model.safetensors")
+    yield "directory_without_tokenizer", NOT_FOUND, "tokenizer.json", made("tokenizer", "tokenizer.json")
+    yield "directory_of_another_model", UNSUPPORTED, "supported: bert", replaced(
+        "model", "config.json", '"model_type": "qwen2"', '"model_type": "gpt_neox"')
+    yield "directory_config_is_no_json", CORRUPT, "config.json: not valid JSON", made("json", "config.json", b"{")
+    yield "directory_tokenizer_of_another_kind", UNSUPPORTED, "'Unigram'", replaced(
+        "kind", "tokenizer.json", '"type": "BPE"', '"type": "Unigram"')
+    yield "directory_token_id_over_the_limit", EXHAUSTED, "token id", replaced(
+        "ids", "tokenizer.json", '"id": 1,', '"id": 4294967295,')
+    yield "safetensors_empty", CORRUPT, "", made("empty", "model.safetensors", b"")
+    yield "safetensors_header_over_the_file", CORRUPT, "claims 18446744073709551615 bytes", made(
+        "header", "model.safetensors", b"\xff" * 8 + weights[8:])
+    yield "safetensors_cut", CORRUPT, "of", made("cut", "model.safetensors", weights[:-1])
+    yield "safetensors_longer", CORRUPT, "belong to no tensor", made("longer", "model.safetensors", weights + b"x")
+    yield "safetensors_offset_wraps", CORRUPT, norm, tensors(
+        "wraps", lambda h: h[norm].update(data_offsets=[end, 2 ** 64 - 1]))
+    yield "safetensors_overlap", CORRUPT, "", tensors(
+        "overlap", lambda h: h[norm].update(data_offsets=[0, end - header[norm]["data_offsets"][0]]))
+    yield "safetensors_shape_wraps", CORRUPT, norm, tensors("shape", lambda h: h[norm].update(shape=[2 ** 32, 2 ** 32]))
+    yield "safetensors_unknown_type", UNSUPPORTED, "'Q4'", tensors("type", lambda h: h[norm].update(dtype="Q4"))
+    yield "safetensors_tensor_of_no_use", UNSUPPORTED, "has no place", tensors(
+        "place", lambda h: h.update({"model.adapter.weight": h.pop(norm)}))
+    yield "safetensors_other_shape", CORRUPT, "output_norm.weight", tensors(
+        "other", lambda h: h[norm].update(shape=[1, *h[norm]["shape"][:-1], h[norm]["shape"][-1] // 2, 2]))
+
+
 def record_cases(directory):
     record = {"schema": 1}
     for name, code, message, data in (
@@ -356,7 +415,8 @@ def prompt_cases(directory, model):
 def main(directory):
     os.makedirs(directory, exist_ok=True)
     model = write(directory, "model.gguf", WholeModel().build())
-    cases = [*model_cases(directory), *shard_cases(directory), *record_cases(directory),
+    cases = [*model_cases(directory), *shard_cases(directory),
+             *directory_cases(directory), *record_cases(directory),
              *settings_cases(directory, model), *recipe_cases(directory, model), *ledger_cases(directory),
              *prompt_cases(directory, model)]
     write_manifest(directory, cases)
