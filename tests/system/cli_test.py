@@ -72,7 +72,7 @@ def test_errors(model):
     check_error(3, "inspect", model, "--tensor", "*", "--html", "/no/such/place/r.html", fragment="/no/such/place")
     check_error(6, "inspect", model, "--tensor", "*", "--html", "r.html", fragment="16")
     check_error(3, "run", "/no/such/file.gguf", "-p", "x", fragment="/no/such/file.gguf")
-    check_error(2, "run", "/", "-p", "x", fragment="regular file")
+    check_error(3, "run", "/", "-p", "x", fragment="a directory without model.safetensors")
     check_error(6, "run", model, "-p", "word " * 600, "--raw", "--context", "64", fragment="context")
     check_error(4, "synth", "mamba", "-o", "/dev/null")
     check_error(2, "ab", model, "--b", "--no-such-flag", fragment="no-such-flag")
