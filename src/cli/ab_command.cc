@@ -106,9 +106,18 @@ base::Result<probe::Forecasts> predict(runtime::Session& a, const Side& side_a,
     options.prompt_tokens = ab.prompt_tokens;
     options.output_tokens = ab.output_tokens;
     options.seed = ab.seed;
-    return probe::forecast(a, {a.options(), side_a.batch, side_a.depth},
-                           {b.options(), side_b.batch, side_b.depth}, machine, options,
-                           context.clock, conduct);
+    probe::SideSettings from{a.options(), side_a.batch, side_a.depth};
+    probe::SideSettings to{b.options(), side_b.batch, side_b.depth};
+    if (side_a.session.weights != side_b.session.weights) {
+        from.weight_format = probe::main_weight_format(a);
+        to.weight_format = probe::main_weight_format(b);
+        // Other mixtures of one format: which tensors differ is more than a forecast knows.
+        if (from.weight_format == to.weight_format) {
+            return base::fail(base::ErrorCode::unsupported,
+                              "--predict: most weights of both sides are in the same format");
+        }
+    }
+    return probe::forecast(a, from, to, machine, options, context.clock, conduct);
 }
 
 void add_predictions(const probe::Forecasts& forecasts, measure::Comparison& comparison) {

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "cost/experiments.h"
+#include "cost/kernel_curve.h"
+#include "cost/speed_of_light.h"
 #include "measure/statistics.h"
 #include "probe/experiments.h"
 #include "probe/step_recorder.h"
@@ -313,6 +316,20 @@ Forecast forecast_of(const char* metric, const Product& time, double growth, boo
 
 }  // namespace
 
+std::string main_weight_format(const runtime::Session& session) {
+    std::map<std::string, double> weights_by_format;
+    for (const measure::PlanNodeFacts& node : session.plan().facts()) {
+        const std::string format = cost::parse_variant(node.variant).format;
+        if (!cost::format_bytes_per_weight(format)) continue;
+        weights_by_format[format] +=
+            static_cast<double>(node.shape.rows) * static_cast<double>(node.shape.columns);
+    }
+    const auto most =
+        std::max_element(weights_by_format.begin(), weights_by_format.end(),
+                         [](const auto& x, const auto& y) { return x.second < y.second; });
+    return most == weights_by_format.end() ? "" : most->first;
+}
+
 base::Result<std::vector<WhatIf>> what_ifs_between(const SideSettings& a, const SideSettings& b) {
     std::vector<WhatIf> out;
     const runtime::LoadOptions& from = a.load;
@@ -351,6 +368,9 @@ base::Result<std::vector<WhatIf>> what_ifs_between(const SideSettings& a, const 
     }
     if (from.limits.step_tokens_max != to.limits.step_tokens_max) {
         out.push_back({WhatIfKind::step_tokens, "", std::to_string(to.limits.step_tokens_max)});
+    }
+    if (a.weight_format != b.weight_format) {
+        out.push_back({WhatIfKind::weight_format, "", b.weight_format});
     }
     if (a.batch != b.batch) out.push_back({WhatIfKind::batch, "", std::to_string(b.batch)});
     if (a.depth != b.depth) out.push_back({WhatIfKind::depth, "", std::to_string(b.depth)});

@@ -29,7 +29,12 @@ struct SideSettings {
     runtime::LoadOptions load;
     int batch = 1;
     int depth = 0;
+    // Packed, of most weights. "" on both sides: the same.
+    std::string weight_format = {};
 };
+
+// The packed format that most weights of a session's matrices are in, "" when none is known.
+std::string main_weight_format(const runtime::Session& session);
 
 struct ForecastOptions {
     int prompt_tokens = 64;

@@ -46,16 +46,17 @@ TEST(Forecast, NamesEveryDifferenceBetweenTheSides) {
     b.load.variants = {{"linear", "portable"}};
     b.load.limits.kv_dtype = kernels::KvDtype::q8;
     b.load.flush_denormals = true;
+    b.weight_format = "u4";
     b.batch = 4;
     b.depth = 512;
     const auto what_ifs = what_ifs_between(a, b);
     ASSERT_TRUE(what_ifs);
     std::vector<WhatIfKind> kinds;
     for (const cost::WhatIf& what_if : *what_ifs) kinds.push_back(what_if.kind);
-    const std::vector<WhatIfKind> expected = {WhatIfKind::threads,  WhatIfKind::isa,
-                                              WhatIfKind::variant,  WhatIfKind::without_pass,
-                                              WhatIfKind::kv_dtype, WhatIfKind::flush_denormals,
-                                              WhatIfKind::batch,    WhatIfKind::depth};
+    const std::vector<WhatIfKind> expected = {
+        WhatIfKind::threads,       WhatIfKind::isa,      WhatIfKind::variant,
+        WhatIfKind::without_pass,  WhatIfKind::kv_dtype, WhatIfKind::flush_denormals,
+        WhatIfKind::weight_format, WhatIfKind::batch,    WhatIfKind::depth};
     EXPECT_EQ(kinds, expected);
     EXPECT_EQ((*what_ifs)[3].setting, "off");
     // The other way round the pass is switched on, and the kernels of the new side have no name.
@@ -153,6 +154,17 @@ TEST_F(ForecastRunTest, SimulatesFirstAndThenAsksTheExperiment) {
     batch = forecast(*session_, a, b, some_roofs(), options, clock_);
     ASSERT_TRUE(batch) << batch.error().message;
     EXPECT_EQ(batch->metrics[0].tier, Provenance::measured);
+    // Other weights are simulated, and never said to change nothing.
+    b = a;
+    a.weight_format = main_weight_format(*session_);
+    b.weight_format = "u4";
+    ASSERT_NE(a.weight_format, "");
+    ASSERT_NE(a.weight_format, b.weight_format);
+    const auto weights = forecast(*session_, a, b, some_roofs(), options, clock_);
+    ASSERT_TRUE(weights) << weights.error().message;
+    for (const Forecast& metric : weights->metrics) {
+        EXPECT_NE(metric.tier, Provenance::measured) << metric.metric;
+    }
     b = a;
     b.load.disabled_passes = {"merge_qkv"};
     const auto pass = forecast(*session_, a, b, some_roofs(), options, clock_);
