@@ -786,8 +786,8 @@ constexpr Message kMessages[] = {
      "token on {top1} of {n} positions."},
     {"page_optimize_waterfall", "From before to after: {metric}, {unit}"},
     {"page_optimize_waterfall_note",
-     "Hatched: what each kept change gained in its trial. The last bar was measured afresh on other "
-     "requests, so it may end elsewhere."},
+     "Hatched: what each kept change gained in its trial. The last bar was measured afresh on "
+     "other requests, so it may end elsewhere."},
 };
 
 }  // namespace
