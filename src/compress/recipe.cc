@@ -16,6 +16,7 @@ using tensor::DType;
 
 constexpr std::string_view kEmbedding = "token_embd.weight";
 constexpr std::string_view kOutput = "output.weight";
+constexpr std::string_view kOutputNorm = "output_norm.weight";
 // Below this many bits per weight the head's own type takes over.
 constexpr double kHeadBits = 6.0;
 
@@ -108,7 +109,9 @@ DType Recipe::main_type() const {
 
 base::Result<Recipe> make_recipe(const formats::GgufFile& file, const RecipeSpec& spec) {
     HONE_TRY_STATUS(check_patterns(file, spec));
-    const bool tied = file.find_tensor(kOutput) == nullptr;
+    // An encoder has no head.
+    const bool tied =
+        file.find_tensor(kOutput) == nullptr && file.find_tensor(kOutputNorm) != nullptr;
     Recipe recipe;
     for (const formats::GgufTensor& tensor : file.tensors()) {
         if (!tensor.dtype) {
@@ -140,7 +143,8 @@ base::Result<Recipe> make_recipe(const formats::GgufFile& file, const RecipeSpec
 bool is_quantizable(const formats::GgufTensor& tensor) {
     return tensor.rank >= 2 && tensor.dtype != DType::i32 && ends_with(tensor.name, ".weight") &&
            !ends_with(tensor.name, "_norm.weight") &&
-           !ends_with(tensor.name, "ffn_gate_inp.weight");
+           !ends_with(tensor.name, "ffn_gate_inp.weight") && tensor.name != "token_types.weight" &&
+           tensor.name != "position_embd.weight";
 }
 
 bool matches_pattern(std::string_view pattern, std::string_view text) {

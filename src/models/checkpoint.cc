@@ -77,7 +77,6 @@ std::vector<std::byte> adjacent_pairs(const SafetensorsTensor& tensor, uint64_t 
 // The bytes of a tensor that cannot stay as they are stored.
 Status convert(const SafetensorsTensor& stored, const TensorPlace& place, AssembledTensor& out) {
     if (!stored.dtype) return {};  // refused by name when it is used
-    const bool vector = stored.shape.size() == 1;
     if (place.pair_heads > 0) {
         if (stored.shape.empty() || stored.shape[0] == 0 ||
             stored.shape[0] % (uint64_t{2} * place.pair_heads) != 0) {
@@ -87,16 +86,18 @@ Status convert(const SafetensorsTensor& stored, const TensorPlace& place, Assemb
         out.own = adjacent_pairs(stored, place.pair_heads);
         out.own_dtype = *stored.dtype;
     }
-    // GGUF files have norms and biases in F32.
-    if (vector && *stored.dtype != tensor::DType::f32) {
+    // What is added or multiplied row by row: norms, biases, and the vectors of segments.
+    const bool added = stored.shape.size() == 1 || place.name == "token_types.weight";
+    if (added && *stored.dtype != tensor::DType::f32) {
         const std::span<const std::byte> bytes = out.own.empty() ? stored.bytes : out.own;
-        std::vector<std::byte> wide(stored.shape[0] * sizeof(float));
-        tensor::dequantize(*stored.dtype, bytes.data(), stored.shape[0],
+        const size_t count = bytes.size() / tensor::block_bytes(*stored.dtype);
+        std::vector<std::byte> wide(count * sizeof(float));
+        tensor::dequantize(*stored.dtype, bytes.data(), count,
                            reinterpret_cast<float*>(wide.data()));
         out.own = std::move(wide);
         out.own_dtype = tensor::DType::f32;
     }
-    if (out.own.empty()) return {};
+    if (out.own.empty()) return {};  // stays where it is
     out.own_dims.assign(stored.shape.rbegin(), stored.shape.rend());
     out.stored = nullptr;
     return {};

@@ -153,7 +153,10 @@ Status write_bert(const CheckpointFamily& family, const CheckpointJson& config, 
     HONE_TRY_STATUS(write_shape(family, config, out));
     HONE_TRY(const float epsilon, config.get_f32_or("layer_norm_eps", 1e-12f));
     out.add_f32("bert.attention.layer_norm_epsilon", epsilon);
+    HONE_TRY(const uint32_t token_types, config.get_u32_or("type_vocab_size", 2));
     out.add_bool("bert.attention.causal", false);
+    // Hone goes by the tensor; llama.cpp wants the key.
+    out.add_u32("tokenizer.ggml.token_type_count", token_types);
     return {};
 }
 
