@@ -10,6 +10,7 @@ import subprocess
 import time
 import tomllib
 
+BEGIN_S = 120
 UNFINISHED = ("running", "budget", "cancelled")
 
 
@@ -53,8 +54,11 @@ class Killed:
     def live(self, kills, chance, longest_s, last_s=600):
         """Kills `kills` lives at random moments and lets the last one end. Its exit code, output and errors."""
         process = self.start()
+        # A run to go on with; later lives are killed at any moment, while they open the model too.
+        deadline = time.monotonic() + BEGIN_S
+        while self.newest_status() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
         for index in range(kills):
-            # The first ones fall into the opening, others into a write as it may be.
             time.sleep(chance.uniform(0, longest_s))
             process.send_signal(signal.SIGKILL)
             process.communicate()
