@@ -38,6 +38,10 @@ constexpr const char* kImpossible = "refused_impossible";
 // Of a look, for requests.
 constexpr double kRequestsShare = 0.35;
 
+// Reasons that a longer test may overturn.
+const std::vector<std::string> kUndecided = {"rolled_unproved", "rolled_undecided", "gate_unsure",
+                                             "gate_unproved"};
+
 bool contains(const std::vector<std::string>& words, const std::string& word) {
     return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -349,9 +353,8 @@ void Loop::conclude(bool out_of_time) {
                               .with("left_percent", most)
                               .with("worth_percent", kWorthPercent));
     const auto undecided =
-        std::count_if(run_.trials.begin(), run_.trials.end(), [](const Trial& trial) {
-            return trial.reason.id == "rolled_unproved" || trial.reason.id == "rolled_undecided";
-        });
+        std::count_if(run_.trials.begin(), run_.trials.end(),
+                      [](const Trial& trial) { return contains(kUndecided, trial.reason.id); });
     if (undecided > 0) {
         run_.ending.push_back(note("ended_undecided").with("n", static_cast<size_t>(undecided)));
     }
