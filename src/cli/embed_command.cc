@@ -173,7 +173,7 @@ base::Status run(const Options& options, const CommandContext& context) {
 Action add_embed(CLI::App& app) {
     auto* command = app.add_subcommand("embed", "Vectors of texts, by an encoder (bert)");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file")->required();
+    command->add_option("model", options->model, "Model file or directory")->required();
     command->add_option("-p,--prompt", options->texts, "A text (repeatable)");
     command->add_option("-f,--file", options->file,
                         "A file whose lines are the texts (default: lines of standard input)");

@@ -174,7 +174,7 @@ Action add_inspect(CLI::App& app) {
         "inspect",
         "Size, memory split, cost per token and speed of light of models; values of tensors");
     auto options = std::make_shared<Options>();
-    command->add_option("models", options->models, "Model files")->required();
+    command->add_option("models", options->models, "Model files or directories")->required();
     add_tensor_options(*command, options->tensors);
     add_session_options(*command, options->session);
     command->add_option("--context", options->context, "Positions the memory split is for")

@@ -291,7 +291,7 @@ base::Status run(const Options& options, const CommandContext& context) {
 }
 
 void add_options(CLI::App& command, Options& options) {
-    command.add_option("model", options.model, "Model file")->required();
+    command.add_option("model", options.model, "Model file or directory")->required();
     command.add_option("-o,--output", options.output, "File to write")->required();
     command.add_option("--type", options.type, "Type of the matrices");
     command.add_option("--embedding-type", options.embedding_type, "Type of token_embd");

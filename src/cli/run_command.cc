@@ -279,7 +279,7 @@ void add_sampling_options(CLI::App& command, Options& options) {
 Action add_run(CLI::App& app) {
     auto* command = app.add_subcommand("run", "Generate text: a prompt, a file, a pipe or a chat");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file")->required();
+    command->add_option("model", options->model, "Model file or directory")->required();
     auto* prompt = command->add_option("-p,--prompt", options->prompt, "Prompt");
     command->add_option("-f,--file", options->file, "Read the prompt from this file");
     command->add_option("--system", options->system, "System message of the chat");

@@ -29,7 +29,7 @@ base::Status run(const Options& options, const CommandContext&) {
 Action add_tokenize(CLI::App& app) {
     auto* command = app.add_subcommand("tokenize", "Token ids of standard input, as a JSON array");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file")->required();
+    command->add_option("model", options->model, "Model file or directory")->required();
     command->add_flag("--special", options->special, "Texts of special tokens become those tokens");
     return [options](const CommandContext& context) { return run(*options, context); };
 }

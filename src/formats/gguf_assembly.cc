@@ -49,7 +49,7 @@ base::Status GgufAssembly::add(GgufFile& file, AssembledTensor& from) {
     return {};
 }
 
-base::Result<GgufFile> GgufAssembly::make(std::string name, const GgufWriter& head,
+base::Result<GgufFile> GgufAssembly::make(const std::string& name, const GgufWriter& head,
                                           std::vector<SafetensorsFile> files,
                                           std::vector<AssembledTensor> tensors) {
     auto assembled = std::make_unique<GgufFile::Assembled>();

@@ -37,7 +37,7 @@ class GgufAssembly {
     // `name` stands for the path in messages; `head` has metadata alone. Takes the maps of the
     // files. Errors: corrupt (a name twice, a shape without elements), unsupported (more than four
     // dimensions).
-    static base::Result<GgufFile> make(std::string name, const GgufWriter& head,
+    static base::Result<GgufFile> make(const std::string& name, const GgufWriter& head,
                                        std::vector<SafetensorsFile> files,
                                        std::vector<AssembledTensor> tensors);
 

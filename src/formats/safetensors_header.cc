@@ -159,6 +159,7 @@ class HeaderReader {
 template <class Items, class NameOf>
 std::optional<std::string> repeated(const Items& items, NameOf name_of) {
     std::vector<std::string_view> names;
+    names.reserve(items.size());
     for (const auto& item : items) names.push_back(name_of(item));
     std::sort(names.begin(), names.end());
     const auto same = std::adjacent_find(names.begin(), names.end());

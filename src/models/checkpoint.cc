@@ -76,7 +76,8 @@ std::vector<std::byte> adjacent_pairs(const SafetensorsTensor& tensor, uint64_t 
 
 // The bytes of a tensor that cannot stay as they are stored.
 Status convert(const SafetensorsTensor& stored, const TensorPlace& place, AssembledTensor& out) {
-    if (!stored.dtype) return {};  // refused by name when it is used
+    // Refused by name when it is used, or for its shape.
+    if (!stored.dtype || stored.bytes.empty()) return {};
     if (place.pair_heads > 0) {
         if (stored.shape.empty() || stored.shape[0] == 0 ||
             stored.shape[0] % (uint64_t{2} * place.pair_heads) != 0) {

@@ -236,6 +236,8 @@ TEST(BrokenCheckpoint, Tokenizer) {
         {"bert", t, "\"BertPreTokenizer\"", "\"Whitespace\"", kUnsupported, "'Whitespace'"},
         {"bert", t, "\"TemplateProcessing\"", "\"RobertaProcessing\"", kUnsupported,
          "not one token before a text"},
+        {"bert", t, "\"single\": [", "\"single\": {\"a\": 1, \"b\": 2, \"c\": 3}, \"pairs\": [",
+         kUnsupported, "not one token before a text"},
         {"bert", t, "\"continuing_subword_prefix\": \"##\"",
          "\"continuing_subword_prefix\": \"@@\"", kUnsupported, "'@@'"},
         {"bert", t, "\"[UNK]\": 1", "\"[UNK]\": 2", kCorrupt, "two tokens have id 2"},
@@ -305,6 +307,17 @@ TEST(BrokenCheckpoint, Weights) {
     status = renamed("encoder.layer.0.output.dense.bias", "encoder.layer.x.output.dense.bias");
     ASSERT_FALSE(status);
     EXPECT_THAT(status.error().message, HasSubstr("has no place"));
+    // Rows without a byte, more than can be walked.
+    Pieces rows = Pieces::of("llama3");
+    formats::SafetensorsBytes empty;
+    empty.header = R"({"model.layers.0.self_attn.q_proj.weight":)"
+                   R"({"dtype":"F32","shape":[144115188075855872,0],"data_offsets":[0,0]}})";
+    empty.data.clear();
+    rows.weights = empty.build();
+    const std::string endless = rows.bytes();
+    status = exercise_checkpoint(formats::as_span(endless));
+    ASSERT_FALSE(status);
+    EXPECT_THAT(status.error().message, HasSubstr("no embedding of tokens"));
     // Not what an encoder needs: a name as bad as gone.
     status = renamed("embeddings.word_embeddings.weight", "cls.dings.word_embeddings.weight2");
     ASSERT_FALSE(status);

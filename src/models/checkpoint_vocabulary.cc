@@ -185,7 +185,8 @@ base::Result<std::array<std::string, kFrame>> frame_of(const CheckpointJson& pro
         return frame;
     }
     const Json* single = processor.find("single");
-    if (type != "TemplateProcessing" || single == nullptr || single->size() != kFrame + 1) {
+    if (type != "TemplateProcessing" || single == nullptr || !single->is_array() ||
+        single->size() != kFrame + 1) {
         return odd();
     }
     for (size_t i = 0; i <= kFrame; ++i) {
