@@ -297,14 +297,27 @@ bool has_hot_copy(const RunRecord& record) {
                        [](const auto& row) { return row.name == "hot_copy" && row.valid; });
 }
 
+// Weights that are floats now and would be integers then compute with other instructions, of which
+// bytes say nothing.
+bool changes_arithmetic(const RunRecord& record, std::string_view format) {
+    const Arithmetic after = linear_arithmetic(record, format);
+    return std::any_of(record.nodes.begin(), record.nodes.end(), [&](const auto& node) {
+        const std::string own = parse_variant(node.variant).format;
+        const auto kind = op_kind_of(node.kind);
+        return kind && is_linear(*kind) && linear_arithmetic(record, own) != after;
+    });
+}
+
 SimulationResult simulate_format(const RunRecord& record, const WhatIf& what_if, Records others) {
     SimulationResult by_bytes = reformat_by_bytes(record, what_if);
+    if (!by_bytes.value) return by_bytes;
+    const bool only_bytes = !changes_arithmetic(record, what_if.setting);
     // What a hot copy says of this model's memory is nearer than any kernel's curve.
-    if (!by_bytes.value || has_hot_copy(record) || record.machine.gemms.empty()) return by_bytes;
+    if (only_bytes && (has_hot_copy(record) || record.machine.gemms.empty())) return by_bytes;
     RunPlan plan;
     plan.change.format = what_if.setting;
     SimulationResult simulated = simulate_run(record, plan, others);
-    return simulated.value ? simulated : by_bytes;
+    return simulated.value || !only_bytes ? simulated : by_bytes;
 }
 
 SimulationResult simulate_kv(const RunRecord& record, const WhatIf& what_if, Records others) {

@@ -49,6 +49,8 @@ bool streams(const std::string& kind) {
     return kind == "linear" || kind == "linear_gated" || kind == "attend";
 }
 
+constexpr std::string_view kRoundsActivations = "quantize_activations";
+
 bool pass_is_off(const measure::RunRecord& record, std::string_view name) {
     for (const measure::PassRun& pass : record.passes) {
         if (pass.name == name) return !pass.enabled;
@@ -189,6 +191,11 @@ bool done_by_every_thread(OpKind kind, double tokens) {
     }
 }
 
+Arithmetic linear_arithmetic(const measure::RunRecord& record, std::string_view format) {
+    const bool rounded = is_integer_format(format) && !pass_is_off(record, kRoundsActivations);
+    return rounded ? Arithmetic::int8 : Arithmetic::f32;
+}
+
 LightTime sample_light(const measure::RunRecord& record, const measure::OperatorSample& sample) {
     const measure::PlanNodeFacts* node = node_of(record, sample.node);
     if (node == nullptr || sample.calls == 0) return {};
@@ -199,7 +206,7 @@ LightTime sample_light(const measure::RunRecord& record, const measure::Operator
     RoofQuery query;
     query.arithmetic = variant_arithmetic(variant);
     // Without that pass integer weights meet f32 activations, which the variant does not say.
-    if (pass_is_off(record, "quantize_activations")) query.arithmetic = Arithmetic::f32;
+    if (pass_is_off(record, kRoundsActivations)) query.arithmetic = Arithmetic::f32;
     query.format = variant.format;
     query.isa = variant.isa;
     const auto kind = op_kind_of(node->kind);

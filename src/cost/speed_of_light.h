@@ -31,6 +31,9 @@ struct VariantName {
 VariantName parse_variant(std::string_view variant);
 // The integer formats whose kernels multiply bytes.
 bool is_integer_format(std::string_view format);
+// What a linear of the run computes in where its weights have that format: the planner rounds
+// activations to 8 bits for integer weights, unless that pass is off.
+Arithmetic linear_arithmetic(const measure::RunRecord& record, std::string_view format);
 Arithmetic variant_arithmetic(const VariantName& variant);
 
 struct RoofQuery {

@@ -120,7 +120,7 @@ std::string StepModel::level_after(const Group& group, const StepChange& change)
     if (!change.isa_family.empty() && change.isa_family != family_of(group.desc.kind)) return own;
     KernelQuery kernel;
     kernel.format = change.format.empty() ? group.desc.format : change.format;
-    kernel.int8 = group.desc.arithmetic == Arithmetic::int8;
+    kernel.int8 = linear_arithmetic(*record_, kernel.format) == Arithmetic::int8;
     kernel.threads = std::max(1, record_->context.threads);
     if (is_linear(group.desc.kind)) {
         return best_kernel_level(record_->machine, kernel, change.isa).value_or(change.isa);
@@ -153,6 +153,10 @@ std::optional<StepModel::Part> StepModel::compute(const Group& group, const Step
             desc.weight_bytes =
                 static_cast<uint64_t>(static_cast<double>(desc.weight_bytes) * *target / *own);
             desc.format = query.of.format = change.format;
+            // Floats in an integer format are computed in integers from then on.
+            desc.arithmetic = linear_arithmetic(*record_, change.format);
+            const bool integers = is_integer_format(change.format);
+            if (integers && desc.arithmetic == Arithmetic::f32) query.of.format += "/f32";
         }
     }
     if (change.kv_element_bytes > 0) desc.kv_element_bytes = change.kv_element_bytes;

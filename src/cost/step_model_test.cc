@@ -319,6 +319,59 @@ TEST(SimulateRun, AnotherFormatTakesItsOwnKernel) {
               "nothing_to_change");
 }
 
+// Linears in half precision, 80 % of whichever roof is nearer, with points of integer kernels.
+RunRecord half_precision_run() {
+    RunRecord record = small_run();
+    for (auto& node : record.nodes) {
+        if (node.kind != "linear") continue;
+        node.variant = "f16/avx2";
+        node.shape.arithmetic = "f32";
+        node.shape.weight_bytes = 2 * node.shape.rows * node.shape.columns;
+    }
+    for (auto& sample : record.operators) {
+        const auto& node = record.nodes[sample.node];
+        if (node.kind != "linear") continue;
+        const double added = static_cast<double>(node.shape.rows * node.shape.columns) *
+                             (2 - 320.0 / 512) * static_cast<double>(sample.calls);
+        sample.bytes += added;
+        sample.compute_ns = sample.compute_mean_ns = *sample_light(record, sample).bound_ns() / 0.8;
+    }
+    return record;
+}
+
+TEST(SimulateRun, FloatWeightsInAnIntegerFormatComputeInIntegers) {
+    RunRecord record = half_precision_run();
+    // Of integer kernels nothing is known here but the peak of their arithmetic.
+    const auto borrowed = simulate(record, {WhatIfKind::weight_format, "", "s8"});
+    ASSERT_TRUE(borrowed.value);
+    EXPECT_EQ(borrowed.value->tier, Provenance::cross_format);
+    EXPECT_LT(borrowed.value->prefill->value, 0.6);
+    // Both at 80 % of their roofs: 200 GFLOP/s f32, 800 GOP/s int8, 20 GB/s.
+    for (const uint32_t m : {1u, 64u}) {
+        const double weights = 2048 * 1024;
+        const auto point = [&](const char* format, const char* activations, double bytes,
+                               double flops_per_ns) {
+            const double ns =
+                std::max(weights * bytes / kMemory, 2 * weights * m / flops_per_ns) / 0.8;
+            record.machine.gemms.push_back({format, activations, "avx2", 2048, 1024, m, 2, ns, 1});
+        };
+        point("f16", "f32", 2, kF32);
+        point("s8", "int8", 544.0 / 512, 4 * kF32);
+    }
+    const auto result = simulate(record, {WhatIfKind::weight_format, "", "s8"});
+    ASSERT_TRUE(result.value) << result.reason.id;
+    EXPECT_LT(result.value->prefill->value, 0.5) << "four times the arithmetic";
+    EXPECT_GT(result.value->prefill->value, 0.2);
+    EXPECT_LT(result.value->decode->value, 0.65) << "about half the bytes";
+    EXPECT_GT(result.value->decode->value, 0.45);
+    // With f32 activations only the bytes count, and a prompt gains little.
+    record.passes.push_back({"quantize_activations", false, 0, 0});
+    const auto floats = simulate(record, {WhatIfKind::weight_format, "", "s8"});
+    ASSERT_TRUE(floats.value) << floats.reason.id;
+    EXPECT_GT(floats.value->prefill->value, 0.75);
+    EXPECT_LT(floats.value->decode->value, 0.65);
+}
+
 TEST(SimulateRun, FlushedDenormalsNeedTheExperiment) {
     RunRecord record = small_run();
     EXPECT_EQ(simulate(record, {WhatIfKind::flush_denormals, "", "on"}).reason.id, "no_experiment");
