@@ -43,6 +43,8 @@ struct Options {
 constexpr size_t kTextBytesMax = 64u << 20;
 // A target counts as met within this share.
 constexpr double kTargetTolerance = 0.03;
+// Of the text, for measuring what each type costs.
+constexpr uint32_t kHeldOutTokens = 2048;
 
 base::Result<DType> parse_type(const std::string& name) {
     const auto type = tensor::parse_dtype(name);
@@ -187,6 +189,7 @@ class Quantizing {
         request.model = options_.model;
         request.tokens_max = options_.calibration_tokens;
         request.feedback = options_.feedback;
+        if (target) request.held_out_max = kHeldOutTokens;
         if (!options_.calibrate.empty()) {
             HONE_TRY(request.text, base::read_file(options_.calibrate, kTextBytesMax));
             if (request.text.empty()) {
@@ -200,13 +203,14 @@ class Quantizing {
             options_.calibrate.empty() ? "built-in" : file_name(options_.calibrate),
             read.tokens.size(), options_.feedback};
         if (!target) return {};
-        return choose_types(file, *target, *read.session, read.tokens, spec);
+        return choose_types(file, *target, *read.session, read.held_out, spec);
     }
 
     base::Status choose_types(const formats::GgufFile& file, const Target& target,
                               runtime::Session& session, std::span<const int32_t> tokens,
                               compress::RecipeSpec& spec) {
         compress::SensitivityOptions options;
+        options.context = std::min(options.context, static_cast<uint32_t>(tokens.size()));
         options.go_on = go_on("measuring sensitivity");
         for (const std::string& name : options_.types) {
             HONE_TRY(const DType type, parse_type(name));
@@ -260,14 +264,14 @@ class Quantizing {
         const double fixed = static_cast<double>(facts.fixed_bytes) + head;
         const double least = fixed + static_cast<double>(facts.front.front().bytes);
         const double most = fixed + static_cast<double>(facts.front.back().bytes);
-        if (wanted < least || wanted > most * (1 + kTargetTolerance)) {
+        if (wanted * (1 + kTargetTolerance) < least || wanted > most * (1 + kTargetTolerance)) {
             const double unit = target.bits ? wanted / *target.bits : 1e6;
             return fail(ErrorCode::exhausted,
                         "--target {} cannot be met: the types give {:.4g} to {:.4g} {}",
                         facts.target, least / unit, most / unit,
                         target.bits ? "bits per weight" : "MB");
         }
-        return compress::allocate(items, static_cast<uint64_t>(wanted - fixed));
+        return compress::allocate(items, static_cast<uint64_t>(std::max(wanted, least) - fixed));
     }
 
     const Options& options_;

@@ -9,6 +9,8 @@ namespace hone::compress {
 namespace {
 
 constexpr uint32_t kWindowTokens = 512;
+// Of a short text at most one part in so many is kept from calibration.
+constexpr size_t kHeldOutParts = 4;
 
 // Of the moments of every distinct input of the plan's linears.
 uint64_t moments_bytes(const runtime::Session& session) {
@@ -30,7 +32,14 @@ base::Result<Calibration> calibrate_model(const CalibrationRequest& request,
     HONE_TRY(out.session, runtime::open_session(request.model, load, clock));
     const std::string_view text = request.text.empty() ? default_calibration_text() : request.text;
     out.tokens = out.session->tokenizer().encode(text);
-    out.tokens.resize(std::min<size_t>(out.tokens.size(), request.tokens_max));
+    const size_t spare =
+        out.tokens.size() - std::min(out.tokens.size(), size_t{kCalibrationTokensMin});
+    const size_t held_out =
+        std::min<size_t>({request.held_out_max, out.tokens.size() / kHeldOutParts, spare});
+    const size_t read = std::min<size_t>(out.tokens.size() - held_out, request.tokens_max);
+    const auto after = out.tokens.begin() + static_cast<ptrdiff_t>(read);
+    out.held_out.assign(after, after + static_cast<ptrdiff_t>(held_out));
+    out.tokens.resize(read);
     CalibrationOptions options;
     options.context = kWindowTokens;
     options.go_on = go_on;

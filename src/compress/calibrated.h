@@ -24,13 +24,16 @@ struct CalibrationRequest {
     std::string model;      // path
     std::string text = {};  // empty: default_calibration_text()
     uint32_t tokens_max = 8192;
+    // Kept from calibration for measuring what it did; from the end of a text that has no more.
+    uint32_t held_out_max = 0;
     bool feedback = false;
     uint64_t moments_bytes_max = ~uint64_t{0};
 };
 
 struct Calibration {
     std::unique_ptr<runtime::Session> session;  // opened by calibration_load
-    std::vector<int32_t> tokens;
+    std::vector<int32_t> tokens;                // that were read
+    std::vector<int32_t> held_out;              // that were not, those that follow in the text
     Guidance guidance;
     bool feedback = false;  // moments were collected
 };

@@ -35,16 +35,21 @@ class KlMeter {
         const size_t context = options.context;
         if (tokens.size() < context || context <= kUnscored) {
             return fail(ErrorCode::invalid_argument,
-                        "the text has {} tokens; measuring sensitivity needs {}", tokens.size(),
-                        std::max<size_t>(context, kUnscored + 1));
+                        "{} tokens of the text are left for measuring sensitivity, which needs {}",
+                        tokens.size(), std::max<size_t>(context, kUnscored + 1));
         }
-        const size_t windows = std::min<size_t>(options.windows, tokens.size() / context);
+        const uint64_t window_bytes =
+            (context - kUnscored) * uint64_t{session.executor().vocab()} * sizeof(float);
+        const auto fitting = std::max<size_t>(1, options.logits_bytes_max / window_bytes);
+        const size_t windows =
+            std::min<size_t>({options.windows, tokens.size() / context, fitting});
         for (size_t w = 0; w < windows; ++w) {
             const size_t begin = windows == 1 ? 0 : (tokens.size() - context) * w / (windows - 1);
             meter.windows_.push_back(tokens.subspan(begin, context));
         }
         HONE_TRY(auto reader, runtime::TextReader::create(session, options.context));
         meter.vocab_ = reader.vocab();
+        meter.base_.reserve(windows * (context - kUnscored) * meter.vocab_);
         meter.read(reader, [&](std::span<const float> rows) {
             meter.base_.insert(meter.base_.end(), rows.begin(), rows.end());
         });

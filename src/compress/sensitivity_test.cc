@@ -54,7 +54,7 @@ TEST(Sensitivity, MoreBitsCostLess) {
     ASSERT_TRUE(table) << table.error().message;
     EXPECT_EQ(table->tensors.size(), 1 + 2 * 7u);
     EXPECT_EQ(table->groups.size(), 1 + 2 * 7u);
-    EXPECT_EQ(table->tokens, 2 * (96 - 32u));
+    EXPECT_EQ(table->tokens, 4 * (96 - 32u));
     for (const TensorSensitivity& tensor : table->tensors) {
         // Only ffn_down has rows of whole 256-blocks.
         const bool wide = tensor.name.find("ffn_down") != std::string::npos;
@@ -68,6 +68,22 @@ TEST(Sensitivity, MoreBitsCostLess) {
     const auto items = allocation_items(*table);
     EXPECT_EQ(items.size(), table->tensors.size());
     EXPECT_GT(pareto_front(items).size(), items.size());
+}
+
+// The logits of the unchanged model are kept: fewer windows where memory is short, one at least.
+TEST(Sensitivity, KeepsItsLogitsWithinTheLimit) {
+    Bench bench;
+    SensitivityOptions options;
+    options.types = {DType::q4_0};
+    options.context = 96;
+    options.depth_groups = 1;
+    const uint64_t window_bytes = (96 - 32) * 512 * sizeof(float);
+    for (const uint64_t windows : {0u, 1u, 2u}) {
+        options.logits_bytes_max = windows * window_bytes;
+        const auto table = bench.measure(options);
+        ASSERT_TRUE(table) << table.error().message;
+        EXPECT_EQ(table->tokens, std::max<uint64_t>(1, windows) * (96 - 32));
+    }
 }
 
 TEST(Sensitivity, ShortTextIsRefused) {
