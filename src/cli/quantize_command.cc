@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/progress.h"
+#include "cli/quantize_decode.h"
 #include "cli/quantize_output.h"
 #include "compress/calibrated.h"
 #include "models/checkpoint.h"
@@ -43,6 +44,8 @@ struct Options {
 constexpr size_t kTextBytesMax = 64u << 20;
 // A target counts as met within this share.
 constexpr double kTargetTolerance = 0.03;
+// Files that are written and measured for one speed, each aimed by what the one before showed.
+constexpr int kDecodeFilesMax = 4;
 // Of the text, for measuring what each type costs.
 constexpr uint32_t kHeldOutTokens = 2048;
 
@@ -60,12 +63,14 @@ struct Target {
     std::optional<double> bytes;  // of the file
     std::optional<double> bits;   // per weight
     std::optional<double> kl;
+    std::optional<probe::RatePromise> decode;
 };
 
 base::Result<Target> parse_target(const std::string& text) {
     const auto bad = [&] {
         return fail(ErrorCode::invalid_argument,
-                    "--target '{}': size=96MiB, size=100MB, bits=4.5 or kl=0.01",
+                    "--target '{}': size=96MiB, size=100MB, bits=4.5, kl=0.01, decode=1.5x or "
+                    "decode=120 (tokens per second)",
                     base::printable(text));
     };
     const size_t equals = text.find('=');
@@ -82,8 +87,14 @@ base::Result<Target> parse_target(const std::string& text) {
     const auto parsed = std::from_chars(text.data() + equals + 1, end, value);
     if (parsed.ec != std::errc() || !(value > 0) || value > 1e15) return bad();
     const std::string unit(parsed.ptr, end);
+    if (name == "decode" && unit == "x") {
+        target.decode = probe::RatePromise{value, 0};
+        return target;
+    }
     if (!unit.empty()) return bad();
-    if (name == "bits") {
+    if (name == "decode") {
+        target.decode = probe::RatePromise{0, value};
+    } else if (name == "bits") {
         target.bits = value;
     } else if (name == "kl") {
         target.kl = value;
@@ -161,12 +172,11 @@ class Quantizing {
         HONE_TRY(const auto team, machine::ThreadTeam::create(team_options));
         if (options_.has_calibrate || target) {
             HONE_TRY_STATUS(calibrate(file, target, spec, *team));
-            HONE_TRY(outcome_.recipe, compress::make_recipe(file, spec));
         }
-        if (!options_.dry_run) {
-            HONE_TRY(outcome_.results,
-                     compress::write_quantized(file, outcome_.recipe, guidance_, *team,
-                                               options_.output, go_on("quantizing")));
+        if (target && target->decode) {
+            HONE_TRY_STATUS(meet_decode(file, *target->decode, spec, *team));
+        } else {
+            HONE_TRY_STATUS(write(file, spec, *team, options_.output));
         }
         outcome_.model = file_name(options_.model);
         outcome_.output = file_name(options_.output);
@@ -182,7 +192,17 @@ class Quantizing {
         };
     }
 
-    // Reads the text through the model; with a target, also chooses the types.
+    base::Status write(const formats::GgufFile& file, const compress::RecipeSpec& spec,
+                       machine::ThreadTeam& team, const std::string& path) {
+        HONE_TRY(outcome_.recipe, compress::make_recipe(file, spec));
+        if (options_.dry_run) return {};
+        HONE_TRY(outcome_.results, compress::write_quantized(file, outcome_.recipe, guidance_, team,
+                                                             path, go_on("quantizing")));
+        return {};
+    }
+
+    // Reads the text through the model; with a target, also says what types cost, and chooses them
+    // where that needs no more.
     base::Status calibrate(const formats::GgufFile& file, const std::optional<Target>& target,
                            compress::RecipeSpec& spec, machine::ThreadTeam& team) {
         compress::CalibrationRequest request;
@@ -220,23 +240,113 @@ class Quantizing {
         facts.target = options_.target;
         HONE_TRY(facts.sensitivity, compress::measure_sensitivity(session, file, guidance_, tokens,
                                                                   options, context_.clock));
-        auto items = compress::allocation_items(facts.sensitivity);
-        // What the user chose is not up for choice.
+        HONE_TRY(const auto items, open_items(compress::allocation_items(facts.sensitivity), spec));
+        facts.front = compress::pareto_front(items);
+        facts.fixed_bytes = fixed_bytes(items);
+        outcome_.target = std::move(facts);
+        if (target.decode) return {};
+        HONE_TRY(const auto allocation, allocate(file, target, items, *outcome_.target));
+        outcome_.target->expected_kl = allocation.cost;
+        add_overrides(items, allocation, spec);
+        return {};
+    }
+
+    // Without those that the user chose.
+    static base::Result<std::vector<compress::AllocationItem>> open_items(
+        std::vector<compress::AllocationItem> items, const compress::RecipeSpec& spec) {
         items.erase(std::remove_if(items.begin(), items.end(),
                                    [&](const auto& item) { return is_chosen(spec, item.name); }),
                     items.end());
         if (items.empty()) {
             return fail(ErrorCode::invalid_argument, "--tensor leaves nothing for --target");
         }
-        facts.front = compress::pareto_front(items);
-        facts.fixed_bytes = fixed_bytes(items);
-        HONE_TRY(const compress::Allocation allocation, allocate(file, target, items, facts));
-        facts.expected_kl = allocation.cost;
+        return items;
+    }
+
+    static void add_overrides(const std::vector<compress::AllocationItem>& items,
+                              const compress::Allocation& allocation, compress::RecipeSpec& spec) {
         for (size_t i = 0; i < items.size(); ++i) {
             spec.overrides.push_back({items[i].name, items[i].options[allocation.choice[i]].type});
         }
-        outcome_.target = std::move(facts);
-        return {};
+    }
+
+    // Types by their predicted time; the file is accepted when it measures as fast as was asked.
+    // What a file misses by, the next one aims higher or lower.
+    base::Status meet_decode(const formats::GgufFile& file, const probe::RatePromise& promise,
+                             const compress::RecipeSpec& spec, machine::ThreadTeam& team) {
+        HONE_TRY(auto baseline,
+                 DecodeBaseline::open(options_.model, options_.threads, context_, progress_));
+        TargetFacts& facts = *outcome_.target;
+        HONE_TRY(const auto cost, baseline.cost(facts.sensitivity));
+        HONE_TRY(const auto items, open_items(cost.items, spec));
+        const double fixed_ns = cost.fixed_ns + chosen_ns(cost.items, spec);
+        DecodeFacts& decode = facts.decode.emplace();
+        decode.wanted_ratio =
+            promise.ratio > 0 ? promise.ratio : promise.tokens_per_s * cost.step_ns * 1e-9;
+        for (double aim = decode.wanted_ratio;; aim /= correction(*decode.check)) {
+            HONE_TRY(const auto allocation, allocate_time(items, cost.step_ns, fixed_ns, aim));
+            decode.predicted_ratio = cost.step_ns / (fixed_ns + picoseconds(allocation.price));
+            facts.expected_kl = allocation.cost;
+            compress::RecipeSpec chosen = spec;
+            add_overrides(items, allocation, chosen);
+            const CandidateFile candidate(options_.output);
+            HONE_TRY_STATUS(write(file, chosen, team, candidate.path()));
+            if (options_.dry_run) return {};
+            ++decode.files;
+            HONE_TRY(decode.check, baseline.check(candidate.path(), promise));
+            const double share = decode.check->share;
+            // Nothing slower is at hand where every tensor has the type that costs least.
+            const bool best = allocation.cost <= compress::pareto_front(items).back().cost;
+            if (share >= 1 - kTargetTolerance && (share <= 1 + kTargetTolerance || best)) {
+                return candidate.accept();
+            }
+            if (decode.files == kDecodeFilesMax) {
+                const auto range =
+                    decode.check->share_ci95.value_or(measure::Interval{share, share});
+                return fail(ErrorCode::exhausted,
+                            "--target {} was not met: {:.3g} times it [{:.3g}, {:.3g}], measured, "
+                            "after {} files",
+                            facts.target, share, range.low, range.high, decode.files);
+            }
+        }
+    }
+
+    // Predictions are not off by more; what is measured beside other work may be.
+    static double correction(const probe::RateCheck& check) {
+        constexpr double kMost = 1.25;
+        return std::clamp(check.share, 1 / kMost, kMost);
+    }
+
+    static double picoseconds(uint64_t price) { return static_cast<double>(price) * 1e-3; }
+
+    // Of the tensors whose type the user chose.
+    double chosen_ns(const std::vector<compress::AllocationItem>& items,
+                     const compress::RecipeSpec& spec) const {
+        double ns = 0;
+        for (const compress::AllocationItem& item : items) {
+            if (!is_chosen(spec, item.name)) continue;
+            const auto choice =
+                std::find_if(outcome_.recipe.tensors.begin(), outcome_.recipe.tensors.end(),
+                             [&](const auto& tensor) { return tensor.name == item.name; });
+            for (const compress::TypeOption& option : item.options) {
+                if (option.type == choice->to) ns += picoseconds(option.price);
+            }
+        }
+        return ns;
+    }
+
+    base::Result<compress::Allocation> allocate_time(
+        const std::vector<compress::AllocationItem>& items, double step_ns, double fixed_ns,
+        double ratio) const {
+        const auto fastest_ns = picoseconds(compress::pareto_front(items).front().price);
+        const double limit_ns = step_ns / ratio - fixed_ns;
+        if (limit_ns < fastest_ns) {
+            return fail(ErrorCode::exhausted,
+                        "--target {} cannot be met: the fastest types give {:.3g} times the "
+                        "input's rate, predicted, and {:.3g} would be needed",
+                        options_.target, step_ns / (fixed_ns + fastest_ns), ratio);
+        }
+        return compress::allocate(items, static_cast<uint64_t>(limit_ns * 1e3));
     }
 
     // Bytes of the tensors that are not up for choice.
@@ -262,8 +372,8 @@ class Quantizing {
             target.bytes ? *target.bytes
                          : *target.bits / 8 * static_cast<double>(outcome_.recipe.elements());
         const double fixed = static_cast<double>(facts.fixed_bytes) + head;
-        const double least = fixed + static_cast<double>(facts.front.front().bytes);
-        const double most = fixed + static_cast<double>(facts.front.back().bytes);
+        const double least = fixed + static_cast<double>(facts.front.front().price);
+        const double most = fixed + static_cast<double>(facts.front.back().price);
         if (wanted * (1 + kTargetTolerance) < least || wanted > most * (1 + kTargetTolerance)) {
             const double unit = target.bits ? wanted / *target.bits : 1e6;
             return fail(ErrorCode::exhausted,
@@ -307,7 +417,8 @@ void add_options(CLI::App& command, Options& options) {
                        "first match wins)");
     command.add_flag("--pure", options.pure, "--type for embedding and head too");
     command.add_option("--target", options.target,
-                       "Choose a type for each tensor: size=96MiB, bits=4.5 or kl=0.01");
+                       "Choose a type for each tensor: size=96MiB, bits=4.5, kl=0.01, decode=1.5x "
+                       "(times the input's rate) or decode=120 (tokens per second)");
     options.types = {"Q4_0", "IQ4_NL", "Q4_1", "Q4_K", "Q5_0",
                      "Q5_1", "Q5_K",   "Q6_K", "Q8_0", "F16"};
     command.add_option("--types", options.types, "What --target may choose from")->delimiter(',');

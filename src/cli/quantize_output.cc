@@ -67,7 +67,7 @@ std::string front_table(const QuantizeOutcome& outcome, const report::Style& sty
     const size_t last = target.front.size() - 1;
     for (size_t row = 0; row < kFrontRows; ++row) {
         const compress::FrontPoint& point = target.front[last * row / (kFrontRows - 1)];
-        const uint64_t bytes = point.bytes + target.fixed_bytes;
+        const uint64_t bytes = point.price + target.fixed_bytes;
         table.add({size_text(bytes), fmt::format("{:.3f}", bits_of(bytes, outcome.recipe)),
                    fmt::format("{:.5f}", point.cost)});
     }
@@ -96,19 +96,58 @@ base::Json sensitivity_json(const compress::SensitivityTable& table) {
             {"tensors", tensors}};
 }
 
+base::Json decode_json(const DecodeFacts& decode) {
+    base::Json json = {{"wanted_ratio", decode.wanted_ratio},
+                       {"predicted_ratio", decode.predicted_ratio},
+                       {"files", decode.files}};
+    if (!decode.check) return json;
+    const probe::RateCheck& check = *decode.check;
+    json["input_tokens_per_s"] = check.a_tokens_per_s;
+    json["output_tokens_per_s"] = check.b_tokens_per_s;
+    json["share_of_target"] = check.share;
+    json["pairs"] = check.pairs;
+    if (check.share_ci95) {
+        json["share_ci95"] = {check.share_ci95->low, check.share_ci95->high};
+    }
+    return json;
+}
+
+// What was asked, predicted and measured.
+std::string decode_text(const DecodeFacts& decode, const report::Style& style) {
+    const auto predicted = cost::note("quantize_decode_predicted")
+                               .with("wanted_x", decode.wanted_ratio)
+                               .with("predicted_x", decode.predicted_ratio);
+    std::string text = report::say(style, predicted) + "\n";
+    if (!decode.check) return text;
+    const probe::RateCheck& check = *decode.check;
+    const auto interval = check.share_ci95.value_or(measure::Interval{check.share, check.share});
+    text += report::say(style, cost::note("quantize_decode_measured")
+                                   .with("input_per_s", check.a_tokens_per_s)
+                                   .with("output_per_s", check.b_tokens_per_s)
+                                   .with("off_percent", 100 * (check.share - 1))
+                                   .with("low_percent", 100 * (interval.low - 1))
+                                   .with("high_percent", 100 * (interval.high - 1))
+                                   .with("n", check.pairs)
+                                   .with("files", decode.files)) +
+            "\n";
+    return text;
+}
+
 base::Json target_json(const QuantizeOutcome& outcome) {
     const TargetFacts& target = *outcome.target;
     base::Json front = base::Json::array();
     for (const compress::FrontPoint& point : target.front) {
-        const uint64_t bytes = point.bytes + target.fixed_bytes;
+        const uint64_t bytes = point.price + target.fixed_bytes;
         front.push_back({{"bytes", bytes},
                          {"bits_per_weight", bits_of(bytes, outcome.recipe)},
                          {"expected_kl", point.cost}});
     }
-    return {{"target", target.target},
-            {"expected_kl", target.expected_kl},
-            {"front", front},
-            {"sensitivity", sensitivity_json(target.sensitivity)}};
+    base::Json json = {{"target", target.target},
+                       {"expected_kl", target.expected_kl},
+                       {"front", front},
+                       {"sensitivity", sensitivity_json(target.sensitivity)}};
+    if (target.decode) json["decode"] = decode_json(*target.decode);
+    return json;
 }
 
 }  // namespace
@@ -128,6 +167,7 @@ std::string quantize_text(const QuantizeOutcome& outcome, const report::Style& s
                             cost::note("quantize_expected_kl")
                                 .with("kl", fmt::format("{:.5f}", outcome.target->expected_kl))) +
                 "\n";
+        if (outcome.target->decode) text += decode_text(*outcome.target->decode, style);
     }
     return text;
 }

@@ -10,6 +10,7 @@
 #include "compress/quantize_file.h"
 #include "compress/recipe.h"
 #include "compress/sensitivity.h"
+#include "probe/rate_check.h"
 #include "report/style.h"
 
 namespace hone::cli {
@@ -20,12 +21,21 @@ struct CalibrationFacts {
     bool feedback = false;
 };
 
+// Of a target for the rate of decoding.
+struct DecodeFacts {
+    double wanted_ratio = 0;  // to the input's rate
+    double predicted_ratio = 0;
+    std::optional<probe::RateCheck> check;  // none in a dry run
+    int files = 0;                          // written until one was as fast as asked
+};
+
 struct TargetFacts {
     std::string target;  // as given
     compress::SensitivityTable sensitivity;
     std::vector<compress::FrontPoint> front;  // bytes of the chosen tensors only
     uint64_t fixed_bytes = 0;                 // of all others
     double expected_kl = 0;
+    std::optional<DecodeFacts> decode;
 };
 
 struct QuantizeOutcome {

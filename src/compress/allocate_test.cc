@@ -39,7 +39,7 @@ double best_cost(const std::vector<AllocationItem>& items, uint64_t bytes_max) {
         for (const auto& item : items) {
             const TypeOption& option = item.options[rest % item.options.size()];
             rest /= item.options.size();
-            bytes += option.bytes;
+            bytes += option.price;
             cost += option.cost;
         }
         if (bytes <= bytes_max) best = std::min(best, cost);
@@ -51,10 +51,10 @@ void expect_consistent(const std::vector<AllocationItem>& items, const Allocatio
     uint64_t bytes = 0;
     double cost = 0;
     for (size_t i = 0; i < items.size(); ++i) {
-        bytes += items[i].options[allocation.choice[i]].bytes;
+        bytes += items[i].options[allocation.choice[i]].price;
         cost += items[i].options[allocation.choice[i]].cost;
     }
-    EXPECT_EQ(bytes, allocation.bytes);
+    EXPECT_EQ(bytes, allocation.price);
     EXPECT_NEAR(cost, allocation.cost, 1e-9 * (1 + cost));
 }
 
@@ -63,15 +63,15 @@ TEST(Allocate, WithinTheBudgetAndCloseToTheBest) {
         const auto items = random_items(seed, 7, 4);
         uint64_t smallest = 0, largest = 0;
         for (const auto& item : items) {
-            smallest += item.options.front().bytes;
-            largest += item.options.back().bytes;
+            smallest += item.options.front().price;
+            largest += item.options.back().price;
         }
         for (const double share : {0.0, 0.3, 0.6, 1.0}) {
             const auto budget =
                 smallest + static_cast<uint64_t>(share * static_cast<double>(largest - smallest));
             const auto allocation = allocate(items, budget);
             ASSERT_TRUE(allocation);
-            EXPECT_LE(allocation->bytes, budget);
+            EXPECT_LE(allocation->price, budget);
             expect_consistent(items, *allocation);
             // Seven items make coarse steps; hundreds come closer.
             EXPECT_LE(allocation->cost, 2.0 * best_cost(items, budget) + 1e-12) << seed;
@@ -86,10 +86,10 @@ TEST(Allocate, FrontFallsAndEveryPointIsABestMixture) {
     ASSERT_GT(front.size(), 6u);
     for (size_t i = 0; i < front.size(); ++i) {
         if (i > 0) {
-            EXPECT_GT(front[i].bytes, front[i - 1].bytes);
+            EXPECT_GT(front[i].price, front[i - 1].price);
             EXPECT_LT(front[i].cost, front[i - 1].cost);
         }
-        EXPECT_NEAR(front[i].cost, best_cost(items, front[i].bytes), 1e-9);
+        EXPECT_NEAR(front[i].cost, best_cost(items, front[i].price), 1e-9);
     }
 }
 
@@ -99,7 +99,7 @@ TEST(Allocate, ForACost) {
     const double wanted = front[front.size() / 2].cost;
     const auto allocation = allocate_for_cost(items, wanted * 1.0001);
     ASSERT_TRUE(allocation);
-    EXPECT_EQ(allocation->bytes, front[front.size() / 2].bytes);
+    EXPECT_EQ(allocation->price, front[front.size() / 2].price);
     expect_consistent(items, *allocation);
     EXPECT_FALSE(allocate_for_cost(items, 0.5 * front.back().cost));
 }

@@ -190,6 +190,19 @@ StepModel::Part StepModel::overhead(const Group& group, const StepShape& shape,
     return {own * *after / *before, kErrorOverhead};
 }
 
+std::optional<StepTime> StepModel::node(const measure::PlanNodeFacts& facts, const StepShape& shape,
+                                        const StepChange& change) const {
+    const auto desc = desc_of(facts);
+    if (!desc) return std::nullopt;
+    const auto part = compute({*desc, facts, 1, 0, 0}, shape, change);
+    if (!part) return std::nullopt;
+    StepTime out;
+    out.ns = part->ns;
+    out.spread_ns[static_cast<size_t>(desc->kind)] = part->ns * part->error;
+    out.tier = part->tier;
+    return out;
+}
+
 std::optional<StepTime> StepModel::step(const StepShape& shape, const StepChange& change) const {
     StepTime out;
     std::vector<Part> parts;

@@ -51,6 +51,9 @@ class StepModel {
 
     // nullopt: a changed part has no data.
     std::optional<StepTime> step(const StepShape& shape, const StepChange& change) const;
+    // One node of the record's plan alone, without what it waits for others.
+    std::optional<StepTime> node(const measure::PlanNodeFacts& facts, const StepShape& shape,
+                                 const StepChange& change) const;
 
   private:
     struct Group {

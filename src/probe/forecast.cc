@@ -417,23 +417,34 @@ Forecasts forecasts_of(const std::vector<SimulationResult>& changes, const SideS
     return out;
 }
 
+base::Result<BaselineProfile> profile_baseline(runtime::Session& session, const SideSettings& a,
+                                               const SideSettings& b,
+                                               const machine::MachineProfile& machine,
+                                               const ForecastOptions& options,
+                                               const base::Clock& clock, const Conduct& conduct) {
+    conduct.report("profiling the baseline", 0);
+    Profile profile(session, a, options, clock);
+    HONE_TRY_STATUS(profile.run(b, conduct));
+    BaselineProfile out;
+    out.record = facts_of(session, a, machine, options);
+    out.record.memory.weights_bytes = session.executor().memory().weights_bytes;
+    out.others = profile.others(out.record);
+    profile.store(out.record);
+    return out;
+}
+
 base::Result<Forecasts> forecast(runtime::Session& baseline, const SideSettings& a,
                                  const SideSettings& b, const machine::MachineProfile& machine,
                                  const ForecastOptions& options, const base::Clock& clock,
                                  const Conduct& conduct) {
     HONE_TRY(const std::vector<WhatIf> what_ifs, what_ifs_between(a, b));
-    conduct.report("profiling A", 0);
-    Profile profile(baseline, a, options, clock);
-    HONE_TRY_STATUS(profile.run(b, conduct));
-    RunRecord record = facts_of(baseline, a, machine, options);
-    record.memory.weights_bytes = baseline.executor().memory().weights_bytes;
-    const std::vector<RunRecord> others = profile.others(record);
-    profile.store(record);
+    HONE_TRY(auto profile, profile_baseline(baseline, a, b, machine, options, clock, conduct));
+    RunRecord& record = profile.record;
     const double noise = cost::control_noise(record).value_or(0);
     const auto foretell = [&] {
         std::vector<SimulationResult> changes;
         for (const WhatIf& what_if : what_ifs) {
-            changes.push_back(cost::simulate(record, what_if, others));
+            changes.push_back(cost::simulate(record, what_if, profile.others));
             // The rate test has one prompt, whatever the batch.
             const bool batch = what_if.kind == WhatIfKind::batch;
             if (batch && changes.back().value) changes.back().value->prefill.reset();

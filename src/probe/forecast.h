@@ -57,6 +57,20 @@ struct Forecasts {
     std::vector<cost::Note> reasons;  // why some are absent
 };
 
+// Steps of the baseline as it is used, without those that somebody else's work made much longer;
+// and of other sizes and, where `b` is used deeper, at other depths: a record for each of these.
+struct BaselineProfile {
+    measure::RunRecord record;
+    std::vector<measure::RunRecord> others;
+};
+// cancelled, exhausted (no memory for the caches).
+base::Result<BaselineProfile> profile_baseline(runtime::Session& session, const SideSettings& a,
+                                               const SideSettings& b,
+                                               const machine::MachineProfile& machine,
+                                               const ForecastOptions& options,
+                                               const base::Clock& clock,
+                                               const Conduct& conduct = {});
+
 // What changes between the sides, in the words of the cost room. unsupported: a change that it has
 // no word for.
 base::Result<std::vector<cost::WhatIf>> what_ifs_between(const SideSettings& a,

@@ -56,6 +56,10 @@ constexpr Message kMessages[] = {
     // Quantizing.
     {"quantize_front", "Sizes at hand, each with the types that cost least:"},
     {"quantize_expected_kl", "expected KL divergence {kl} nats per token"},
+    {"quantize_decode_predicted", "decode {wanted_x} asked, {predicted_x} predicted"},
+    {"quantize_decode_measured",
+     "measured: input {input_per_s}, output {output_per_s}; off the target by {off_percent} "
+     "[{low_percent}, {high_percent}], {n} pairs, files written: {files}"},
     {"quantize_total", "{size_bytes}, {bits} bits per weight, {wall_s}"},
     // Table heads.
     {"head_metric", "metric"},

@@ -49,6 +49,10 @@ constexpr Message kMessages[] = {
     // Quantizing.
     {"quantize_front", "可选的大小，各取代价最小的类型组合："},
     {"quantize_expected_kl", "预期 KL 散度：每个 token {kl} nats"},
+    {"quantize_decode_predicted", "解码速度：目标 {wanted_x}，预测 {predicted_x}"},
+    {"quantize_decode_measured",
+     "实测：输入 {input_per_s}，输出 {output_per_s}；与目标相差 {off_percent} "
+     "[{low_percent}, {high_percent}]，{n} 对，写出文件数：{files}"},
     {"quantize_total", "{size_bytes}，每个权重 {bits} 位，{wall_s}"},
     // Table heads.
     {"head_metric", "指标"},

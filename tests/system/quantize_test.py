@@ -51,6 +51,11 @@ def test_target(model, directory):
           "the front does not fall")
     check_error(6, "quantize", model, "-o", directory / "x.gguf", "--target", "bits=2", fragment="cannot be met")
     check_error(2, "quantize", model, "-o", directory / "x.gguf", "--target", "speed=2", fragment="speed=2")
+    # More than any type gives is refused; so is what is no speed.
+    check_error(6, "quantize", model, "-o", directory / "x.gguf", "--target", "decode=1000x", "--calibrate", text,
+                fragment="cannot be met")
+    check_error(2, "quantize", model, "-o", directory / "x.gguf", "--target", "decode=fast", fragment="decode=fast")
+    check(not list(directory.glob("x.gguf*")), "a refused speed left a file")
     short = directory / "short.txt"
     short.write_text("Too short.")
     check_error(2, "quantize", model, "-o", directory / "x.gguf", "--type", "Q4_0", "--calibrate", short,
