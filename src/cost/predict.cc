@@ -379,6 +379,9 @@ std::optional<RunPlan> plan_of(const RunRecord& record, const WhatIf& what_if) {
 }
 
 SimulationResult simulate_plan(const RunRecord& record, const WhatIf& what_if, Records others) {
+    if (what_if.kind == WhatIfKind::trim_head && what_if.setting == "screened") {
+        return simulate_screened_head(record, others);
+    }
     const auto plan = plan_of(record, what_if);
     if (!plan) return refuse(note("no_such_setting").with("setting", what_if.setting));
     return simulate_run(record, *plan, others);

@@ -32,7 +32,7 @@ enum class WhatIfKind : uint8_t {
     depth,            // setting: positions in the cache before a token   samples of attention
     kv_dtype,         // setting: f32 | f16 | q8        samples of attention
     remove_layers,    // setting: how many              samples of the layers
-    trim_head,        // setting: share of the vocabulary that stays, 0..1
+    trim_head,        // setting: share of the vocabulary that stays, 0..1, or "screened"
     step_tokens,      // setting: tokens of one step    samples at several sizes
     prefix_reuse,     // setting: tokens of the prompt that are in the cache already
     remove_padding,   // setting: share of the prompt that is padding, 0..1

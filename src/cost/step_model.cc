@@ -146,16 +146,19 @@ std::optional<StepModel::Part> StepModel::compute(const Group& group, const Step
     const double visible =
         static_cast<double>(shape.attended_pairs) / static_cast<double>(shape.tokens);
     query.size = work_per_row(desc, visible);
-    if (linear && !change.format.empty()) {
+    const bool head = desc.kind == OpKind::linear && desc.layer < 0;
+    const std::string& format =
+        head && !change.head_format.empty() ? change.head_format : change.format;
+    if (linear && !format.empty()) {
         const auto own = format_bytes_per_weight(desc.format);
-        const auto target = format_bytes_per_weight(change.format);
+        const auto target = format_bytes_per_weight(format);
         if (own && target && *target < *own) {
             desc.weight_bytes =
                 static_cast<uint64_t>(static_cast<double>(desc.weight_bytes) * *target / *own);
-            desc.format = query.of.format = change.format;
+            desc.format = query.of.format = format;
             // Floats in an integer format are computed in integers from then on.
-            desc.arithmetic = linear_arithmetic(*record_, change.format);
-            const bool integers = is_integer_format(change.format);
+            desc.arithmetic = linear_arithmetic(*record_, format);
+            const bool integers = is_integer_format(format);
             if (integers && desc.arithmetic == Arithmetic::f32) query.of.format += "/f32";
         }
     }
@@ -174,7 +177,7 @@ std::optional<StepModel::Part> StepModel::compute(const Group& group, const Step
     const auto utilization = utilization_.at(query);
     if (!light || !utilization || utilization->value <= 0) return std::nullopt;
     Part part{*light / utilization->value, utilization->error, utilization->tier};
-    if (desc.kind == OpKind::linear && desc.layer < 0) part.ns *= change.head_rows_share;
+    if (head) part.ns *= change.head_rows_share;
     return part;
 }
 

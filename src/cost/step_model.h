@@ -27,6 +27,7 @@ struct StepChange {
     std::string isa;              // highest level, "" = as in the run
     std::string isa_family;       // linear | rows | attention: only these kernels; "" = all
     std::string format;           // for linears that are stored in more bytes
+    std::string head_format;      // for the head alone
     double kv_element_bytes = 0;  // 0 = as in the run
     double layers_share = 1;      // of the layers that stay
     double head_rows_share = 1;   // of the vocabulary that stays

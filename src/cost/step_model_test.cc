@@ -64,13 +64,17 @@ StepShape token_at(uint64_t position) {
 }
 
 // Two layers of a linear and attention, and a head; prompts of 64 tokens, 9 output tokens.
-RunRecord small_run() {
+RunRecord small_run(bool large_head = false) {
     RunRecord record = fake_record({});
     record.operators.clear();
     record.requests.clear();
     record.nodes = {linear_node(0, "blk.0.up", 0, 4096, 4096), attend_node(1, 0),
                     linear_node(2, "blk.1.up", 1, 4096, 4096), attend_node(3, 1),
                     linear_node(4, "head", -1, 32768, 4096, true)};
+    if (large_head) {
+        record.nodes[4].variant = "s8/avx2";
+        record.nodes[4].shape.weight_bytes = uint64_t{32768} * 4096 * 544 / 512;
+    }
     StepShape prompt;
     prompt.add_slice(0, 64);
     prompt.outputs = 1;
@@ -153,6 +157,22 @@ TEST(SimulateRun, ATrimmedHeadSavesItsShare) {
     for (const char* setting : {"0", "1", "1.5", "-0.5", "half", "nan"}) {
         EXPECT_FALSE(simulate(record, {WhatIfKind::trim_head, "", setting}).value) << setting;
     }
+}
+
+TEST(SimulateRun, AScreenedHeadTakesTwoThirdsWhereItIsLarge) {
+    const RunRecord record = small_run(true);
+    double all = 0;
+    double head = 0;
+    for (const auto& sample : record.operators) {
+        if (sample.slice != "decode") continue;
+        all += sample_wall_ns(sample);
+        if (sample.node == 4) head += sample.compute_ns;
+    }
+    // 352 bytes for 544, and a few rows.
+    EXPECT_NEAR(decode_ratio(record, WhatIfKind::trim_head, "screened"), 1 - 0.333 * head / all,
+                0.01);
+    EXPECT_EQ(simulate(small_run(), {WhatIfKind::trim_head, "", "screened"}).reason.id,
+              "nothing_to_change");
 }
 
 TEST(SimulateRun, DepthGrowsByTheBytesOfTheCache) {

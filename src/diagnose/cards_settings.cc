@@ -6,6 +6,7 @@
 
 #include "cost/kernel_curve.h"
 #include "cost/observations.h"
+#include "cost/simulate_run.h"
 #include "cost/speed_of_light.h"
 #include "diagnose/cards.h"
 #include "machine/isa.h"
@@ -351,20 +352,13 @@ void add_layers(Cards& cards) {
 
 // The head in two steps: 5-bit scores of all rows, and those rows that may have the largest.
 void add_head(Cards& cards) {
-    constexpr const char* kScreenFormat = "u5";
-    // Of the head's bytes: more is saving too little, and what computing the likely rows adds.
-    constexpr double kShareMax = 0.75;
-    constexpr double kRowsShare = 0.02;
     const RunRecord& record = cards.record;
-    if (record.context.batch > 1 || record.nodes.empty()) return;
-    const measure::PlanNodeFacts& head = record.nodes.back();
-    if (head.kind != cost::op_kind_name(cost::OpKind::linear) || !head.shape.per_output) return;
-    const auto now = cost::format_bytes_per_weight(cost::parse_variant(head.variant).format);
-    const auto then = cost::format_bytes_per_weight(kScreenFormat);
-    if (!now || !then || *then > kShareMax * *now) return;
+    const auto share = cost::screened_head_share(record);
+    // Where several sequences decode together, a step has several rows and no screen.
+    if (!share || record.context.batch > 1) return;
+    const measure::NodeShape& head = record.nodes.back().shape;
     Decision card = flag_card("head:screened", note("card_head_screened"));
-    predict(cards, card,
-            WhatIf{WhatIfKind::trim_head, "", fmt::format("{:.4f}", *then / *now + kRowsShare)});
+    predict(cards, card, WhatIf{WhatIfKind::trim_head, "", "screened"});
     double weights = 0;
     for (const measure::PlanNodeFacts& node : record.nodes) {
         if (node.kind != cost::op_kind_name(cost::OpKind::embedding)) {
@@ -374,9 +368,9 @@ void add_head(Cards& cards) {
     if (weights > 0) {
         card.evidence.push_back(
             note("head_screen")
-                .with("weights_share", static_cast<double>(head.shape.weight_bytes) / weights)
-                .with("rows", head.shape.rows)
-                .with("then_share", *then / *now));
+                .with("weights_share", static_cast<double>(head.weight_bytes) / weights)
+                .with("rows", head.rows)
+                .with("then_share", *share));
     }
     card.apply = {"--head", "screened"};
     card.undo = {"--head", "full"};

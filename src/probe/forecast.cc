@@ -314,6 +314,28 @@ Forecast forecast_of(const char* metric, const Product& time, double growth, boo
     return out;
 }
 
+// Less of the model, or of its head. The other way round nothing was seen of what would come back.
+base::Status add_model_changes(const runtime::LoadOptions& from, const runtime::LoadOptions& to,
+                               std::vector<WhatIf>& out) {
+    const std::vector<uint32_t>& layers = to.without_layers;
+    const std::vector<uint32_t>& before = from.without_layers;
+    if (!std::includes(layers.begin(), layers.end(), before.begin(), before.end())) {
+        return base::fail(base::ErrorCode::unsupported, "the forecast knows no layers but A's");
+    }
+    if (layers.size() > before.size()) {
+        const size_t fewer = layers.size() - before.size();
+        out.push_back({WhatIfKind::remove_layers, "", std::to_string(fewer)});
+    }
+    if (from.screen_head && !to.screen_head) {
+        return base::fail(base::ErrorCode::unsupported,
+                          "a screened head does not show what the full one takes");
+    }
+    if (to.screen_head && !from.screen_head) {
+        out.push_back({WhatIfKind::trim_head, "", "screened"});
+    }
+    return {};
+}
+
 }  // namespace
 
 std::string main_weight_format(const runtime::Session& session) {
@@ -372,6 +394,7 @@ base::Result<std::vector<WhatIf>> what_ifs_between(const SideSettings& a, const 
     if (a.weight_format != b.weight_format) {
         out.push_back({WhatIfKind::weight_format, "", b.weight_format});
     }
+    HONE_TRY_STATUS(add_model_changes(from, to, out));
     if (a.batch != b.batch) out.push_back({WhatIfKind::batch, "", std::to_string(b.batch)});
     if (a.depth != b.depth) out.push_back({WhatIfKind::depth, "", std::to_string(b.depth)});
     return out;

@@ -47,6 +47,8 @@ TEST(Forecast, NamesEveryDifferenceBetweenTheSides) {
     b.load.limits.kv_dtype = kernels::KvDtype::q8;
     b.load.flush_denormals = true;
     b.weight_format = "u4";
+    b.load.without_layers = {3, 5};
+    b.load.screen_head = true;
     b.batch = 4;
     b.depth = 512;
     const auto what_ifs = what_ifs_between(a, b);
@@ -54,9 +56,10 @@ TEST(Forecast, NamesEveryDifferenceBetweenTheSides) {
     std::vector<WhatIfKind> kinds;
     for (const cost::WhatIf& what_if : *what_ifs) kinds.push_back(what_if.kind);
     const std::vector<WhatIfKind> expected = {
-        WhatIfKind::threads,       WhatIfKind::isa,      WhatIfKind::variant,
-        WhatIfKind::without_pass,  WhatIfKind::kv_dtype, WhatIfKind::flush_denormals,
-        WhatIfKind::weight_format, WhatIfKind::batch,    WhatIfKind::depth};
+        WhatIfKind::threads,       WhatIfKind::isa,           WhatIfKind::variant,
+        WhatIfKind::without_pass,  WhatIfKind::kv_dtype,      WhatIfKind::flush_denormals,
+        WhatIfKind::weight_format, WhatIfKind::remove_layers, WhatIfKind::trim_head,
+        WhatIfKind::batch,         WhatIfKind::depth};
     EXPECT_EQ(kinds, expected);
     EXPECT_EQ((*what_ifs)[3].setting, "off");
     // The other way round the pass is switched on, and the kernels of the new side have no name.
@@ -64,6 +67,13 @@ TEST(Forecast, NamesEveryDifferenceBetweenTheSides) {
     SideSettings off = side();
     off.load.disabled_passes = {"merge_qkv"};
     EXPECT_EQ((*what_ifs_between(off, a))[0].setting, "on");
+    // What A leaves out it knows nothing of.
+    SideSettings fewer = side();
+    fewer.load.without_layers = {3};
+    EXPECT_FALSE(what_ifs_between(fewer, a));
+    SideSettings screened = side();
+    screened.load.screen_head = true;
+    EXPECT_FALSE(what_ifs_between(screened, a));
 }
 
 TEST(Forecast, RatesAreTheInverseOfTimes) {

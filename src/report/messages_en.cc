@@ -199,7 +199,7 @@ constexpr Message kMessages[] = {
     {"card_quantize", "Use {format} weights"},
     {"card_kv", "Keep keys and values as {dtype} instead of {now}"},
     {"card_head_screened", "Screen the output head: compute only tokens that can win"},
-    {"card_without_layers", "Leave out layers {layers} of {of}: those that do least"},
+    {"card_without_layers", "Leave out, of {of} layers, those that do least: {layers}"},
     {"card_remove_layers", "Remove {layers} of {of} layers"},
     {"card_keep_warm", "Keep the model file in memory between starts"},
     {"card_prefix_cache", "Keep prompts that begin alike in the cache"},
@@ -283,7 +283,7 @@ constexpr Message kMessages[] = {
     {"kv_dtype_memory", "the cache takes {then_bytes} instead of {kv_bytes}"},
     {"head_screen",
      "the head's {rows} rows are {weights_share} of the weights that a token reads; scores in 5 "
-     "bits read {then_share} of them"},
+     "bits, and the rows that can win, read {then_share} of them"},
     {"layer_influence",
      "they turn what passes through them by {influence_share} (1 - cosine), the median layer by "
      "{median_share}"},

@@ -204,7 +204,8 @@ constexpr Message kMessages[] = {
     {"kv_memory", "已预留 {kv_bytes}，每 token {token_bytes}，用到 {used} 个位置"},
     {"kv_dtype_memory", "缓存占用 {then_bytes}，现在是 {kv_bytes}"},
     {"head_screen",
-     "输出头的 {rows} 行占每个词元所读权重的 {weights_share}；5 位的得分只读其中的 {then_share}"},
+     "输出头的 {rows} 行占每个词元所读权重的 {weights_share}；5 位的得分和可能胜出的行只读其中的 "
+     "{then_share}"},
     {"layer_influence",
      "它们使通过的向量转动 {influence_share}（1 − 余弦），各层的中位数为 {median_share}"},
     {"layers_untested", "这些层的价值未知：请测量去掉之后的质量"},
