@@ -12,6 +12,8 @@ llama-perplexity). Two models carry the same weights:
     smollm2-wide   rows of 768 and 12 heads, widened by zeros and heads of zeros, with the norms scaled so that it
                    computes the same; every matrix of the layers in the one type (--pure), embedding and head in Q8_0.
 
+llama-quantize's IQ2_S writes blocks of IQ2_XS; those of IQ2_S come with its IQ2_M.
+
 Types of code books and two bits use an importance matrix that llama-imatrix takes from another text. A row whose ratio
 is beyond 0.5 % is run once more with exact activations on both sides: in Hone without quantized activations, in
 llama.cpp as the same file turned back to F32 by llama-quantize. That tells an error of a decoder, which stays, from the
@@ -29,9 +31,10 @@ import sys
 import peer_files
 
 TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K",
-         "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
+         "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
          "MXFP4_MOE"]
 WITH_IMATRIX = ("IQ1_", "IQ2_", "Q2_K")
+PURE_WITH_IMATRIX = ("IQ3_XXS",)  # llama-quantize asks for it where every matrix is of the type
 TOLERANCE = 0.005
 CONTEXT = 512
 ROOT = peer_files.SOURCE_ROOT
@@ -109,9 +112,10 @@ class Files:
         if dtype == "F16":
             return source
         options = ["--allow-requantize"]
-        if dtype.startswith(WITH_IMATRIX):
+        wide = model == "smollm2-wide"
+        if dtype.startswith(WITH_IMATRIX) or (wide and dtype in PURE_WITH_IMATRIX):
             options += ["--imatrix", self.imatrix(model)]
-        if model == "smollm2-wide" and dtype not in ("F32", "BF16"):
+        if wide and dtype not in ("F32", "BF16"):
             options += ["--pure", "--token-embedding-type", "q8_0"]
         if dtype == "MXFP4_MOE":
             # By itself it is for experts, of which this model has none.

@@ -17,8 +17,7 @@ constexpr size_t kSlicesMax = 240;
 
 RunWatch::RunWatch(graph::Executor& executor, const machine::MachineProfile& machine,
                    const base::Clock& clock)
-    : machine_(machine),
-      clock_(clock),
+    : clock_(clock),
       begin_ns_(clock.now_ns()),
       begin_(machine::read_disturbance()),
       slice_begin_ns_(begin_ns_),

@@ -25,7 +25,7 @@ namespace hone::probe {
 
 class RunWatch {
   public:
-    // Starts watching. All are borrowed.
+    // Starts watching. Executor and clock are borrowed.
     RunWatch(graph::Executor& executor, const machine::MachineProfile& machine,
              const base::Clock& clock);
 
@@ -44,7 +44,6 @@ class RunWatch {
     void read_bandwidth(double at_s);
     double seconds_since(int64_t begin_ns) const;
 
-    const machine::MachineProfile& machine_;
     const base::Clock& clock_;
     std::optional<WeightReader> reader_;  // absent: the level has no reading loop
     int64_t begin_ns_;
