@@ -297,17 +297,6 @@ bool has_hot_copy(const RunRecord& record) {
                        [](const auto& row) { return row.name == "hot_copy" && row.valid; });
 }
 
-// Weights that are floats now and would be integers then compute with other instructions, of which
-// bytes say nothing.
-bool changes_arithmetic(const RunRecord& record, std::string_view format) {
-    const Arithmetic after = linear_arithmetic(record, format);
-    return std::any_of(record.nodes.begin(), record.nodes.end(), [&](const auto& node) {
-        const std::string own = parse_variant(node.variant).format;
-        const auto kind = op_kind_of(node.kind);
-        return kind && is_linear(*kind) && linear_arithmetic(record, own) != after;
-    });
-}
-
 SimulationResult simulate_format(const RunRecord& record, const WhatIf& what_if, Records others) {
     SimulationResult by_bytes = reformat_by_bytes(record, what_if);
     if (!by_bytes.value) return by_bytes;

@@ -196,6 +196,15 @@ Arithmetic linear_arithmetic(const measure::RunRecord& record, std::string_view 
     return rounded ? Arithmetic::int8 : Arithmetic::f32;
 }
 
+bool changes_arithmetic(const measure::RunRecord& record, std::string_view format) {
+    const Arithmetic after = linear_arithmetic(record, format);
+    return std::any_of(record.nodes.begin(), record.nodes.end(), [&](const auto& node) {
+        const std::string own = parse_variant(node.variant).format;
+        const auto kind = op_kind_of(node.kind);
+        return kind && is_linear(*kind) && linear_arithmetic(record, own) != after;
+    });
+}
+
 LightTime sample_light(const measure::RunRecord& record, const measure::OperatorSample& sample) {
     const measure::PlanNodeFacts* node = node_of(record, sample.node);
     if (node == nullptr || sample.calls == 0) return {};

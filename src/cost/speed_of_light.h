@@ -34,6 +34,9 @@ bool is_integer_format(std::string_view format);
 // What a linear of the run computes in where its weights have that format: the planner rounds
 // activations to 8 bits for integer weights, unless that pass is off.
 Arithmetic linear_arithmetic(const measure::RunRecord& record, std::string_view format);
+// Some linear of the run would compute in something else with weights of that format: of what that
+// takes, its bytes say nothing.
+bool changes_arithmetic(const measure::RunRecord& record, std::string_view format);
 Arithmetic variant_arithmetic(const VariantName& variant);
 
 struct RoofQuery {

@@ -10,10 +10,10 @@
 //
 // The result has the keys and the names that llama.cpp's converter gives such models, so nothing
 // else in Hone knows of checkpoints. Weights stay mapped where they are, with two exceptions in
-// memory: rows that GGUF keeps in another order, and vectors and the segments of a BERT, which become F32. All of it is
-// foreign and checked; a setting that would change the model's answers and that Hone does not have
-// is refused by its name. Its files name others by plain names only; links are followed, since the
-// hub's own cache consists of them. Pure beside reading; any thread.
+// memory: rows that GGUF keeps in another order, and vectors and the segments of a BERT, which
+// become F32. All of it is foreign and checked; a setting that would change the model's answers and
+// that Hone does not have is refused by its name. Its files name others by plain names only; links
+// are followed, since the hub's own cache consists of them. Pure beside reading; any thread.
 #pragma once
 
 #include <functional>
