@@ -2,7 +2,8 @@
 """Quality of quantized files at equal size: Hone against llama-quantize, on float references made from one model.
 
     bench/quantize.py build/release/bin MODEL.gguf --text EVAL.txt --calibrate CALIB.txt --out quantize.json
-        [--peer DIRECTORY] [--seeds 1,2,3] [--types Q4_0,Q5_0] [--mixtures IQ4_NL,Q4_K_M] [--windows 8] [--tokens 8192]
+        [--peer DIRECTORY] [--seeds 1,2,3] [--types Q4_0,Q5_0] [--mixtures Q4_0:pure+IQ4_NL:pure,Q4_K_M]
+        [--wide] [--windows 8] [--tokens 8192]
 
 The directory of the first argument has `hone` and `make_float_reference`; that of --peer has llama-quantize and
 llama-imatrix. For each seed a float reference is made (tests/reference/float_reference.h), since a model that is
@@ -18,6 +19,8 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+
+import perplexity
 
 SIZE_TOLERANCE = 0.01
 
@@ -47,10 +50,15 @@ class Bench:
         path = self.directory / f"reference_{seed}.gguf"
         if not path.exists():
             run([pathlib.Path(self.options.bin) / "make_float_reference", self.options.model, path, seed, "F16"])
-        return path
+        if not self.options.wide:
+            return path
+        wide = self.directory / f"reference_{seed}_wide.gguf"
+        if not wide.exists():
+            perplexity.write_wide(path, wide)
+        return wide
 
     def imatrix(self, seed):
-        path = self.directory / f"imatrix_{seed}.gguf"
+        path = self.directory / f"imatrix_{seed}{'_wide' if self.options.wide else ''}.gguf"
         if not path.exists():
             chunks = max(1, self.options.tokens // 512)
             self.peer("llama-imatrix", "-m", self.reference(seed), "-f", self.options.calibrate, "-o", path,
@@ -98,34 +106,53 @@ class Bench:
                 self.measure(seed, kind, "llama imatrix",
                              self.peer_file(seed, kind, "--pure", "--imatrix", self.imatrix(seed)))
 
-    def mixtures(self, seed):
-        """llama-quantize's own mixtures, and Hone's at each one's size."""
-        for kind in filter(None, self.options.mixtures.split(",")):
-            self.measure(seed, kind, "llama plain", self.peer_file(seed, kind))
-            self.measure(seed, kind, "llama imatrix", self.peer_file(seed, kind, "--imatrix", self.imatrix(seed)))
-            size = self.results[f"{seed}/{kind}/llama plain"]["bytes"]
-            for way, flags in (("hone mixed", []), ("hone mixed feedback", ["--feedback"])):
-                self.measure(seed, kind, way,
-                             self.hone_file(seed, "--target", f"size={size}", *self.calibrated(), *flags))
+    def peer_mixtures(self, seed):
+        """The files of llama-quantize, with and without its imatrix."""
+        for row in mixture_rows(self.options.mixtures):
+            for kind in row.split("+"):
+                name, _, pure = kind.partition(":")
+                flags = ["--pure"] if pure else []
+                self.measure(seed, row, f"llama plain {name}", self.peer_file(seed, name, *flags))
+                self.measure(seed, row, f"llama imatrix {name}",
+                             self.peer_file(seed, name, *flags, "--imatrix", self.imatrix(seed)))
+
+    def hone_mixtures(self, seed):
+        """Hone's choice of types, at the size of the smallest of the row."""
+        for row in mixture_rows(self.options.mixtures):
+            size = min(result["bytes"] for result in self.results.values()
+                       if result["row"] == row and result["seed"] == seed and result["way"].startswith("llama"))
+            self.measure(seed, row, "hone mixed feedback",
+                         self.hone_file(seed, "--target", f"size={size}", *self.calibrated(), "--feedback"))
+
+
+def mixture_rows(text):
+    return [row for row in text.split(",") if row]
+
+
+def best_cell(results, smallest):
+    """The lowest KL of a row's files of equal size."""
+    fair = [result for result in results if result["bytes"] <= (1 + SIZE_TOLERANCE) * smallest]
+    if not fair:
+        return ", ".join(f"({result['bytes'] / 1e6:.1f} MB)" for result in results)
+    best = min(fair, key=lambda result: result["kl"])
+    kind = best["way"].split()[2:] if best["way"].startswith("llama") else []
+    return " ".join([f"{best['kl']:.5f}", *(f"({name})" for name in kind)])
+
+
+def way_of(result):
+    """Without the type that llama-quantize was asked for."""
+    return " ".join(result["way"].split()[:2]) if result["way"].startswith("llama") else result["way"]
 
 
 def tables(results):
     rows = {}
     for result in results.values():
-        rows.setdefault((result["row"], result["seed"]), {})[result["way"]] = result
-    ways = sorted({result["way"] for result in results.values()})
+        rows.setdefault((result["row"], result["seed"]), []).append(result)
+    ways = sorted({way_of(result) for result in results.values()})
     lines = ["| row | seed | MB | " + " | ".join(ways) + " |", "|---|---|---|" + "---|" * len(ways)]
-    for (row, seed), by_way in sorted(rows.items()):
-        smallest = min(result["bytes"] for result in by_way.values())
-        cells = []
-        for way in ways:
-            result = by_way.get(way)
-            if result is None:
-                cells.append("")
-            elif result["bytes"] > (1 + SIZE_TOLERANCE) * smallest:
-                cells.append(f"({result['bytes'] / 1e6:.1f} MB)")
-            else:
-                cells.append(f"{result['kl']:.5f}")
+    for (row, seed), of_row in sorted(rows.items()):
+        smallest = min(result["bytes"] for result in of_row)
+        cells = [best_cell([result for result in of_row if way_of(result) == way], smallest) for way in ways]
         lines.append(f"| {row} | {seed} | {smallest / 1e6:.1f} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -140,7 +167,10 @@ def main():
     parser.add_argument("--peer", default="")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--types", default="Q4_0,IQ4_NL,Q4_1,Q5_0,Q5_1,Q8_0")
-    parser.add_argument("--mixtures", default="", help="file types of llama-quantize, e.g. IQ4_NL,Q4_K_M,Q5_K_M")
+    parser.add_argument("--mixtures", default="", help="rows of file types of llama-quantize that have one size, :pure without "
+                        "its own mixture, e.g. Q4_0:pure+IQ4_NL:pure,Q4_1:pure,Q4_K_M")
+    parser.add_argument("--wide", action="store_true", help="rows of 768, so that every type has whole blocks "
+                        "(bench/perplexity.py; a results file of its own)")
     parser.add_argument("--windows", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=8192)
     parser.add_argument("--keep", default="", help="directory for the references (default: a temporary one)")
@@ -150,7 +180,8 @@ def main():
         for seed in options.seeds.split(","):
             bench.single_types(seed)
             if options.peer:
-                bench.mixtures(seed)
+                bench.peer_mixtures(seed)
+                bench.hone_mixtures(seed)
     print(tables(bench.results))
 
 

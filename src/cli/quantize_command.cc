@@ -343,8 +343,10 @@ class Quantizing {
         if (limit_ns < fastest_ns) {
             return fail(ErrorCode::exhausted,
                         "--target {} cannot be met: the fastest types give {:.3g} times the "
-                        "input's rate, predicted, and {:.3g} would be needed",
-                        options_.target, step_ns / (fixed_ns + fastest_ns), ratio);
+                        "input's rate, predicted, and {:.3g} would be needed; {:.3g} of {:.3g} ms "
+                        "of a step are not theirs",
+                        options_.target, step_ns / (fixed_ns + fastest_ns), ratio, fixed_ns * 1e-6,
+                        step_ns * 1e-6);
         }
         return compress::allocate(items, static_cast<uint64_t>(limit_ns * 1e3));
     }
