@@ -34,7 +34,8 @@ TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "
          "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
          "MXFP4_MOE"]
 WITH_IMATRIX = ("IQ1_", "IQ2_", "Q2_K")
-PURE_WITH_IMATRIX = ("IQ3_XXS",)  # llama-quantize asks for it where every matrix is of the type
+# Where every matrix is of the type: llama-quantize asks for it, or makes a model that predicts nothing without.
+PURE_WITH_IMATRIX = ("IQ3_XXS", "IQ3_S")
 TOLERANCE = 0.005
 CONTEXT = 512
 ROOT = peer_files.SOURCE_ROOT
