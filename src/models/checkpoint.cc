@@ -36,22 +36,6 @@ constexpr size_t kFilesMax = 1024;
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
-// A text that may be missing.
-base::Result<std::optional<std::string>> read_if_there(const ReadText& read,
-                                                       const std::string& name) {
-    auto text = read(name);
-    if (text) return std::optional<std::string>(std::move(*text));
-    if (text.error().code == ErrorCode::not_found) return std::optional<std::string>();
-    return tl::unexpected(text.error());
-}
-
-base::Result<base::Json> parse(const std::string& name, const std::string& text,
-                               const base::JsonLimits& limits) {
-    auto json = base::parse_json(text, limits);
-    if (!json) return tl::unexpected(json.error().within(name));
-    return json;
-}
-
 // A name of a file that lies in the directory itself: it comes from another file.
 bool is_plain_name(std::string_view name) {
     return !name.empty() && name.size() <= 255 && name.front() != '.' &&
@@ -159,7 +143,7 @@ base::Result<uint32_t> pooling_number(const CheckpointJson& settings) {
 Status write_pooling(const ReadText& read, formats::GgufWriter& out) {
     HONE_TRY(const auto text, read_if_there(read, "modules.json"));
     if (!text) return {};
-    HONE_TRY(const base::Json modules, parse("modules.json", *text, kSettingsLimits));
+    HONE_TRY(const base::Json modules, parse_file("modules.json", *text, kSettingsLimits));
     if (!modules.is_array()) return fail(ErrorCode::corrupt, "modules.json: not a list");
     std::optional<uint32_t> pooling;
     for (const base::Json& item : modules) {
@@ -178,7 +162,7 @@ Status write_pooling(const ReadText& read, formats::GgufWriter& out) {
         }
         const std::string name = path + "/config.json";
         HONE_TRY(const std::string settings, read(name));
-        HONE_TRY(const base::Json json, parse(name, settings, kSettingsLimits));
+        HONE_TRY(const base::Json json, parse_file(name, settings, kSettingsLimits));
         HONE_TRY(const uint32_t number, pooling_number(CheckpointJson(json, name)));
         if (pooling) return fail(ErrorCode::unsupported, "modules.json: two poolings");
         pooling = number;
@@ -190,7 +174,7 @@ Status write_pooling(const ReadText& read, formats::GgufWriter& out) {
 base::Result<GgufFile> assemble(const std::string& name, const ReadText& read,
                                 std::vector<SafetensorsFile> weights) {
     HONE_TRY(const std::string text, read("config.json"));
-    HONE_TRY(const base::Json json, parse("config.json", text, kSettingsLimits));
+    HONE_TRY(const base::Json json, parse_file("config.json", text, kSettingsLimits));
     const CheckpointJson config(json, "config.json");
     HONE_TRY(const CheckpointFamily* family, find_checkpoint_family(config));
     formats::GgufWriter head;

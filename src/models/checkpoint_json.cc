@@ -17,6 +17,21 @@ const Json kNothing;
 
 }  // namespace
 
+base::Result<std::optional<std::string>> read_if_there(const ReadText& read,
+                                                       const std::string& name) {
+    auto text = read(name);
+    if (text) return std::optional<std::string>(std::move(*text));
+    if (text.error().code == ErrorCode::not_found) return std::optional<std::string>();
+    return tl::unexpected(text.error());
+}
+
+base::Result<Json> parse_file(const std::string& name, const std::string& text,
+                              const base::JsonLimits& limits) {
+    auto json = base::parse_json(text, limits);
+    if (!json) return tl::unexpected(json.error().within(name));
+    return json;
+}
+
 const Json* CheckpointJson::find(std::string_view field) const {
     if (!value_.is_object()) return nullptr;
     const auto at = value_.find(std::string(field));

@@ -1,16 +1,29 @@
-// One object of a checkpoint's JSON files, field by field: each accessor answers the value or an
-// error that names the file and the field. A null counts as a missing field, as in the library that
-// writes these files. Borrows the object; any thread.
+// The small files of a checkpoint, and one object of its JSON files, field by field: each accessor
+// answers the value or an error that names the file and the field. A null counts as a missing
+// field, as in the library that writes these files. Borrows the object; any thread.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/json_fwd.h"
 #include "base/result.h"
+#include "models/checkpoint.h"
+
+namespace hone::base {
+struct JsonLimits;
+}
 
 namespace hone::models {
+
+// nullopt where there is no such file; every other error stays one.
+base::Result<std::optional<std::string>> read_if_there(const ReadText& read,
+                                                       const std::string& name);
+// As base::parse_json of the file's text; errors begin with its name.
+base::Result<base::Json> parse_file(const std::string& name, const std::string& text,
+                                    const base::JsonLimits& limits);
 
 class CheckpointJson {
   public:

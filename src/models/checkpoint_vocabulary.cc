@@ -144,12 +144,9 @@ std::string special_token(const CheckpointJson& settings, const char* field,
 }
 
 base::Result<Json> read_settings(const ReadText& read) {
-    const auto text = read(kTokenizerConfig);
-    if (!text && text.error().code == ErrorCode::not_found) return Json::object();
-    if (!text) return tl::unexpected(text.error());
-    auto json = base::parse_json(*text, kSettingsLimits);
-    if (!json) return tl::unexpected(json.error().within(kTokenizerConfig));
-    return json;
+    HONE_TRY(const auto text, read_if_there(read, kTokenizerConfig));
+    if (!text) return Json::object();
+    return parse_file(kTokenizerConfig, *text, kSettingsLimits);
 }
 
 // --- WordPiece
@@ -361,8 +358,7 @@ std::optional<uint32_t> id_of(const CheckpointJson& config, const char* field) {
 }
 
 Status write_chat_template(const ReadText& read, const CheckpointJson& settings, GgufWriter& out) {
-    const auto file = read("chat_template.jinja");
-    if (!file && file.error().code != ErrorCode::not_found) return tl::unexpected(file.error());
+    HONE_TRY(const auto file, read_if_there(read, "chat_template.jinja"));
     HONE_TRY(const std::string own, settings.get_string_or("chat_template", ""));
     const std::string& text = file ? *file : own;
     if (!text.empty()) out.add_string("tokenizer.chat_template", text);
@@ -396,11 +392,11 @@ Status write_word_pieces(const ReadText& read, uint64_t rows, GgufWriter& out) {
     HONE_TRY(const Json json, read_settings(read));
     const CheckpointJson settings(json, kTokenizerConfig);
     WordPieces words;
-    if (const auto text = read(kTokenizer)) {
+    HONE_TRY(const auto text, read_if_there(read, kTokenizer));
+    if (text) {
         HONE_TRY(auto file, parse_tokenizer(*text));
         HONE_TRY(words, word_pieces_of(std::move(file)));
     } else {
-        if (text.error().code != ErrorCode::not_found) return tl::unexpected(text.error());
         HONE_TRY(const std::string list, read("vocab.txt"));
         HONE_TRY(words, word_pieces_of(list, settings));
     }
