@@ -162,7 +162,7 @@ class Quantizing {
         if (!options_.target.empty()) {
             HONE_TRY(target, parse_target(options_.target));
         }
-        HONE_TRY(auto spec, recipe_spec(options_));
+        HONE_TRY(const auto spec, recipe_spec(options_));
         HONE_TRY(const auto file, models::open_model_file(options_.model));
         if (!options_.dry_run) HONE_TRY_STATUS(check_output(options_));
         // Mistakes in names and types are found before minutes are spent.
@@ -176,7 +176,7 @@ class Quantizing {
         if (target && target->decode) {
             HONE_TRY_STATUS(meet_decode(file, *target->decode, spec, *team));
         } else {
-            HONE_TRY_STATUS(write(file, spec, *team, options_.output));
+            HONE_TRY_STATUS(write(file, *team, options_.output));
         }
         outcome_.model = file_name(options_.model);
         outcome_.output = file_name(options_.output);
@@ -192,9 +192,8 @@ class Quantizing {
         };
     }
 
-    base::Status write(const formats::GgufFile& file, const compress::RecipeSpec& spec,
-                       machine::ThreadTeam& team, const std::string& path) {
-        HONE_TRY(outcome_.recipe, compress::make_recipe(file, spec));
+    base::Status write(const formats::GgufFile& file, machine::ThreadTeam& team,
+                       const std::string& path) {
         if (options_.dry_run) return {};
         HONE_TRY(outcome_.results, compress::write_quantized(file, outcome_.recipe, guidance_, team,
                                                              path, go_on("quantizing")));
@@ -204,7 +203,7 @@ class Quantizing {
     // Reads the text through the model; with a target, also says what types cost, and chooses them
     // where that needs no more.
     base::Status calibrate(const formats::GgufFile& file, const std::optional<Target>& target,
-                           compress::RecipeSpec& spec, machine::ThreadTeam& team) {
+                           const compress::RecipeSpec& spec, machine::ThreadTeam& team) {
         compress::CalibrationRequest request;
         request.model = options_.model;
         request.tokens_max = options_.calibration_tokens;
@@ -228,7 +227,7 @@ class Quantizing {
 
     base::Status choose_types(const formats::GgufFile& file, const Target& target,
                               runtime::Session& session, std::span<const int32_t> tokens,
-                              compress::RecipeSpec& spec) {
+                              const compress::RecipeSpec& spec) {
         compress::SensitivityOptions options;
         options.context = std::min(options.context, static_cast<uint32_t>(tokens.size()));
         options.go_on = go_on("measuring sensitivity");
@@ -246,9 +245,7 @@ class Quantizing {
         outcome_.target = std::move(facts);
         if (target.decode) return {};
         HONE_TRY(const auto allocation, allocate(file, target, items, *outcome_.target));
-        outcome_.target->expected_kl = allocation.cost;
-        add_overrides(items, allocation, spec);
-        return {};
+        return take(file, items, allocation, spec);
     }
 
     // Without those that the user chose.
@@ -263,11 +260,16 @@ class Quantizing {
         return items;
     }
 
-    static void add_overrides(const std::vector<compress::AllocationItem>& items,
-                              const compress::Allocation& allocation, compress::RecipeSpec& spec) {
+    // The recipe with these types; what the user chose comes first in `spec`.
+    base::Status take(const formats::GgufFile& file,
+                      const std::vector<compress::AllocationItem>& items,
+                      const compress::Allocation& allocation, compress::RecipeSpec spec) {
         for (size_t i = 0; i < items.size(); ++i) {
             spec.overrides.push_back({items[i].name, items[i].options[allocation.choice[i]].type});
         }
+        HONE_TRY(outcome_.recipe, compress::make_recipe(file, spec));
+        outcome_.target->expected_kl = allocation.cost;
+        return {};
     }
 
     // Types by their predicted time; the file is accepted when it measures as fast as was asked.
@@ -279,24 +281,24 @@ class Quantizing {
         TargetFacts& facts = *outcome_.target;
         HONE_TRY(const auto cost, baseline.cost(facts.sensitivity));
         HONE_TRY(const auto items, open_items(cost.items, spec));
+        const auto front = compress::pareto_front(items);
         const double fixed_ns = cost.fixed_ns + chosen_ns(cost.items, spec);
         DecodeFacts& decode = facts.decode.emplace();
         decode.wanted_ratio =
             promise.ratio > 0 ? promise.ratio : promise.tokens_per_s * cost.step_ns * 1e-9;
         for (double aim = decode.wanted_ratio;; aim /= correction(*decode.check)) {
-            HONE_TRY(const auto allocation, allocate_time(items, cost.step_ns, fixed_ns, aim));
-            decode.predicted_ratio = cost.step_ns / (fixed_ns + picoseconds(allocation.price));
-            facts.expected_kl = allocation.cost;
-            compress::RecipeSpec chosen = spec;
-            add_overrides(items, allocation, chosen);
+            HONE_TRY(const auto allocation,
+                     allocate_time(items, front, cost.step_ns, fixed_ns, aim));
+            decode.predicted_ratio = cost.step_ns / (fixed_ns + ns_of(allocation.price));
+            HONE_TRY_STATUS(take(file, items, allocation, spec));
             const CandidateFile candidate(options_.output);
-            HONE_TRY_STATUS(write(file, chosen, team, candidate.path()));
+            HONE_TRY_STATUS(write(file, team, candidate.path()));
             if (options_.dry_run) return {};
             ++decode.files;
             HONE_TRY(decode.check, baseline.check(candidate.path(), promise));
             const double share = decode.check->share;
             // Nothing slower is at hand where every tensor has the type that costs least.
-            const bool best = allocation.cost <= compress::pareto_front(items).back().cost;
+            const bool best = allocation.cost <= front.back().cost;
             if (share >= 1 - kTargetTolerance && (share <= 1 + kTargetTolerance || best)) {
                 return candidate.accept();
             }
@@ -317,7 +319,9 @@ class Quantizing {
         return std::clamp(check.share, 1 / kMost, kMost);
     }
 
-    static double picoseconds(uint64_t price) { return static_cast<double>(price) * 1e-3; }
+    static double ns_of(uint64_t price) {
+        return static_cast<double>(price) / compress::kPicosecondsPerNs;
+    }
 
     // Of the tensors whose type the user chose.
     double chosen_ns(const std::vector<compress::AllocationItem>& items,
@@ -329,16 +333,17 @@ class Quantizing {
                 std::find_if(outcome_.recipe.tensors.begin(), outcome_.recipe.tensors.end(),
                              [&](const auto& tensor) { return tensor.name == item.name; });
             for (const compress::TypeOption& option : item.options) {
-                if (option.type == choice->to) ns += picoseconds(option.price);
+                if (option.type == choice->to) ns += ns_of(option.price);
             }
         }
         return ns;
     }
 
     base::Result<compress::Allocation> allocate_time(
-        const std::vector<compress::AllocationItem>& items, double step_ns, double fixed_ns,
+        const std::vector<compress::AllocationItem>& items,
+        const std::vector<compress::FrontPoint>& front, double step_ns, double fixed_ns,
         double ratio) const {
-        const auto fastest_ns = picoseconds(compress::pareto_front(items).front().price);
+        const double fastest_ns = ns_of(front.front().price);
         const double limit_ns = step_ns / ratio - fixed_ns;
         if (limit_ns < fastest_ns) {
             return fail(ErrorCode::exhausted,
@@ -348,7 +353,8 @@ class Quantizing {
                         options_.target, step_ns / (fixed_ns + fastest_ns), ratio, fixed_ns * 1e-6,
                         step_ns * 1e-6);
         }
-        return compress::allocate(items, static_cast<uint64_t>(limit_ns * 1e3));
+        return compress::allocate(items,
+                                  static_cast<uint64_t>(limit_ns * compress::kPicosecondsPerNs));
     }
 
     // Bytes of the tensors that are not up for choice.

@@ -15,8 +15,6 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr double kPicosecondsPerNs = 1000;
-
 const char* packed_name(tensor::DType type) {
     return kernels::pack_format_name(kernels::pack_format_for(type));
 }

@@ -19,6 +19,9 @@
 
 namespace hone::compress {
 
+// Of prices.
+inline constexpr double kPicosecondsPerNs = 1000;
+
 struct DecodeCost {
     double step_ns = 0;   // the model as it is
     double fixed_ns = 0;  // of it, what no tensor of the table decides
