@@ -54,19 +54,6 @@
     return ends && ends.every(isNumber) && ends[0] < ends[1] ? ends : null;
   }
 
-  // The predicted change with its interval on a common scale; the middle line is "no change".
-  function changeBar(predicted, reach) {
-    const ends = intervalOf(predicted);
-    if (!ends) return null;
-    const place = (value) => 50 + (50 * Math.max(-reach, Math.min(reach, value))) / reach;
-    const range = el("span", { class: "range" });
-    range.style.left = place(ends[0]) + "%";
-    range.style.width = place(ends[1]) - place(ends[0]) + "%";
-    const point = el("span", { class: "point" });
-    point.style.left = place(predicted.change_percent) + "%";
-    return el("div", { class: "change-bar", "aria-hidden": "true" }, range, point);
-  }
-
   const titleOf = (card) => (card.title ? card.title.text : card.action);
 
   function kindOf(card) {
@@ -101,7 +88,7 @@
             hone.foreign(predicted.metric), " ",
             el("span", { class: "words " + kind },
               kind === "doubt" && predicted.change_percent !== 0 ? "" : text(words[kind]))),
-          changeBar(predicted, reach),
+          ends ? hone.changeBar(reach, [{ kind: "range", ends }], predicted.change_percent) : null,
           interval ? el("p", { class: "quiet small" }, text("page_expected", { interval })) : null,
         ],
       card.evidence.length === 0 ? null : el("ul", { class: "evidence" },
@@ -129,7 +116,7 @@
     if (cards.length === 0) return el("p", { class: "quiet" }, text("no_decisions"));
     const ends = cards.flatMap((card) => (card.predicted
       ? [card.predicted.change_percent, ...(intervalOf(card.predicted) || [])] : []));
-    const reach = Math.min(100, Math.max(5, ...ends.filter(isNumber).map(Math.abs)));
+    const reach = hone.reachOf(ends);
     const groups = [
       ["page_gains", cards.filter((c) => kindOf(c) === "gain" && c.available), true],
       ["page_unavailable", cards.filter((c) => kindOf(c) === "gain" && !c.available), true],

@@ -92,22 +92,13 @@
 
   // The promised interval as a band, the measured one as a line with its point, on one scale.
   function pairBar(trial, reach) {
-    const place = (value) => 50 + (50 * Math.max(-reach, Math.min(reach, value))) / reach;
-    const span = (name, ends) => {
-      const bar = el("span", { class: name });
-      bar.style.left = place(ends[0]) + "%";
-      bar.style.width = place(ends[1]) - place(ends[0]) + "%";
-      return bar;
-    };
     const measured = result(trial);
     const promised = trial.promised && trial.promised.interval;
-    if (!promised && !(measured && hone.isNumber(measured.change_percent))) return null;
-    const point = measured && hone.isNumber(measured.change_percent)
-      ? el("span", { class: "point" }) : null;
-    if (point) point.style.left = place(measured.change_percent) + "%";
-    return el("div", { class: "change-bar", "aria-hidden": "true" },
-      promised ? span("range wide", promised) : null,
-      measured && measured.ci95 ? span("range", measured.ci95) : null, point);
+    const point = measured && hone.isNumber(measured.change_percent) ? measured.change_percent : null;
+    if (!promised && point === null) return null;
+    const intervals = [{ kind: "range wide", ends: promised },
+      { kind: "range", ends: measured && measured.ci95 }];
+    return hone.changeBar(reach, intervals.filter(({ ends }) => ends), point);
   }
 
   const isShown = (trial) => trial.status !== "refused" || trial.promised || result(trial);
@@ -123,7 +114,7 @@
   function trialTable(rows) {
     const ends = rows.flatMap((trial) => [...((trial.promised && trial.promised.interval) || []),
       result(trial) ? result(trial).change_percent : 0]);
-    const reach = Math.min(100, Math.max(5, ...ends.filter(hone.isNumber).map(Math.abs)));
+    const reach = hone.reachOf(ends);
     const colour = { kept: "gain", rolled_back: "doubt" };
     return hone.table({ rows, columns: [
       { title: text("head_action"), head: true, class: "text", cell: (trial) => [

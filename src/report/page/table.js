@@ -122,6 +122,24 @@
     return el("div", {}, bar, list);
   };
 
+  // Changes in percent on a scale from -reach to reach, whose middle is "no change": intervals as
+  // {kind, ends}, each with its class, and a point, null for none.
+  hone.changeBar = function (reach, intervals, point) {
+    const place = (value) => 50 + (50 * Math.max(-reach, Math.min(reach, value))) / reach;
+    const ranges = intervals.map(({ kind, ends }) => {
+      const range = el("span", { class: kind });
+      range.style.left = place(ends[0]) + "%";
+      range.style.width = place(ends[1]) - place(ends[0]) + "%";
+      return range;
+    });
+    const mark = point === null ? null : el("span", { class: "point" });
+    if (mark) mark.style.left = place(point) + "%";
+    return el("div", { class: "change-bar", "aria-hidden": "true" }, ranges, mark);
+  };
+  // A scale for all of these changes.
+  hone.reachOf = (changes) =>
+    Math.min(100, Math.max(5, ...changes.filter(hone.isNumber).map(Math.abs)));
+
   // Parts that follow each other: [{label, start, end, value, share, rest}], all within 0..total.
   hone.waterfall = function (id, label, total, rows) {
     const body = rows.map((row) => {
