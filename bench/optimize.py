@@ -46,7 +46,7 @@ import kills  # noqa: E402
 METRIC = "itl_ms"  # what scenario generative is judged by
 PARTS = ["loop", "sweep", "unseen", "accuracy", "kills"]
 TRIAL_S = 40  # the loop's longest trial (kTrial in src/tune/loop.cc), of which 60 % for speed
-GATE_POSITIONS = 192  # kGatePositions in src/tune/workload.h
+GATE_POSITIONS = 1024  # kGatePositions in src/tune/workload.h
 TRIAL_TOKENS = ["--prompt-tokens", 128, "--output-tokens", 32]
 FINALISTS = 3
 SYNTHETIC = {

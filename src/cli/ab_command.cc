@@ -13,6 +13,7 @@
 #include "probe/ab.h"
 #include "probe/forecast.h"
 #include "report/comparison_report.h"
+#include "runtime/text_reader.h"
 
 namespace hone::cli {
 namespace {
@@ -68,6 +69,7 @@ base::Result<std::unique_ptr<runtime::Session>> open_side(const char* name, cons
     runtime::EngineLimits limits;
     limits.sequences_max = static_cast<uint32_t>(side.batch);
     limits.context = positions + kPositionsSlack;
+    limits.logit_rows = runtime::kReaderRows;  // for quality
     auto load = load_options(side.session, limits, context);
     if (!load) return tl::unexpected<base::Error>(load.error().within(name));
     auto session = open_session(model, side.session, *load, context);

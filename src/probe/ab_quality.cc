@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "measure/rank_tests.h"
 #include "runtime/log_softmax.h"
@@ -54,16 +55,64 @@ struct Tally {
     }
 };
 
-base::Result<TextReader> reader_of(runtime::Session& session, size_t positions) {
-    const uint32_t context = session.options().limits.context;
-    if (positions > context) {
-        return fail(ErrorCode::invalid_argument, "{} tokens do not fit the context of {} positions",
-                    positions, context);
+// Both sides on one text, which they read window by window.
+class LogitsComparison {
+  public:
+    // `positions` to score at most, until `end_ns`.
+    LogitsComparison(TextReader a, TextReader b, size_t positions, int64_t end_ns,
+                     const base::Clock& clock, const Conduct& conduct)
+        : a_(std::move(a)),
+          b_(std::move(b)),
+          rows_max_(std::min(a_.rows_max(), b_.rows_max())),
+          positions_(positions),
+          end_ns_(end_ns),
+          clock_(clock),
+          conduct_(conduct) {}
+
+    bool is_over() const { return tally_.sums.n >= positions_ || clock_.now_ns() >= end_ns_; }
+
+    // Every token but the last is read, and predicts the one after it.
+    base::Status read(std::span<const int32_t> tokens) {
+        const size_t end = tokens.size() - 1;
+        a_.begin(static_cast<uint32_t>(end));
+        b_.begin(static_cast<uint32_t>(end));
+        for (size_t at = 0; at < end && (at == 0 || !is_over());) {
+            HONE_TRY_STATUS(conduct_.check());
+            const auto step = tokens.subspan(at, std::min(step_tokens(at), end - at));
+            const auto wanted = at == 0 ? WantedLogits::last : WantedLogits::all;
+            const auto left = a_.read(step, wanted);
+            const auto right = b_.read(step, wanted);
+            at += step.size();
+            const size_t vocab = a_.vocab();
+            const size_t rows = left.size() / vocab;
+            for (size_t row = 0; row < rows; ++row) {
+                tally_.add(left.subspan(row * vocab, vocab), right.subspan(row * vocab, vocab),
+                           tokens[at - rows + row + 1]);
+            }
+            conduct_.report("quality",
+                            static_cast<double>(tally_.sums.n) / static_cast<double>(positions_));
+        }
+        return {};
     }
-    HONE_TRY(auto reader, TextReader::create(session, static_cast<uint32_t>(positions)));
-    reader.begin(static_cast<uint32_t>(positions));
-    return reader;
-}
+
+    measure::QualityComparison finish() const { return tally_.finish(); }
+
+  private:
+    size_t step_tokens(size_t at) const {
+        if (at == 0) return kQualityPromptTokens;
+        if (tally_.sums.n < kQualityDecodePositions) return 1;
+        return std::min(rows_max_, positions_ - tally_.sums.n);
+    }
+
+    TextReader a_;
+    TextReader b_;
+    size_t rows_max_;
+    size_t positions_;
+    int64_t end_ns_;
+    const base::Clock& clock_;
+    const Conduct& conduct_;
+    Tally tally_;
+};
 
 }  // namespace
 
@@ -78,47 +127,20 @@ base::Result<measure::QualityComparison> compare_logits(runtime::Session& a, run
     if (tokens.size() < 2) {
         return fail(ErrorCode::invalid_argument, "a text of {} tokens", tokens.size());
     }
-    // The last position's next token must still be in the text.
-    const size_t prompt = std::min<size_t>(kQualityPromptTokens, tokens.size() - 1);
-    const size_t end = std::min(tokens.size() - 1, prompt + static_cast<size_t>(positions) - 1);
-    HONE_TRY(auto left, reader_of(a, end));
-    HONE_TRY(auto right, reader_of(b, end));
-    const int64_t begin_ns = clock.now_ns();
-    Tally tally;
-    for (size_t at = 0; at < end;) {
-        HONE_TRY_STATUS(conduct.check());
-        const auto step = std::span(tokens).subspan(at, at == 0 ? prompt : 1);
-        const auto logits = left.read(step, WantedLogits::last);
-        const auto others = right.read(step, WantedLogits::last);
-        at += step.size();
-        tally.add(logits, others, tokens[at]);
-        conduct.report("quality", static_cast<double>(at) / static_cast<double>(end));
-        if (static_cast<double>(clock.now_ns() - begin_ns) * 1e-9 >= seconds) break;
-    }
-    return tally.finish();
-}
-
-const char* quality_text() {
-    return "The harbour wakes before the town does. At half past four the first boats come in, and "
-           "their crews carry 38 crates of fish up the stone steps to the market hall, where the "
-           "clerk writes each weight in a long green book. By six the buyers have gone, the floor "
-           "has been washed, and the gulls fight over what is left. A visitor once asked the clerk "
-           "why he did not use a machine. \"The machine counts,\" he said, \"but it does not "
-           "remember who was late.\"\n\n"
-           "Water boils at 100 degrees Celsius at sea level. With every 300 metres of height the "
-           "boiling point falls by about one degree, so that on a mountain of 3,000 metres it is "
-           "close to 90. Potatoes therefore take longer to cook in a hut than in a valley, "
-           "although the stove is just as hot.\n\n"
-           "def median(values):\n"
-           "    ordered = sorted(values)\n"
-           "    middle = len(ordered) // 2\n"
-           "    if len(ordered) % 2 == 1:\n"
-           "        return ordered[middle]\n"
-           "    return (ordered[middle - 1] + ordered[middle]) / 2\n\n"
-           "To compare two runners fairly, let them run on the same day, on the same track, and "
-           "take turns at going first. One race proves little; ten races prove more. If the "
-           "difference between them is smaller than the difference between one runner's own "
-           "mornings, the honest answer is that nobody knows yet.\n";
+    const uint32_t context = std::min(a.options().limits.context, b.options().limits.context);
+    const size_t window = std::min<size_t>(context, tokens.size() - 1);
+    HONE_TRY(auto left, TextReader::create(a, static_cast<uint32_t>(window)));
+    HONE_TRY(auto right, TextReader::create(b, static_cast<uint32_t>(window)));
+    LogitsComparison comparison(std::move(left), std::move(right), static_cast<size_t>(positions),
+                                clock.now_ns() + static_cast<int64_t>(seconds * 1e9), clock,
+                                conduct);
+    std::span<const int32_t> rest = tokens;
+    do {
+        const size_t read = std::min(window, rest.size() - 1);
+        HONE_TRY_STATUS(comparison.read(rest.first(read + 1)));
+        rest = rest.subspan(read);
+    } while (rest.size() > kQualityPromptTokens + 1 && !comparison.is_over());
+    return comparison.finish();
 }
 
 }  // namespace hone::probe

@@ -1,10 +1,12 @@
 // What a change does to the model's answers: next-token probabilities of two sessions on the same
 // text, position by position.
 //
-// The first tokens go in as a prompt (the path of long steps), the following ones one by one (the
-// path of decode), with logits of each position on both sides. KL(A, B) = sum_v p_A ln(p_A / p_B)
-// in nats; passes and kernels that are exact give 0, not nearly 0. Not a benchmark: one short text
-// says whether a change moved the numbers, not how good a model is. Thread rule: one thread.
+// The text is read in windows of the smaller context of the two, each from an empty cache. Its
+// first tokens go in as a prompt, with the logits of the last; then every position counts. The
+// first ones are read one by one (the path of decode), the others in steps of as many rows as both
+// sides allow (EngineLimits::logit_rows). KL(A, B) = sum_v p_A ln(p_A / p_B) in nats; passes and
+// kernels that are exact give 0, not nearly 0. Not a benchmark: one short text says whether a
+// change moved the numbers, not how good a model is. Thread rule: one thread.
 #pragma once
 
 #include "base/result.h"
@@ -14,11 +16,14 @@
 
 namespace hone::probe {
 
-// A few paragraphs of plain English, numbers and code; changes only with a note in the changelog.
+// Some pages of plain English, numbers and code, about 2,500 tokens; changes only with a note in
+// the changelog. Nothing else in the program is made from it: no weights were calibrated on it.
 const char* quality_text();
 
-// Tokens of the prompt part.
+// Tokens of a window's prompt.
 inline constexpr int kQualityPromptTokens = 48;
+// Positions that are read one by one, before all others.
+inline constexpr size_t kQualityDecodePositions = 64;
 
 // At most `positions` positions of `text`, fewer when the text ends or `seconds` are over.
 // unsupported: the sides do not share a vocabulary; invalid_argument: a text of fewer than two

@@ -110,6 +110,43 @@ TEST_F(AbTest, AnotherModelIsNotAlike) {
     EXPECT_GE(result->quality->kl_max, result->quality->kl_mean);
 }
 
+// Steps of many rows see what steps of one see, and a text longer than the context goes on in a new
+// window, whose prompt is not scored.
+TEST_F(AbTest, QualityOfALongTextIsReadInWindowsAndLongSteps) {
+    models::SynthSpec spec;
+    spec.n_layers = 2;
+    spec.n_ctx = 256;
+    spec.type = tensor::DType::f32;
+    spec.seed = 99;
+    const std::string path = directory_ + "/f32.gguf";
+    ASSERT_TRUE(models::write_synth(spec, path));
+    const auto compare = [&](uint32_t context, uint32_t logit_rows, int positions) {
+        runtime::LoadOptions load = session_->options();
+        load.limits.context = context;
+        load.limits.logit_rows = logit_rows;
+        const auto a = runtime::Session::open(directory_ + "/tiny.gguf", load, clock_);
+        const auto b = runtime::Session::open(path, load, clock_);
+        EXPECT_TRUE(a && b);
+        const auto quality =
+            compare_logits(**a, **b, quality_text(), positions, 1e6, clock_, Conduct{});
+        EXPECT_TRUE(quality) << quality.error().message;
+        return *quality;
+    };
+    const auto one = compare(128, 1, 300);
+    const auto many = compare(128, 32, 300);
+    EXPECT_EQ(one.n, 300u);
+    EXPECT_EQ(many.n, 300u);
+    EXPECT_NEAR(many.kl_mean, one.kl_mean, 1e-4 * one.kl_mean);
+    EXPECT_NEAR(many.nll_b, one.nll_b, 1e-5);
+    // Windows of 64 positions score 17 each, and so other ones than windows of 128.
+    const size_t tokens = session_->tokenizer().encode(quality_text()).size();
+    const auto all = compare(64, 32, 1 << 20);
+    const size_t windows = (tokens - 1) / 64;
+    EXPECT_GE(all.n, windows * 17);
+    EXPECT_LE(all.n, windows * 17 + 16);
+    EXPECT_NE(all.nll_b, many.nll_b);
+}
+
 // Weights that are no numbers make logits that are none: they are not alike, not even to
 // themselves.
 TEST_F(AbTest, PredictionsThatAreNoNumbersAreNotTheSame) {

@@ -48,7 +48,8 @@ base::Status resolve_limits(const models::ModelConfig& config, EngineLimits& lim
 
 uint32_t outputs_at_most(const EngineLimits& limits) {
     // Both factors are small.
-    return std::min(limits.step_tokens_max, limits.sequences_max * (1 + limits.drafts_max));
+    const uint32_t sampled = limits.sequences_max * (1 + limits.drafts_max);
+    return std::min(limits.step_tokens_max, std::max(sampled, limits.logit_rows));
 }
 
 const char* finish_reason_name(FinishReason reason) {

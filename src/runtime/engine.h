@@ -45,6 +45,7 @@ struct EngineLimits {
     uint32_t sequences_max = 1;
     uint32_t step_tokens_max = 256;  // token budget of one step, >= sequences_max
     uint32_t drafts_max = 0;         // per sequence and step, at most kDraftTokensMax; 0 = none
+    uint32_t logit_rows = 0;         // of one step at least, for readers of texts (text_reader.h)
     uint64_t kv_bytes_max = 0;       // 0 = sequences_max full contexts
     bool prefix_cache = true;        // see runtime/kv_pool.h
     kernels::KvDtype kv_dtype = kernels::KvDtype::f16;  // an executor's own takes its place

@@ -69,7 +69,7 @@ std::span<const float> TextReader::step(std::span<const int32_t> tokens, WantedL
 EngineLimits reader_limits(uint32_t context) {
     EngineLimits limits;
     limits.context = context;
-    limits.sequences_max = kReaderRows;
+    limits.logit_rows = kReaderRows;
     limits.kv_bytes_max = kUnusedKvBytes;
     return limits;
 }

@@ -51,8 +51,8 @@ class TextReader {
     std::vector<uint32_t> rows_;
 };
 
-// Rows of logits that a session must allow per step (EngineLimits::sequences_max) to read texts at
-// a good speed, and limits that have them without a KV cache for as many sequences.
+// Rows of logits that a session allows per step (EngineLimits::logit_rows) to read texts at a good
+// speed, and limits of a session that does nothing else.
 inline constexpr uint32_t kReaderRows = 32;
 EngineLimits reader_limits(uint32_t context);
 

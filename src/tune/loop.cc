@@ -416,7 +416,7 @@ base::Status Loop::prove() {
     const TrialSetting setting = trial_setting(rest_s);
     const double begin_s = spent_s();
     HONE_TRY(auto quality,
-             compare_quality(*start_, *best_, true, work_->gate_positions(), rest_s / 2, setting));
+             compare_quality(*start_, *best_, true, kGatePositions, rest_s / 2, setting));
     // What quality did not need, speed can use.
     const double speed_s = std::max(rest_s / 2, rest_s - (spent_s() - begin_s));
     HONE_TRY(auto comparison,

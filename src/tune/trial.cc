@@ -28,14 +28,11 @@ base::Result<bool> passes_gate(const Side& start, const Side& candidate,
     const double seconds = setting.budget_s * kQualityShare;
     runtime::Session& a = start.session;
     runtime::Session& b = candidate.session;
-    int positions = setting.work.gate_positions();
     if (trial.risk == "exact") {
-        positions = std::min(positions, kExactPositions);
-        HONE_TRY(trial.quality, compare_quality(a, b, false, positions, seconds, setting));
+        HONE_TRY(trial.quality, compare_quality(a, b, false, kExactPositions, seconds, setting));
         if (trial.quality->kl_max == 0) return true;
-        positions = setting.work.gate_positions();
     }
-    HONE_TRY(trial.quality, compare_quality(a, b, false, positions, seconds, setting));
+    HONE_TRY(trial.quality, compare_quality(a, b, false, kGatePositions, seconds, setting));
     GateVerdict verdict = judge(setting.gate, *trial.quality, setting.work.vocabulary());
     // A model computes less without layers, whatever they were worth: only a gate can tell.
     const bool needs_proof = ledger::kind_of(trial.action) == "without_layers";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "probe/ab_quality.h"
+#include "runtime/text_reader.h"
 
 namespace hone::tune {
 namespace {
@@ -14,6 +15,8 @@ using base::fail;
 constexpr uint32_t kSlack = 8;
 // Tokens of an answer in a trial that is judged by the time between them: enough to measure it.
 constexpr int kGapTokens = 32;
+// Positions of the windows in which quality is read, at least.
+constexpr size_t kGateWindow = 256;
 // Seeds of the parts: far enough apart that no two requests of a run share a text.
 constexpr uint64_t kSeedStep = 1u << 20;
 constexpr uint64_t kHeldOutSeed = uint64_t{1} << 40;
@@ -73,12 +76,9 @@ base::Result<Workload> Workload::create(const models::Model& model,
                     "scenario '{}' needs {} positions; the model allows {}", scenario.id, needed,
                     context);
     }
-    const size_t gate =
-        std::min({static_cast<size_t>(kGatePositions), tokens - probe::kQualityPromptTokens - 1,
-                  context - probe::kQualityPromptTokens});
-    out.gate_positions_ = static_cast<int>(gate);
     out.prompt_tokens_ = static_cast<int>(longest);
-    out.positions_ = static_cast<uint32_t>(std::max(needed, probe::kQualityPromptTokens + gate));
+    out.positions_ =
+        static_cast<uint32_t>(std::max(needed, std::min<size_t>(kGateWindow, context)));
     return out;
 }
 
@@ -89,6 +89,7 @@ int Workload::batch(const Settings& settings) const {
 base::Result<runtime::LoadOptions> Workload::load(const Settings& settings) const {
     runtime::EngineLimits limits;
     limits.sequences_max = static_cast<uint32_t>(batch(settings));
+    limits.logit_rows = runtime::kReaderRows;
     limits.context = settings.context > 0 ? settings.context : positions_;
     if (limits.context < positions_) {
         return fail(ErrorCode::invalid_argument, "a context of {}; this work needs {}",
