@@ -286,6 +286,11 @@ class Bench:
                 "error": error.decode().strip(), "problems": killed.problems}
 
 
+def rate_of(percent):
+    """Times the rate, when the time per token changes by `percent`; None where that is not known."""
+    return None if percent is None else 1 / (1 + percent / 100)
+
+
 def loop_figures(entry):
     """What the loop's own JSON says."""
     trials = entry["run"]["trials"]
@@ -294,11 +299,10 @@ def loop_figures(entry):
     evident = [t for t in trials if t["status"] == "rolled_back" and (t["quality"] or t["measured"])]
     evident += [t for t in trials if t["status"] == "refused" and t["reason"]["id"] == "refused_loss"]
     after = entry["run"]["after"]
-    decode = next((m for m in after["metrics"] if m["name"] == "decode_tokens_per_s"), None) if after else None
-    gain = 1 + decode["change_percent"] / 100 if decode and decode["change_percent"] is not None else 1.0
+    gap = next((m for m in after["metrics"] if m["name"] == METRIC), None) if after else None
+    faster = [rate_of(percent) for percent in (gap["change_percent"], *reversed(gap["ci95"] or []))] if gap else [1.0]
     return {"tried": len(tried), "kept": sum(t["status"] == "kept" for t in trials),
-            "with_evidence": len(evident), "decode_gain": gain,
-            "decode_ci95": [1 + end / 100 for end in decode["ci95"]] if decode and decode["ci95"] else None,
+            "with_evidence": len(evident), "decode_gain": faster[0], "decode_ci95": faster[1:] or None,
             "wall_s": entry["wall_s"], "changes": entry["run"]["changes"] or "nothing"}
 
 

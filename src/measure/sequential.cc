@@ -85,6 +85,16 @@ double SpendingBoundary::next(double information, double spent_share) {
     return high;
 }
 
+size_t pairs_to_decide(size_t metrics) {
+    const double wanted =
+        normal_quantile(1 - kSequentialAlpha / (2 * static_cast<double>(metrics)));
+    std::vector<double> differences;  // no two alike
+    while (differences.size() < kPairsMin || signed_rank_z(differences) < wanted) {
+        differences.push_back(static_cast<double>(differences.size() + 1));
+    }
+    return differences.size() + 1;
+}
+
 SequentialComparison::SequentialComparison(size_t metrics, double floor)
     : floor_(floor), log_ratios_(metrics), states_(metrics) {
     HONE_CHECK_GE(metrics, size_t{1});

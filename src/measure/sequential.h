@@ -50,6 +50,10 @@ inline constexpr double kSequentialAlpha = 0.05;
 // Fewer pairs have no interval at that level.
 inline constexpr size_t kPairsMin = 6;
 
+// Pairs that let all of `metrics` differ if every one of them says so, with one to spare for what
+// looks before the last one spend.
+size_t pairs_to_decide(size_t metrics);
+
 // What is known about one metric.
 struct PairedState {
     size_t n = 0;

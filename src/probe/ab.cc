@@ -237,6 +237,7 @@ class AbRun {
     };
 
     base::Status run_pair(bool counts);
+    bool is_over(int64_t end_ns) const;
     base::Status pairs(int64_t end_ns, std::string& ended);
     void fill(measure::Comparison& out) const;
 
@@ -281,15 +282,23 @@ base::Status AbRun::run_pair(bool counts) {
     return {};
 }
 
+// One pair is measured in any case; the warm-up was the first round.
+bool AbRun::is_over(int64_t end_ns) const {
+    const int64_t late_ns = clock_.now_ns() - end_ns;
+    if (late_ns < 0 || round_ <= 1) return false;
+    return static_cast<double>(late_ns) * 1e-9 >= options_.grace_s ||
+           sequence_.pairs() >= measure::pairs_to_decide(samples_.size());
+}
+
 base::Status AbRun::pairs(int64_t end_ns, std::string& ended) {
     const int64_t begin_ns = clock_.now_ns();
     const double length_ns = std::max(1.0, static_cast<double>(end_ns - begin_ns));
     int looks = 0;
     while (true) {
         const double share = static_cast<double>(clock_.now_ns() - begin_ns) / length_ns;
-        // One pair is measured in any case; the warm-up was the first round.
-        const bool last = (share >= 1 && round_ > 1) || sequence_.pairs() >= kPairsMax;
-        if (last || share * kLooks >= looks + 1) {
+        const bool last = is_over(end_ns) || sequence_.pairs() >= kPairsMax;
+        // All that looks may spend is spent at the last one.
+        if (last || (share < 1 && share * kLooks >= looks + 1)) {
             looks = static_cast<int>(share * kLooks);
             ended = sequence_.look(last ? 1 : share) ? "decided" : share >= 1 ? "budget" : "pairs";
             if (last || ended == "decided") return {};

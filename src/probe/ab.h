@@ -42,7 +42,9 @@ struct AbOptions {
                                         "itl_ms"};
     // Changes below are noise to the user.
     double floor_percent = measure::kEffectFloorPercent;
-    double budget_s = 60;         // for everything; a pair that was begun is finished
+    double budget_s = 60;  // for everything; a pair that was begun is finished
+    // More, while there are fewer pairs than a difference needs to be seen (measure/sequential.h).
+    double grace_s = 0;
     int quality_positions = 128;  // 0 = none
     std::string text = {};        // for quality, empty = built in
     std::string text_name = {};   // what to call it

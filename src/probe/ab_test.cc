@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "measure/sequential.h"
+#include "measure/sequential.h"
 #include "models/model.h"
 #include "models/synth.h"
 #include "probe/ab_quality.h"
@@ -176,6 +178,25 @@ TEST_F(AbTest, PredictionsThatAreNoNumbersAreNotTheSame) {
     EXPECT_TRUE(std::isnan(quality->kl_max));
     EXPECT_TRUE(std::isnan(quality->kl_mean));
     EXPECT_EQ(quality->verdict, Verdict::not_enough_data);
+}
+
+// Fewer pairs than a difference takes to be seen are a wasted test; enough of them are the end.
+TEST_F(AbTest, GraceIsForPairsThatADecisionNeeds) {
+    AbOptions options = small();
+    options.metrics = {"ttft_ms"};
+    options.quality_positions = 0;
+    options.budget_s = 1e-3;
+    AbSide slow{*session_};
+    slow.delay_share = 3;
+    const auto cut = run_ab({*session_}, slow, options, ticking_);
+    ASSERT_TRUE(cut) << cut.error().message;
+    EXPECT_LT(cut->metrics[0].n, measure::kPairsMin);
+    EXPECT_EQ(cut->metrics[0].verdict, Verdict::not_enough_data);
+    options.grace_s = 1e6;
+    const auto whole = run_ab({*session_}, slow, options, ticking_);
+    ASSERT_TRUE(whole) << whole.error().message;
+    EXPECT_EQ(whole->metrics[0].n, measure::pairs_to_decide(1));
+    EXPECT_EQ(whole->metrics[0].verdict, Verdict::regressed);
 }
 
 TEST_F(AbTest, StoppedItGivesWhatIsKnown) {

@@ -31,7 +31,7 @@ struct Share {
 constexpr Share kFirstLook{0.14, 2, 40};
 constexpr Share kNextLook{0.07, 1.5, 20};
 constexpr Share kTrial{0.08, 1.5, 40};
-constexpr Share kEnd{0.14, 1.5, 60};
+constexpr Share kEnd{0.18, 1.5, 60};
 // Where only a few changes wait for their test. Requests of a slow model take seconds each.
 constexpr double kTrialMostS = 90;
 constexpr const char* kImpossible = "refused_impossible";
@@ -78,8 +78,9 @@ double Loop::trial_s() const {
 }
 
 TrialSetting Loop::trial_setting(double budget_s) const {
+    const ComparisonTime time{budget_s, std::max(0.0, left_s() - budget_s)};
     return {*work_,        options_.gate, setting_.clock,        conduct_,
-            tried_.size(), budget_s,      options_.floor_percent};
+            tried_.size(), time,          options_.floor_percent};
 }
 
 base::Status Loop::open_work() {
@@ -419,11 +420,12 @@ base::Status Loop::prove() {
              compare_quality(*start_, *best_, true, kGatePositions, rest_s / 2, setting));
     // What quality did not need, speed can use.
     const double speed_s = std::max(rest_s / 2, rest_s - (spent_s() - begin_s));
-    HONE_TRY(auto comparison,
-             probe::run_ab(ab_side({*start_, start_settings_}, *work_),
-                           ab_side({*best_, best_settings_}, *work_),
-                           work_->held_out_options(speed_s, options_.floor_percent), setting_.clock,
-                           conduct_));
+    const ComparisonTime time{speed_s,
+                              std::max(seconds / 2, options_.budget_s - spent_s() - speed_s)};
+    HONE_TRY(auto comparison, probe::run_ab(ab_side({*start_, start_settings_}, *work_),
+                                            ab_side({*best_, best_settings_}, *work_),
+                                            work_->held_out_options(time, options_.floor_percent),
+                                            setting_.clock, conduct_));
     run_.after = std::move(comparison.metrics);
     run_.after_quality = std::move(quality);
     run_.after_ended = comparison.ended;

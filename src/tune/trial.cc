@@ -25,7 +25,7 @@ void set(Trial& trial, TrialStatus status, diagnose::Note reason) {
 // False when the change is decided by its quality alone.
 base::Result<bool> passes_gate(const Side& start, const Side& candidate,
                                const TrialSetting& setting, Trial& trial) {
-    const double seconds = setting.budget_s * kQualityShare;
+    const double seconds = setting.time.budget_s * kQualityShare;
     runtime::Session& a = start.session;
     runtime::Session& b = candidate.session;
     if (trial.risk == "exact") {
@@ -108,9 +108,9 @@ base::Status test_change(const Side& start, const Side& best, const Side& candid
     // What quality did not need, speed can use.
     const double quality_s = static_cast<double>(setting.clock.now_ns() - begin_ns) * 1e-9;
     const double speed_s =
-        std::max(setting.budget_s * (1 - kQualityShare), setting.budget_s - quality_s);
-    const probe::AbOptions options =
-        setting.work.trial_options(setting.number, speed_s, setting.floor_percent);
+        std::max(setting.time.budget_s * (1 - kQualityShare), setting.time.budget_s - quality_s);
+    const probe::AbOptions options = setting.work.trial_options(
+        setting.number, {speed_s, setting.time.grace_s}, setting.floor_percent);
     HONE_TRY(auto comparison,
              probe::run_ab(ab_side(best, setting.work), ab_side(candidate, setting.work), options,
                            setting.clock, setting.conduct));

@@ -30,7 +30,7 @@ struct TrialSetting {
     const base::Clock& clock;
     const probe::Conduct& conduct;
     uint64_t number = 0;  // of the trial: its texts
-    double budget_s = 10;
+    ComparisonTime time = {};
     double floor_percent = measure::kEffectFloorPercent;
 };
 

@@ -122,7 +122,7 @@ std::vector<std::string> Workload::trial_metrics() const {
     return {primary};
 }
 
-probe::AbOptions Workload::trial_options(uint64_t number, double budget_s,
+probe::AbOptions Workload::trial_options(uint64_t number, const ComparisonTime& time,
                                          double floor_percent) const {
     probe::AbOptions ab;
     ab.prompt_tokens = prompt_tokens_;
@@ -132,18 +132,18 @@ probe::AbOptions Workload::trial_options(uint64_t number, double budget_s,
     }
     ab.metrics = trial_metrics();
     ab.floor_percent = floor_percent;
-    ab.budget_s = budget_s;
+    ab.budget_s = time.budget_s;
+    ab.grace_s = time.grace_s;
     ab.quality_positions = 0;
     ab.seed = options_.seed + kSeedStep * (number + 1);
     ab.prompts = trial_prompts_;
     return ab;
 }
 
-probe::AbOptions Workload::held_out_options(double budget_s, double floor_percent) const {
-    probe::AbOptions ab = trial_options(0, budget_s, floor_percent);
-    ab.output_tokens = options_.scenario->output_tokens;
-    for (const char* metric : {"latency_ms", "ttft_ms", "itl_ms", "output_tokens_per_s",
-                               "prefill_tokens_per_s", "decode_tokens_per_s"}) {
+probe::AbOptions Workload::held_out_options(const ComparisonTime& time,
+                                            double floor_percent) const {
+    probe::AbOptions ab = trial_options(0, time, floor_percent);
+    for (const char* metric : {"latency_ms", "ttft_ms", "itl_ms", "output_tokens_per_s"}) {
         const bool there =
             std::find(ab.metrics.begin(), ab.metrics.end(), metric) != ab.metrics.end();
         if (!there) ab.metrics.emplace_back(metric);

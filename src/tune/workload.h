@@ -34,6 +34,12 @@ inline constexpr int kGatePositions = 1024;
 // An exact change is believed after as many that are bit for bit the same.
 inline constexpr int kExactPositions = 32;
 
+// As in probe::AbOptions.
+struct ComparisonTime {
+    double budget_s = 10;
+    double grace_s = 0;
+};
+
 class Workload {
   public:
     // invalid_argument: a text for quality too short to be judged in halves, or a prompt longer
@@ -53,8 +59,10 @@ class Workload {
     // The metric that decides, without its percentile, and those beside it that must not suffer.
     std::vector<std::string> trial_metrics() const;
     // Trials differ in their texts by `number`.
-    probe::AbOptions trial_options(uint64_t number, double budget_s, double floor_percent) const;
-    probe::AbOptions held_out_options(double budget_s, double floor_percent) const;
+    probe::AbOptions trial_options(uint64_t number, const ComparisonTime& time,
+                                   double floor_percent) const;
+    // The same requests of other texts, with all that they tell.
+    probe::AbOptions held_out_options(const ComparisonTime& time, double floor_percent) const;
     const std::string& quality_text(bool held_out) const {
         return held_out ? held_out_text_ : trial_text_;
     }

@@ -16,7 +16,7 @@
   // Of what the section after it has in full: the numbers that people ask for first.
   function tiles() {
     if (!run.after) return null;
-    const wanted = ["decode_tokens_per_s", "itl_ms", "prefill_tokens_per_s", "latency_ms"];
+    const wanted = ["itl_ms", "ttft_ms", "latency_ms", "output_tokens_per_s"];
     const shown = wanted.map((name) => run.after.metrics.find((metric) => metric.name === name))
       .filter((metric) => metric && hone.isNumber(metric.a) && hone.isNumber(metric.b));
     return el("div", { class: "tiles" }, shown.map((metric) => el("div", { class: "tile" },
