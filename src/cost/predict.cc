@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cost/kernel_curve.h"
+#include "cost/screened_head.h"
 #include "cost/simulate_run.h"
 #include "cost/speed_of_light.h"
 #include "measure/statistics.h"

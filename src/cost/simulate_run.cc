@@ -4,8 +4,6 @@
 #include <cmath>
 #include <map>
 
-#include "cost/kernel_curve.h"
-
 namespace hone::cost {
 namespace {
 
@@ -195,41 +193,6 @@ SimulationResult simulate_run(const RunRecord& record, const RunPlan& plan,
     simulation.after_ns = prefill_ns * simulation.prefill.value_or(Ratio{}).value +
                           (all - prefill_ns) * simulation.decode.value_or(Ratio{}).value;
     return {simulation, {}};
-}
-
-namespace {
-
-// 5 bits; a copy that is larger beside the head is refused (graph/screen.h).
-constexpr const char* kScreenFormat = "u5";
-constexpr double kScreenShareMax = 0.75;
-// What the rows that can win add, of the head's bytes: 0.5 to 7 % on real texts.
-constexpr double kScreenedRowsShare = 0.02;
-
-}  // namespace
-
-std::optional<double> screened_head_share(const RunRecord& record) {
-    if (record.nodes.empty()) return std::nullopt;
-    const measure::PlanNodeFacts& head = record.nodes.back();
-    if (head.kind != op_kind_name(OpKind::linear) || !head.shape.per_output) return std::nullopt;
-    const auto now = format_bytes_per_weight(parse_variant(head.variant).format);
-    const auto then = format_bytes_per_weight(kScreenFormat);
-    if (!now || !then || *then > kScreenShareMax * *now) return std::nullopt;
-    return *then / *now + kScreenedRowsShare;
-}
-
-SimulationResult simulate_screened_head(const RunRecord& record,
-                                        std::span<const RunRecord> others) {
-    const auto share = screened_head_share(record);
-    if (!share) return {std::nullopt, note("nothing_to_change").with("setting", "head")};
-    // By the kernel that makes the scores where it was measured, else by bytes.
-    RunPlan by_kernel;
-    by_kernel.change.head_format = kScreenFormat;
-    by_kernel.change.head_rows_share = *share / (*share - kScreenedRowsShare);
-    const SimulationResult simulated = simulate_run(record, by_kernel, others);
-    if (simulated.value) return simulated;
-    RunPlan by_bytes;
-    by_bytes.change.head_rows_share = *share;
-    return simulate_run(record, by_bytes, others);
 }
 
 }  // namespace hone::cost

@@ -29,11 +29,4 @@ struct RunPlan {
 SimulationResult simulate_run(const measure::RunRecord& record, const RunPlan& plan,
                               std::span<const measure::RunRecord> others);
 
-// What a screened head reads of its bytes, scores and the rows that can win: absent where that is
-// no saving, or no head of its own is the last node.
-std::optional<double> screened_head_share(const measure::RunRecord& record);
-// The run with such a head. Reasons as of simulate_run.
-SimulationResult simulate_screened_head(const measure::RunRecord& record,
-                                        std::span<const measure::RunRecord> others);
-
 }  // namespace hone::cost

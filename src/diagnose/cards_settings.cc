@@ -6,7 +6,7 @@
 
 #include "cost/kernel_curve.h"
 #include "cost/observations.h"
-#include "cost/simulate_run.h"
+#include "cost/screened_head.h"
 #include "cost/speed_of_light.h"
 #include "diagnose/cards.h"
 #include "machine/isa.h"

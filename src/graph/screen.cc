@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/check.h"
+#include "cost/screened_head.h"
 #include "graph/node_parts.h"
 #include "kernels/linear/packed_matrix.h"
 
@@ -83,11 +85,12 @@ base::Status screen_head(Graph& graph) {
         return fail(ErrorCode::unsupported, "a head of this shape cannot be screened");
     }
     const WeightPart& part = weight.parts[0];
+    const kernels::PackFormat screen_format = kernels::pack_format_for(kScreenType);
+    HONE_CHECK(std::string_view(kernels::pack_format_name(screen_format)) == cost::kScreenFormat);
     const size_t full =
         kernels::packed_tile_bytes(kernels::pack_format_for(part.dtype), part.columns);
-    const size_t screen =
-        kernels::packed_tile_bytes(kernels::pack_format_for(kScreenType), part.columns);
-    if (static_cast<double>(screen) > kScreenShareMax * static_cast<double>(full)) {
+    const size_t screen = kernels::packed_tile_bytes(screen_format, part.columns);
+    if (static_cast<double>(screen) > cost::kScreenShareMax * static_cast<double>(full)) {
         return fail(ErrorCode::unsupported,
                     "a screen of {} bytes for each 16 rows of the head saves too little of {}",
                     screen, full);

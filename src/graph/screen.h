@@ -22,9 +22,8 @@
 
 namespace hone::graph {
 
+// Packed, it is cost::kScreenFormat.
 inline constexpr tensor::DType kScreenType = tensor::DType::q5_0;
-// A copy that is larger than this share of the head saves too little.
-inline constexpr double kScreenShareMax = 0.75;
 
 // Whether the next step is worth screening. A text may keep the model so unsure that most rows
 // could win; then scores are read for nothing, and the full head is computed for some steps before
@@ -46,7 +45,7 @@ class ScreenMeter {
 
 // Rewrites the head of an optimized graph. unsupported: there is none with one matrix as the last
 // node (an encoder's graph, capped logits, a head merged from parts), or the copy would be too
-// large beside it.
+// large beside it (cost::kScreenShareMax).
 base::Status screen_head(Graph& graph);
 
 }  // namespace hone::graph
