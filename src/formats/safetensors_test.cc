@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <random>
 
 #include "base/random.h"
 #include "formats/gguf_assembly.h"
@@ -193,12 +192,13 @@ TEST(BrokenSafetensors, NoTruncationIsAccepted) {
 }
 
 TEST(BrokenSafetensors, MutationsAreReadOrRefused) {
-    std::mt19937_64 random(1);
+    base::Random random(1);
     const std::string whole = SafetensorsBytes().build();
     for (int round = 0; round < 20000; ++round) {
         std::string bytes = whole;
-        for (uint64_t i = 0; i < 1 + random() % 4; ++i) {
-            bytes[random() % bytes.size()] = static_cast<char>(random());
+        const uint64_t changes = 1 + random.next_below(4);
+        for (uint64_t i = 0; i < changes; ++i) {
+            bytes[random.next_below(bytes.size())] = static_cast<char>(random.next_u64());
         }
         exercise_safetensors(as_span(bytes));
     }
