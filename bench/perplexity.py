@@ -29,6 +29,7 @@ import subprocess
 import sys
 
 import peer_files
+from runs import store, stored
 
 TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K",
          "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
@@ -197,9 +198,7 @@ def parse_arguments():
 
 def kept_rows(args, conditions):
     """Rows of an earlier run under the same conditions."""
-    if args.json is None or not args.json.exists():
-        return []
-    kept = json.loads(args.json.read_text(encoding="utf-8"))
+    kept = stored(args.json, {}) if args.json else {}
     return kept["rows"] if all(kept.get(key) == value for key, value in conditions.items()) else []
 
 
@@ -218,8 +217,7 @@ def main():
                 rows[model, dtype] = measure(args, files, tools, model, dtype)
             print(line_of(rows[model, dtype]), flush=True)
             if args.json:
-                args.json.write_text(json.dumps({**conditions, "rows": list(rows.values())}, indent=1) + "\n",
-                                     encoding="utf-8")
+                store(args.json, {**conditions, "rows": list(rows.values())})
     far = [key for key, row in rows.items() if abs(row.get("ratio_exact", row["ratio"]) - 1) > TOLERANCE]
     if far:
         sys.exit(f"perplexity: beyond {TOLERANCE:.1%}: {', '.join(f'{model} {dtype}' for model, dtype in far)}")

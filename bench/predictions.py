@@ -14,8 +14,9 @@ import argparse
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
+
+from runs import run, store, stored
 
 METRICS = ("prefill_tokens_per_s", "decode_tokens_per_s")
 # Two models unlike the default one: one whose steps are mostly overhead, one with wide rows in 8 bits.
@@ -23,13 +24,6 @@ SYNTHETIC = {
     "tiny": ["--type", "Q4_0", "--layers", "6", "--embd", "256", "--heads", "4", "--ff", "768", "--context", "4096"],
     "wide": ["--type", "Q8_0", "--layers", "4", "--embd", "1024", "--heads", "16", "--ff", "2816", "--context", "4096"],
 }
-
-
-def run(command):
-    answer = subprocess.run(command, capture_output=True, text=True)
-    if answer.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {answer.stderr.strip()}")
-    return answer.stdout
 
 
 def levels_below(hone):
@@ -138,8 +132,8 @@ def main():
     parser.add_argument("--smoke", action="store_true", help="two what-ifs on the tiny model, as short as can be")
     options = parser.parse_args()
     out = pathlib.Path(options.out)
-    stored = json.loads(out.read_text()) if out.exists() else {"results": {}}
-    results = stored["results"]
+    kept = stored(out, {"results": {}})
+    results = kept["results"]
     paths = {"default": options.model}
     for name, flags in SYNTHETIC.items():
         paths[name] = str(out.with_suffix(f".{name}.gguf"))
@@ -156,8 +150,8 @@ def main():
             continue
         print(f"[{index + 1}/{len(rows)}] {key}", file=sys.stderr, flush=True)
         results[key] = measure(options.hone, paths[model], a, b, options)
-        stored["totals"] = summary(results)[1]
-        out.write_text(json.dumps(stored, indent=1) + "\n")
+        kept["totals"] = summary(results)[1]
+        store(out, kept)
     table, totals = summary(results)
     show(table, totals, results)
     return 0

@@ -16,54 +16,43 @@ import argparse
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
+import peer_files
 import perplexity
+from runs import run, store, stored
 
 SIZE_TOLERANCE = 0.01
-
-
-def run(command, environment=None):
-    answer = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment)
-    if answer.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))}: {answer.stderr.strip()[-400:]}")
-    return answer.stdout
 
 
 class Bench:
     def __init__(self, options, directory):
         self.options = options
         self.directory = pathlib.Path(directory)
-        self.path = pathlib.Path(options.out)
-        self.results = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.results = stored(options.out, {})
 
     def hone(self, *arguments):
         return run([pathlib.Path(self.options.bin) / "hone", *arguments])
 
     def peer(self, tool, *arguments):
         folder = pathlib.Path(self.options.peer)
-        return run([folder / tool, *arguments], dict(os.environ, LD_LIBRARY_PATH=str(folder)))
+        return run([folder / tool, *arguments], environment=dict(os.environ, LD_LIBRARY_PATH=str(folder)))
 
     def reference(self, seed):
-        path = self.directory / f"reference_{seed}.gguf"
-        if not path.exists():
-            run([pathlib.Path(self.options.bin) / "make_float_reference", self.options.model, path, seed, "F16"])
+        path = peer_files.made_once(self.directory / f"reference_{seed}.gguf", lambda partial: run(
+            [pathlib.Path(self.options.bin) / "make_float_reference", self.options.model, partial, seed, "F16"]))
         if not self.options.wide:
             return path
-        wide = self.directory / f"reference_{seed}_wide.gguf"
-        if not wide.exists():
-            perplexity.write_wide(path, wide)
-        return wide
+        return peer_files.made_once(self.directory / f"reference_{seed}_wide.gguf",
+                                    lambda partial: perplexity.write_wide(path, partial))
 
     def imatrix(self, seed):
-        path = self.directory / f"imatrix_{seed}{'_wide' if self.options.wide else ''}.gguf"
-        if not path.exists():
-            chunks = max(1, self.options.tokens // 512)
-            self.peer("llama-imatrix", "-m", self.reference(seed), "-f", self.options.calibrate, "-o", path,
-                      "--chunks", chunks, "-c", 512, "--process-output", "-t", 2)
-        return path
+        chunks = max(1, self.options.tokens // 512)
+        name = f"imatrix_{seed}{'_wide' if self.options.wide else ''}.gguf"
+        return peer_files.made_once(self.directory / name, lambda partial: self.peer(
+            "llama-imatrix", "-m", self.reference(seed), "-f", self.options.calibrate, "-o", partial, "--chunks", chunks,
+            "-c", 512, "--process-output", "-t", 2, "--output-format", "gguf"))
 
     def score(self, model, seed):
         answer = json.loads(self.hone("quality", model, "--against", self.reference(seed), "--text", self.options.text,
@@ -82,7 +71,7 @@ class Bench:
         kl = scores["kl"]
         self.results[key] = {"seed": seed, "row": row, "way": way, "bytes": path.stat().st_size, "kl": kl["value"],
                              "ci95": kl["ci95"], "top1": scores["top1_agreement"]["value"], "n": kl["n"]}
-        self.path.write_text(json.dumps(self.results, indent=1) + "\n")
+        store(self.options.out, self.results)
         print(f"{key}: {path.stat().st_size / 1e6:.2f} MB, KL {kl['value']:.5f}", file=sys.stderr)
 
     def hone_file(self, seed, *arguments):
