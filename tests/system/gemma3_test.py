@@ -5,25 +5,15 @@ and what `hone run` says to a file without a chat format. Usage: gemma3_test.py 
 The model is $HONE_TEST_GEMMA or what `scripts/model gemma3` has fetched before: the test fetches nothing (253 MB).
 """
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
 import model_test
 import tokenize_test
+from program import fetched_model
 
 GOLDEN = model_test.GOLDEN / "gemma3.json"
 STRINGS_OF_TEXT = 20  # as make_gemma3.py joins them
-
-
-def find_model():
-    model = os.environ.get("HONE_TEST_GEMMA", "")
-    if pathlib.Path(model).is_file():
-        return model
-    command = [model_test.ROOT / "scripts" / "model", "gemma3", "--cached"]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    return answer.stdout.strip() if answer.returncode == 0 else None
 
 
 def tokenization_problems(hone, model, golden):
@@ -55,7 +45,7 @@ def no_chat_problems(hone, model):
 
 def main():
     hone = sys.argv[1]
-    model = find_model()
+    model = fetched_model("gemma3", "HONE_TEST_GEMMA")
     if model is None:
         print("not run: no Gemma model (HONE_TEST_GEMMA, or fetch it with `scripts/model gemma3`)")
         return 77

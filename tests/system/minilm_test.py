@@ -5,28 +5,16 @@ transformers (tests/golden/minilm.json), inspection, and quantizing to a GGUF fi
 The model is $HONE_TEST_MINILM or what `scripts/model minilm` has fetched before: the test fetches nothing (92 MB).
 """
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-from program import check, check_error, finish, hone
+from program import ROOT, check, check_error, fetched_model, finish, hone
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "minilm.json"
 # Cosine to the float reference, of the worst text, and in the middle. Keys and values are kept in f16; the types round
 # weights besides, which a text without words feels most.
 COSINES = {"": (0.9999, 0.99999), "F16": (0.9999, 0.99999), "Q8_0": (0.995, 0.999), "Q4_K": (0.95, 0.98)}
-
-
-def find_model():
-    model = os.environ.get("HONE_TEST_MINILM", "")
-    if pathlib.Path(model, "model.safetensors").is_file():
-        return model
-    command = [ROOT / "scripts" / "model", "minilm", "--cached"]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    return answer.stdout.strip() if answer.returncode == 0 else None
 
 
 def vectors(model, texts):
@@ -44,7 +32,7 @@ def check_vectors(what, got, golden):
 
 
 def main():
-    model = find_model()
+    model = fetched_model("minilm", "HONE_TEST_MINILM", "model.safetensors")
     if model is None:
         print("not run: no MiniLM (HONE_TEST_MINILM, or fetch it with `scripts/model minilm`)")
         return 77
