@@ -1,7 +1,6 @@
 #include "cli/inspect_tensors.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/json.h"
 #include "base/text.h"

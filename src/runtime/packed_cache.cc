@@ -8,7 +8,6 @@
 
 #include "base/cache_directory.h"
 #include "base/pending_file.h"
-#include "base/text.h"
 #include "runtime/packed_file.h"
 
 namespace hone::runtime {
