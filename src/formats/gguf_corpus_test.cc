@@ -5,8 +5,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
+#include "base/fuzz_corpus.h"
 #include "formats/gguf_bytes.h"
 #include "formats/gguf_exercise.h"
 
@@ -18,18 +18,13 @@ namespace fs = std::filesystem;
 const fs::path kCorpus = HONE_SOURCE_DIR "/src/formats/corpus/gguf_fuzz";
 
 TEST(GgufCorpus, EveryFileIsHandled) {
-    size_t files = 0, accepted = 0;
-    for (const fs::directory_entry& entry : fs::directory_iterator(kCorpus)) {
-        std::ifstream stream(entry.path(), std::ios::binary);
-        const std::vector<char> content{std::istreambuf_iterator<char>(stream), {}};
+    const base::CorpusCounts counts = base::run_corpus(kCorpus, [](std::string_view bytes) {
         base::Error error;
-        exercise_gguf(std::as_bytes(std::span(content)), &error);
-        accepted += error.message.empty() ? 1 : 0;
-        ++files;
-    }
-    EXPECT_GT(files, 10u);
-    // Files that are read to their end matter most: they reach the code behind the checks.
-    EXPECT_GT(accepted, 3u);
+        exercise_gguf(std::as_bytes(std::span(bytes)), &error);
+        return error.message.empty();
+    });
+    EXPECT_GT(counts.files, 10u);
+    EXPECT_GT(counts.accepted, 3u);
 }
 
 std::vector<GgufBytes> seeds() {

@@ -7,8 +7,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
+#include "base/fuzz_corpus.h"
 #include "base/random.h"
 #include "formats/gguf_assembly.h"
 #include "formats/safetensors_bytes.h"
@@ -205,17 +205,13 @@ TEST(BrokenSafetensors, MutationsAreReadOrRefused) {
 }
 
 TEST(SafetensorsCorpus, EveryFileIsHandled) {
-    size_t files = 0, accepted = 0;
-    for (const fs::directory_entry& entry : fs::directory_iterator(kCorpus)) {
-        std::ifstream stream(entry.path(), std::ios::binary);
-        const std::vector<char> content{std::istreambuf_iterator<char>(stream), {}};
+    const base::CorpusCounts counts = base::run_corpus(kCorpus, [](std::string_view bytes) {
         base::Error error;
-        exercise_safetensors(std::as_bytes(std::span(content)), &error);
-        accepted += error.message.empty() ? 1 : 0;
-        ++files;
-    }
-    EXPECT_GE(files, 5u);
-    EXPECT_GE(accepted, 2u);
+        exercise_safetensors(std::as_bytes(std::span(bytes)), &error);
+        return error.message.empty();
+    });
+    EXPECT_GE(counts.files, 5u);
+    EXPECT_GE(counts.accepted, 2u);
 }
 
 TEST(SafetensorsCorpus, DISABLED_WriteSeeds) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/fuzz_corpus.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "formats/safetensors_bytes.h"
@@ -363,14 +364,11 @@ TEST(BrokenCheckpoint, Directories) {
 }
 
 TEST(CheckpointCorpus, EveryFileIsHandled) {
-    size_t files = 0, accepted = 0;
-    for (const fs::directory_entry& entry : fs::directory_iterator(kCorpus)) {
-        const std::string bytes = content(entry.path());
-        accepted += exercise_checkpoint(formats::as_span(bytes)) ? 1 : 0;
-        ++files;
-    }
-    EXPECT_GE(files, 3u);
-    EXPECT_GE(accepted, 1u);
+    const base::CorpusCounts counts = base::run_corpus(kCorpus, [](std::string_view bytes) {
+        return exercise_checkpoint(std::as_bytes(std::span(bytes))).has_value();
+    });
+    EXPECT_GE(counts.files, 3u);
+    EXPECT_GE(counts.accepted, 1u);
 }
 
 // The smallest encoder there is, so that a fuzzer has few bytes to spend on weights.

@@ -2,26 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
-#include "base/text.h"
+#include "base/fuzz_corpus.h"
 
 namespace hone::text {
 namespace {
 
 // Runs every corpus file of a fuzz target; a broken promise aborts the test.
 size_t run_corpus(const std::string& target, void (*exercise)(std::string_view)) {
-    const std::filesystem::path folder =
-        std::filesystem::path(HONE_SOURCE_DIR) / "src/text/corpus" / target;
-    size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        const auto bytes = base::read_file(entry.path().string(), size_t{1} << 20);
-        EXPECT_TRUE(bytes.has_value()) << entry.path();
-        if (!bytes) continue;
-        exercise(*bytes);
-        ++count;
-    }
-    return count;
+    const auto runs = [&](std::string_view bytes) {
+        exercise(bytes);
+        return true;
+    };
+    return base::run_corpus(HONE_SOURCE_DIR "/src/text/corpus/" + target, runs).files;
 }
 
 TEST(FuzzCorpus, Tokenizer) {
