@@ -11,6 +11,7 @@
 #include "cli/quantize_decode.h"
 #include "cli/quantize_output.h"
 #include "compress/calibrated.h"
+#include "compress/channel_scales.h"
 #include "models/checkpoint.h"
 #include "runtime/session.h"
 
@@ -32,6 +33,7 @@ struct Options {
     bool has_calibrate = false;
     uint32_t calibration_tokens = 8192;
     bool feedback = false;
+    bool scale_channels = false;
     std::string target;
     std::vector<std::string> types;
     bool pure = false;
@@ -221,8 +223,30 @@ class Quantizing {
         outcome_.calibration = CalibrationFacts{
             options_.calibrate.empty() ? "built-in" : file_name(options_.calibrate),
             read.tokens.size(), options_.feedback};
+        if (options_.scale_channels) {
+            HONE_TRY_STATUS(scale_channels(file, target.has_value(), spec, *read.session, team));
+        }
         if (!target) return {};
         return choose_types(file, *target, *read.session, read.held_out, spec);
+    }
+
+    // By the types that the tensors will have; those of a target are chosen for scaled channels, so
+    // that it is not known yet, and the type that sensitivity is probed with stands for them.
+    base::Status scale_channels(const formats::GgufFile& file, bool has_target,
+                                compress::RecipeSpec spec, const runtime::Session& session,
+                                machine::ThreadTeam& team) {
+        if (has_target) spec.type = compress::SensitivityOptions().probe_type;
+        HONE_TRY(const auto recipe, compress::make_recipe(file, spec));
+        HONE_TRY(const auto graph, session.model().build_graph(compress::kCalibrationTokensMin));
+        HONE_TRY(outcome_.scaling,
+                 compress::scale_channels(file, compress::scale_groups(graph), recipe, guidance_,
+                                          team, go_on("scaling channels")));
+        if (!outcome_.scaling->groups.empty()) return {};
+        const auto& unscaled = outcome_.scaling->unscaled;
+        return fail(ErrorCode::unsupported, "{}: no channels can be scaled{}", options_.model,
+                    unscaled.empty() ? ""
+                                     : fmt::format("; {}: {}", unscaled.front().name,
+                                                   unscaled.front().reason));
     }
 
     base::Status choose_types(const formats::GgufFile& file, const Target& target,
@@ -407,6 +431,9 @@ base::Status run(const Options& options, const CommandContext& context) {
     if (options.feedback && !options.has_calibrate && options.target.empty()) {
         return fail(ErrorCode::invalid_argument, "--feedback needs --calibrate");
     }
+    if (options.scale_channels && !options.has_calibrate && options.target.empty()) {
+        return fail(ErrorCode::invalid_argument, "--scale-channels needs --calibrate");
+    }
     HONE_TRY(const auto outcome, Quantizing(options, context).run());
     if (options.json) return print(base::dump_json(quantize_json(outcome)) + "\n");
     return print(quantize_text(outcome, context.terminal.style));
@@ -438,6 +465,9 @@ void add_options(CLI::App& command, Options& options) {
     command.add_flag("--feedback", options.feedback,
                      "Let later columns make up for the rounding of earlier ones (needs memory "
                      "for the moments of all inputs)");
+    command.add_flag("--scale-channels,--awq", options.scale_channels,
+                     "Scale columns that matter up and the norms or rows before them down, where "
+                     "that changes nothing but the rounding (AWQ)");
     command.add_flag("--force", options.force, "Replace an existing file");
     command.add_flag("--dry-run", options.dry_run, "Only say which tensor gets which type");
     command.add_option("--threads", options.threads, "Threads (default: the CPUs at hand)")

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cost/note.h"
 #include "report/messages.h"
 #include "report/table.h"
@@ -133,6 +134,38 @@ std::string decode_text(const DecodeFacts& decode, const report::Style& style) {
     return text;
 }
 
+base::Json scaling_json(const compress::ChannelScaling& scaling) {
+    base::Json groups = base::Json::array();
+    for (const compress::ScaleChoice& choice : scaling.groups) {
+        groups.push_back({{"name", choice.group},
+                          {"activation_power", choice.activation_power},
+                          {"weight_power", choice.weight_power},
+                          {"error_ratio", choice.error_ratio}});
+    }
+    base::Json unscaled = base::Json::array();
+    for (const compress::UnscaledGroup& group : scaling.unscaled) {
+        unscaled.push_back({{"name", group.name}, {"reason", group.reason}});
+    }
+    return {{"groups", groups}, {"unscaled", unscaled}};
+}
+
+std::string scaling_text(const compress::ChannelScaling& scaling, const report::Style& style) {
+    std::string text =
+        report::say(style,
+                    cost::note("quantize_scaling")
+                        .with("n", scaling.scaled())
+                        .with("groups", scaling.groups.size() + scaling.unscaled.size())
+                        .with("ratio", fmt::format("{:.3f}", scaling.error_ratio()))) +
+        "\n";
+    for (const compress::UnscaledGroup& group : scaling.unscaled) {
+        text += report::say(style, cost::note("quantize_unscaled")
+                                       .with("name", base::printable(group.name))
+                                       .with("reason", group.reason)) +
+                "\n";
+    }
+    return text;
+}
+
 base::Json target_json(const QuantizeOutcome& outcome) {
     const TargetFacts& target = *outcome.target;
     base::Json front = base::Json::array();
@@ -162,6 +195,7 @@ std::string quantize_text(const QuantizeOutcome& outcome, const report::Style& s
                             .with("bits", fmt::format("{:.3f}", outcome.recipe.bits_per_weight()))
                             .with("wall_s", outcome.seconds)) +
             "\n";
+    if (outcome.scaling) text += scaling_text(*outcome.scaling, style);
     if (outcome.target) {
         text += report::say(style,
                             cost::note("quantize_expected_kl")
@@ -198,6 +232,7 @@ base::Json quantize_json(const QuantizeOutcome& outcome) {
                                {"tokens", outcome.calibration->tokens},
                                {"feedback", outcome.calibration->feedback}};
     }
+    if (outcome.scaling) json["scaling"] = scaling_json(*outcome.scaling);
     if (outcome.target) json["allocation"] = target_json(outcome);
     return json;
 }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "compress/allocate.h"
+#include "compress/channel_scales.h"
 #include "compress/quantize_file.h"
 #include "compress/recipe.h"
 #include "compress/sensitivity.h"
@@ -44,6 +45,7 @@ struct QuantizeOutcome {
     compress::Recipe recipe;
     std::vector<compress::TensorResult> results;  // empty in a dry run
     std::optional<CalibrationFacts> calibration;
+    std::optional<compress::ChannelScaling> scaling;
     std::optional<TargetFacts> target;
     double seconds = 0;
 };

@@ -8,12 +8,28 @@
 
 namespace hone::compress {
 
+void TensorScaling::apply(uint64_t row, std::span<float> values) const {
+    const float factor = rows.empty() ? 1.0f : rows[row];
+    for (size_t i = 0; i < values.size(); ++i) {
+        values[i] *= columns.empty() ? factor : factor * columns[i];
+    }
+}
+
+void TensorScaling::undo(uint64_t row, std::span<float> values) const {
+    const float factor = rows.empty() ? 1.0f : rows[row];
+    for (size_t i = 0; i < values.size(); ++i) {
+        values[i] /= columns.empty() ? factor : factor * columns[i];
+    }
+}
+
 TensorGuidance Guidance::of(std::string_view name, tensor::DType type) const {
     TensorGuidance out;
     const auto found = importance.find(name);
     if (found != importance.end()) out.importance = found->second;
     const auto factor = factors.find(name);
     if (factor != factors.end() && has_grid(type)) out.factor = factor->second.get();
+    const auto scaled = scaling.find(name);
+    if (scaled != scaling.end()) out.scaling = &scaled->second;
     return out;
 }
 
@@ -55,6 +71,7 @@ RangeResult encode_range(const tensor::TensorView& source, tensor::DType to,
             const uint64_t at = first_row + r + i;
             const auto row = std::span(buffer).subspan(i * columns, columns);
             tensor::dequantize(source.dtype, source.row(at), columns, row.data());
+            if (guidance.scaling != nullptr) guidance.scaling->apply(at, row);
             if (const auto bad = find_bad(to, row)) {
                 result.bad = BadWeight{at, *bad};
                 return result;

@@ -22,18 +22,29 @@
 
 namespace hone::compress {
 
-// Of one tensor; without either, all columns are alike.
+// What each element is multiplied by before it is encoded (compress/channel_scales.h); empty: 1.
+struct TensorScaling {
+    std::vector<float> rows;
+    std::vector<float> columns;
+
+    void apply(uint64_t row, std::span<float> values) const;
+    void undo(uint64_t row, std::span<float> values) const;
+};
+
+// Of one tensor; without importance and factor, all columns are alike.
 struct TensorGuidance {
     std::span<const float> importance;       // mean squared activation per column
     const FeedbackFactor* factor = nullptr;  // goes before the importance
+    const TensorScaling* scaling = nullptr;  // what the other two already reckon with
     // Columns that it is about; 0 when it knows nothing.
     size_t width() const { return factor != nullptr ? factor->width : importance.size(); }
 };
 
-// By the tensor's name.
+// By the tensor's name. With scaling, importance and factors are those of the scaled columns.
 struct Guidance {
     std::map<std::string, std::vector<float>, std::less<>> importance;
     std::map<std::string, std::shared_ptr<const FeedbackFactor>, std::less<>> factors;
+    std::map<std::string, TensorScaling, std::less<>> scaling;
 
     // For encoding the tensor in that type: only types with a grid take feedback.
     TensorGuidance of(std::string_view name, tensor::DType type) const;

@@ -78,7 +78,8 @@ formats::TensorSource tensor_source(std::shared_ptr<Work> work, const TensorChoi
             return fail(ErrorCode::cancelled, "stopped on request");
         }
         HONE_TRY(const tensor::TensorView view, work->file.tensor(choice.name));
-        if (choice.to == choice.from) {
+        const bool scaled = work->guidance.of(choice.name, choice.to).scaling != nullptr;
+        if (choice.to == choice.from && !scaled) {
             if (offset == 0) HONE_TRY_STATUS(check_copied(work->file, choice, view));
             std::memcpy(out.data(), view.data + offset, out.size());
         } else {

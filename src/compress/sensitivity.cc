@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -215,7 +216,28 @@ class Measurement {
             }
             probe.error += result.error.weighted;
         }
-        return overlay.replace(tensor.name, type, std::move(bytes));
+        if (guidance.scaling == nullptr) {
+            return overlay.replace(tensor.name, type, std::move(bytes));
+        }
+        return overlay.replace(tensor.name, DType::f32,
+                               unscaled(view, type, bytes, *guidance.scaling));
+    }
+
+    // What scaled and rounded weights are among neighbours that are not scaled.
+    static std::vector<std::byte> unscaled(const tensor::TensorView& view, DType type,
+                                           std::span<const std::byte> encoded,
+                                           const TensorScaling& scaling) {
+        const uint64_t columns = view.columns();
+        const uint64_t row_bytes = encoded.size() / view.rows();
+        std::vector<std::byte> out(view.elements() * sizeof(float));
+        std::vector<float> row(columns);
+        for (uint64_t r = 0; r < view.rows(); ++r) {
+            tensor::dequantize(type, encoded.data() + r * row_bytes, columns, row.data());
+            scaling.undo(r, row);
+            std::memcpy(out.data() + r * columns * sizeof(float), row.data(),
+                        columns * sizeof(float));
+        }
+        return out;
     }
 
     base::Result<double> kl_with(const WeightOverlay& overlay, const KlMeter& meter) {

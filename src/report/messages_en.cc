@@ -60,6 +60,10 @@ constexpr Message kMessages[] = {
     {"quantize_decode_measured",
      "measured: input {input_per_s}, output {output_per_s}; off the target by {off_percent} "
      "[{low_percent}, {high_percent}], {n} pairs, files written: {files}"},
+    {"quantize_scaling",
+     "channels scaled: {n} of {groups} groups; error of their products {ratio} times that without, "
+     "expected"},
+    {"quantize_unscaled", "not scaled: {name}: {reason}"},
     {"quantize_total", "{size_bytes}, {bits} bits per weight, {wall_s}"},
     // Table heads.
     {"head_metric", "metric"},
