@@ -244,9 +244,9 @@ class Quantizing {
         if (!outcome_.scaling->groups.empty()) return {};
         const auto& unscaled = outcome_.scaling->unscaled;
         return fail(ErrorCode::unsupported, "{}: no channels can be scaled{}", options_.model,
-                    unscaled.empty() ? ""
-                                     : fmt::format("; {}: {}", unscaled.front().name,
-                                                   unscaled.front().reason));
+                    unscaled.empty()
+                        ? ""
+                        : fmt::format("; {}: {}", unscaled.front().name, unscaled.front().reason));
     }
 
     base::Status choose_types(const formats::GgufFile& file, const Target& target,

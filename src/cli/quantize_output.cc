@@ -151,11 +151,10 @@ base::Json scaling_json(const compress::ChannelScaling& scaling) {
 
 std::string scaling_text(const compress::ChannelScaling& scaling, const report::Style& style) {
     std::string text =
-        report::say(style,
-                    cost::note("quantize_scaling")
-                        .with("n", scaling.scaled())
-                        .with("groups", scaling.groups.size() + scaling.unscaled.size())
-                        .with("ratio", fmt::format("{:.3f}", scaling.error_ratio()))) +
+        report::say(style, cost::note("quantize_scaling")
+                               .with("n", scaling.scaled())
+                               .with("groups", scaling.groups.size() + scaling.unscaled.size())
+                               .with("ratio", fmt::format("{:.3f}", scaling.error_ratio()))) +
         "\n";
     for (const compress::UnscaledGroup& group : scaling.unscaled) {
         text += report::say(style, cost::note("quantize_unscaled")

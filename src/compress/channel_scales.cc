@@ -20,8 +20,8 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr float kActivationPowers[] = {0.0f, 0.25f, 0.5f, 0.75f, 1.0f};
-constexpr float kWeightPowers[] = {0.0f, 0.5f, 1.0f};
+constexpr float kActivationPowers[] = {0.0f, 0.125f, 0.25f, 0.375f, 0.5f};
+constexpr float kWeightPowers[] = {0.0f, 0.5f, 0.75f, 1.0f};
 // Of each reader; spread evenly over it.
 constexpr uint64_t kSampledRows = 64;
 // Factors stay within this of their geometric mean: block scales are F16, and a channel that

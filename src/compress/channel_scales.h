@@ -6,13 +6,14 @@
 // times s, its input divided by s: the error counts h / s^2, while the block's step grows only if
 // the column is (or becomes) one of its largest. Tried are
 //
-//   s[c] = h[c]^(a/2) * m[c]^-b        a in {0, 1/4, 1/2, 3/4, 1}, b in {0, 1/2, 1}
+//   s[c] = h[c]^(a/2) * m[c]^-b        a in {0, 1/8, 1/4, 3/8, 1/2}, b in {0, 1/2, 3/4, 1}
 //
 // m the root mean square of the column's weights, s of geometric mean 1. b is not in the paper
 // (which has powers of h alone); a = b = 1/2 is what makes sum(h/s^2) sum(s^2 m^2) least. Each pair
 // is judged by rounding some rows of every reader to the type it will have, scale search and
-// importance included; the mean of the readers' errors, relative to theirs without scaling, decides,
-// and a = b = 0 changes nothing. With feedback the diagonal of the factor stands for h in the errors.
+// importance included; the mean of the readers' errors, relative to theirs without scaling,
+// decides, and a = b = 0 changes nothing. With feedback the diagonal of the factor stands for h in
+// the errors.
 //
 // Takes what calibration knows and leaves it as it is after the scaling: importance / s^2, and the
 // factor of H' = S^-1 H S^-1, which is S (A + I) S^-1 and D / s^2. So nothing has to be read again.

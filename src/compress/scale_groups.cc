@@ -207,6 +207,8 @@ class Search {
 
 }  // namespace
 
-ScaleGroups scale_groups(const Graph& graph) { return Search(graph).run(); }
+ScaleGroups scale_groups(const Graph& graph) {
+    return Search(graph).run();
+}
 
 }  // namespace hone::compress

@@ -53,7 +53,8 @@ constexpr Message kMessages[] = {
     {"quantize_decode_measured",
      "实测：输入 {input_per_s}，输出 {output_per_s}；与目标相差 {off_percent} "
      "[{low_percent}, {high_percent}]，{n} 对，写出文件数：{files}"},
-    {"quantize_scaling", "已缩放通道：{groups} 组中的 {n} 组；其乘积误差预期为未缩放时的 {ratio} 倍"},
+    {"quantize_scaling",
+     "已缩放通道：{groups} 组中的 {n} 组；其乘积误差预期为未缩放时的 {ratio} 倍"},
     {"quantize_unscaled", "未缩放：{name}：{reason}"},
     {"quantize_total", "{size_bytes}，每个权重 {bits} 位，{wall_s}"},
     // Table heads.
@@ -753,7 +754,8 @@ constexpr Message kMessages[] = {
     {"page_promise_result", "预测与实测"},
     {"page_evidence", "证据（{count}）"},
     {"page_optimize_quality",
-     "与起点相比，在试验没有读过的文字上（{text}）：KL {kl} nats，最可能的 token 在 {n} 个位置中有 {top1} "
+     "与起点相比，在试验没有读过的文字上（{text}）：KL {kl} nats，最可能的 token 在 {n} 个位置中有 "
+     "{top1} "
      "相同。"},
     {"page_optimize_waterfall", "从之前到之后：{metric}，{unit}"},
     {"page_optimize_waterfall_note",
