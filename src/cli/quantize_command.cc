@@ -33,7 +33,8 @@ struct Options {
     bool has_calibrate = false;
     uint32_t calibration_tokens = 8192;
     bool feedback = false;
-    bool scale_channels = false;
+    bool scale_channels = true;
+    bool asked_to_scale = false;  // otherwise what cannot be scaled is only listed
     std::string target;
     std::vector<std::string> types;
     bool pure = false;
@@ -241,7 +242,7 @@ class Quantizing {
         HONE_TRY(outcome_.scaling,
                  compress::scale_channels(file, compress::scale_groups(graph), recipe, guidance_,
                                           team, go_on("scaling channels")));
-        if (!outcome_.scaling->groups.empty()) return {};
+        if (!outcome_.scaling->groups.empty() || !options_.asked_to_scale) return {};
         const auto& unscaled = outcome_.scaling->unscaled;
         return fail(ErrorCode::unsupported, "{}: no channels can be scaled{}", options_.model,
                     unscaled.empty()
@@ -431,7 +432,7 @@ base::Status run(const Options& options, const CommandContext& context) {
     if (options.feedback && !options.has_calibrate && options.target.empty()) {
         return fail(ErrorCode::invalid_argument, "--feedback needs --calibrate");
     }
-    if (options.scale_channels && !options.has_calibrate && options.target.empty()) {
+    if (options.asked_to_scale && !options.has_calibrate && options.target.empty()) {
         return fail(ErrorCode::invalid_argument, "--scale-channels needs --calibrate");
     }
     HONE_TRY(const auto outcome, Quantizing(options, context).run());
@@ -465,9 +466,6 @@ void add_options(CLI::App& command, Options& options) {
     command.add_flag("--feedback", options.feedback,
                      "Let later columns make up for the rounding of earlier ones (needs memory "
                      "for the moments of all inputs)");
-    command.add_flag("--scale-channels,--awq", options.scale_channels,
-                     "Scale columns that matter up and the norms or rows before them down, where "
-                     "that changes nothing but the rounding (AWQ)");
     command.add_flag("--force", options.force, "Replace an existing file");
     command.add_flag("--dry-run", options.dry_run, "Only say which tensor gets which type");
     command.add_option("--threads", options.threads, "Threads (default: the CPUs at hand)")
@@ -487,8 +485,14 @@ Action add_quantize(CLI::App& app) {
                          "Weigh errors by the activations on this text (without FILE: on a small "
                          "built-in one)")
             ->expected(0, 1);
-    return [options, calibrate](const CommandContext& context) {
+    auto* scale =
+        command->add_flag("--scale-channels,--awq,!--no-scale-channels", options->scale_channels,
+                          "Scale columns that matter up and the norms or rows before "
+                          "them down, where that changes nothing but the rounding "
+                          "(AWQ; default with a calibration)");
+    return [options, calibrate, scale](const CommandContext& context) {
         options->has_calibrate = calibrate->count() > 0;
+        options->asked_to_scale = scale->count() > 0 && options->scale_channels;
         return run(*options, context);
     };
 }

@@ -9,6 +9,7 @@
 #include "base/cache_directory.h"
 #include "base/text.h"
 #include "compress/calibrated.h"
+#include "compress/channel_scales.h"
 #include "compress/encode.h"
 #include "compress/quantize_file.h"
 #include "machine/thread_team.h"
@@ -23,7 +24,7 @@ using base::ErrorCode;
 using base::fail;
 
 // Raised when the same formats come to mean other bytes.
-constexpr int kMethodVersion = 1;
+constexpr int kMethodVersion = 2;
 constexpr std::string_view kExtension = ".gguf";
 // Half of what `hone quantize` reads: a loop has minutes, not an evening.
 constexpr uint32_t kCalibrationTokens = 4096;
@@ -158,9 +159,22 @@ base::Status WeightFiles::make(const std::string& model, const formats::GgufFile
         auto read = compress::calibrate_model(request, *team, clock_, told(conduct, "calibrating"));
         HONE_TRY_STATUS(conduct.check());
         guidance_ = read ? std::move(read->guidance) : compress::Guidance();
+        groups_ = {};
+        if (read) {
+            HONE_TRY(const auto graph,
+                     read->session->model().build_graph(compress::kCalibrationTokensMin));
+            groups_ = compress::scale_groups(graph);
+        }
         calibrated_ = model;
     }
-    HONE_TRY(const auto results, compress::write_quantized(file, recipe, guidance_, *team, path,
+    compress::Guidance guidance;
+    if (coarse) {
+        // Factors are those of this recipe; the next one begins with what calibration said.
+        guidance = guidance_;
+        HONE_TRY_STATUS(compress::scale_channels(file, groups_, recipe, guidance, *team,
+                                                 told(conduct, "scaling channels")));
+    }
+    HONE_TRY(const auto results, compress::write_quantized(file, recipe, guidance, *team, path,
                                                            told(conduct, "quantizing")));
     return {};
 }

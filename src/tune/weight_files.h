@@ -19,13 +19,15 @@
 #include "base/result.h"
 #include "compress/guidance.h"
 #include "compress/recipe.h"
+#include "compress/scale_groups.h"
 #include "probe/conduct.h"
 
 namespace hone::tune {
 
 // Of all files in the directory; the one not used for longest goes first.
 inline constexpr uint64_t kWeightsBytesMax = uint64_t{32} << 30;
-inline constexpr uint64_t kMomentsBytesMax = uint64_t{1} << 30;
+// Held twice while a file is made: as they were calibrated, and for scaled channels.
+inline constexpr uint64_t kMomentsBytesMax = uint64_t{512} << 20;
 
 // invalid_argument: not TYPE[,head=TYPE][,embedding=TYPE] of types that can be written.
 base::Result<compress::RecipeSpec> parse_weights(std::string_view text);
@@ -63,6 +65,7 @@ class WeightFiles {
     // Of the model that was calibrated last: a loop tries several formats of one.
     std::string calibrated_;
     compress::Guidance guidance_;
+    compress::ScaleGroups groups_;
 };
 
 }  // namespace hone::tune

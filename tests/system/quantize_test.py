@@ -63,6 +63,39 @@ def test_target(model, directory):
     check(not (directory / "x.gguf").exists(), "a refused target left a file")
 
 
+def test_scaling(directory):
+    """On with a calibration; what cannot be scaled is named; asking for the impossible is an error."""
+    text = directory / "scaling.txt"
+    text.write_text("A small text that is long enough to calibrate on, said again and again. " * 60)
+    model = directory / "floats.gguf"
+    hone("synth", "llama", "-o", model, "--type", "F32", "--layers", "2")
+    files = {}
+    for name, arguments in (("with", []), ("without", ["--no-scale-channels"]), ("target", ["--target", "bits=5.2"])):
+        output = directory / f"{name}.gguf"
+        kind = [] if name == "target" else ["--type", "Q4_0", "--pure"]
+        answer = hone("quantize", model, "-o", output, *kind, "--calibrate", text, "--feedback", *arguments, "--json")
+        check(answer.returncode == 0, f"{name}: {answer.stderr.decode()}")
+        files[name] = (output.stat().st_size, json.loads(answer.stdout).get("scaling"))
+        answer = hone("run", output, "-p", "a b c", "-n", "2", "--raw", "--greedy")
+        check(answer.returncode == 0, f"{name} does not run: {answer.stderr.decode()}")
+    check(files["with"][0] == files["without"][0] and files["without"][1] is None, "sizes with and without scaling")
+    for name in ("with", "target"):
+        groups = files[name][1]["groups"]
+        check(len(groups) == 8 and all(0 < g["error_ratio"] <= 1 for g in groups) and
+              any(g["error_ratio"] < 1 for g in groups), f"{name}: groups {groups}")
+        check([u["name"] for u in files[name][1]["unscaled"]] == ["output_norm"], f"{name}: what is not scaled")
+    answer = hone("quantize", model, "-o", directory / "told.gguf", "--type", "Q4_0", "--calibrate", text)
+    check(b"not scaled: output_norm" in answer.stdout, "the reason is not shown")
+    check_error(2, "quantize", model, "-o", directory / "x.gguf", "--type", "Q4_0", "--scale-channels",
+                fragment="--calibrate")
+    # Everything stays as it is: nothing to scale.
+    halves = directory / "halves.gguf"
+    hone("synth", "llama", "-o", halves, "--type", "F16", "--layers", "2")
+    check_error(4, "quantize", halves, "-o", directory / "x.gguf", "--type", "F16", "--calibrate", text, "--awq",
+                fragment="stays F16")
+    check(not list(directory.glob("x.gguf*")), "a refused scaling left a file")
+
+
 def test_errors(model, directory):
     output = directory / "out.gguf"
     check_error(2, "quantize", model, "-o", output, fragment="--type")
@@ -165,6 +198,7 @@ def main():
         test_types(model, directory)
         test_choices(model, directory)
         test_target(model, directory)
+        test_scaling(directory)
         test_errors(model, directory)
         test_read_only(model, directory)
         test_full_disk(model, directory)
