@@ -34,7 +34,7 @@ struct Options {
     uint32_t calibration_tokens = 8192;
     bool feedback = false;
     bool scale_channels = true;
-    bool asked_to_scale = false;  // otherwise what cannot be scaled is only listed
+    bool asked_to_scale = false;  // by default none is for a target, and obstacles are listed
     std::string target;
     std::vector<std::string> types;
     bool pure = false;
@@ -224,7 +224,7 @@ class Quantizing {
         outcome_.calibration = CalibrationFacts{
             options_.calibrate.empty() ? "built-in" : file_name(options_.calibrate),
             read.tokens.size(), options_.feedback};
-        if (options_.scale_channels) {
+        if (options_.scale_channels && (!target || options_.asked_to_scale)) {
             HONE_TRY_STATUS(scale_channels(file, target.has_value(), spec, *read.session, team));
         }
         if (!target) return {};
@@ -489,7 +489,7 @@ Action add_quantize(CLI::App& app) {
         command->add_flag("--scale-channels,--awq,!--no-scale-channels", options->scale_channels,
                           "Scale columns that matter up and the norms or rows before "
                           "them down, where that changes nothing but the rounding "
-                          "(AWQ; default with a calibration)");
+                          "(AWQ; default with --calibrate and --type)");
     return [options, calibrate, scale](const CommandContext& context) {
         options->has_calibrate = calibrate->count() > 0;
         options->asked_to_scale = scale->count() > 0 && options->scale_channels;

@@ -64,14 +64,14 @@ def test_target(model, directory):
 
 
 def test_scaling(directory):
-    """On with a calibration; what cannot be scaled is named; asking for the impossible is an error."""
+    """On with a calibration, with a target when asked for; what cannot be scaled is named; asking for the impossible is an error."""
     text = directory / "scaling.txt"
     text.write_text("A small text that is long enough to calibrate on, said again and again. " * 60)
     model = directory / "floats.gguf"
     hone("synth", "llama", "-o", model, "--type", "F32", "--layers", "2")
     files = {}
-    for name, arguments in (("with", []), ("without", ["--no-scale-channels"]), ("target", ["--target", "bits=5.2"])):
-        output = directory / f"{name}.gguf"
+    for name, arguments in (("with", []), ("without", ["--no-scale-channels"]), ("target", ["--target", "bits=5.2", "--scale-channels"])):
+        output = directory / f"scaled-{name}.gguf"
         kind = [] if name == "target" else ["--type", "Q4_0", "--pure"]
         answer = hone("quantize", model, "-o", output, *kind, "--calibrate", text, "--feedback", *arguments, "--json")
         check(answer.returncode == 0, f"{name}: {answer.stderr.decode()}")
@@ -92,7 +92,7 @@ def test_scaling(directory):
     halves = directory / "halves.gguf"
     hone("synth", "llama", "-o", halves, "--type", "F16", "--layers", "2")
     check_error(4, "quantize", halves, "-o", directory / "x.gguf", "--type", "F16", "--calibrate", text, "--awq",
-                fragment="stays F16")
+                fragment="no channels can be scaled")
     check(not list(directory.glob("x.gguf*")), "a refused scaling left a file")
 
 
