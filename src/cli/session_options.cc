@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "cli/progress.h"
+#include "kernels/attention/attention.h"
 #include "machine/facts.h"
 #include "models/hyperparameters.h"
 #include "probe/profile_cache.h"
@@ -47,11 +48,14 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
     command.add_option("--step-tokens", options.step_tokens, "Tokens of one engine step at most")
         ->check(CLI::Range(1, 4096))
         ->capture_default_str();
+    const auto kv_dtypes = kernels::kv_dtype_names();
     command.add_flag("--flush-denormals", options.flush_denormals,
                      "Treat denormal numbers as zero (faster on some CPUs, not IEEE 754)");
     command
-        .add_option("--kv", options.kv, "Keys and values in the cache: f16, or q8 for half of it")
-        ->check(CLI::IsMember({"f16", "q8"}))
+        .add_option("--kv", options.kv,
+                    "Keys and values in the cache: f16, q8 for half of it, or q4 for a quarter, at "
+                    "some loss of quality")
+        ->check(CLI::IsMember(std::vector<std::string>(kv_dtypes.begin(), kv_dtypes.end())))
         ->capture_default_str();
     command
         .add_option("--prefix-cache", options.prefix_cache,

@@ -30,7 +30,7 @@ enum class WhatIfKind : uint8_t {
     last_logits,      // head only where logits are read   decode samples of the head
     fold_constants,   // constants not computed per step   their samples
     depth,            // setting: positions in the cache before a token   samples of attention
-    kv_dtype,         // setting: f32 | f16 | q8        samples of attention
+    kv_dtype,         // setting: f32 | f16 | q8 | q4   samples of attention
     remove_layers,    // setting: how many              samples of the layers
     trim_head,        // setting: share of the vocabulary that stays, 0..1, or "screened"
     step_tokens,      // setting: tokens of one step    samples at several sizes

@@ -256,6 +256,12 @@ TEST(SimulateRun, AHalvedCacheHelpsAttentionOnly) {
     EXPECT_LT(smaller.value->decode->value, 1);
     EXPECT_GT(smaller.value->decode->value, 0.9);
     EXPECT_EQ(smaller.value->tier, Provenance::cross_format);
+    const auto smallest = simulate(record, {WhatIfKind::kv_dtype, "", "q4"});
+    ASSERT_TRUE(smallest.value);
+    EXPECT_LT(smallest.value->decode->value, smaller.value->decode->value);
+    EXPECT_GT(smallest.value->decode->value, 0.9);
+    EXPECT_DOUBLE_EQ(*kv_value_bytes(record, "q8"), 68.0 / 64);
+    EXPECT_DOUBLE_EQ(*kv_value_bytes(record, "q4"), 36.0 / 64);
     EXPECT_GT(simulate(record, {WhatIfKind::kv_dtype, "", "f32"}).value->decode->value, 1);
     EXPECT_EQ(simulate(record, {WhatIfKind::kv_dtype, "", "f16"}).reason.id, "nothing_to_change");
     EXPECT_EQ(simulate(record, {WhatIfKind::kv_dtype, "", "q3"}).reason.id, "no_such_setting");

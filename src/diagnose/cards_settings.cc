@@ -244,18 +244,11 @@ void add_format(Cards& cards) {
     }
 }
 
-// The cache in half of its bytes, or in all of them again.
-void add_kv_dtype(Cards& cards) {
+namespace {
+
+void add_kv_card(Cards& cards, const std::string& now, double value_bytes,
+                 const std::string& then) {
     const auto& record = cards.record;
-    double value_bytes = 0;
-    for (const measure::PlanNodeFacts& node : record.nodes) {
-        if (node.kind == cost::op_kind_name(cost::OpKind::attend)) {
-            value_bytes = node.shape.kv_element_bytes;
-        }
-    }
-    if (value_bytes <= 0) return;
-    const std::string now = value_bytes < 2 ? "q8" : "f16";
-    const std::string then = value_bytes < 2 ? "f16" : "q8";
     Decision card = flag_card("kv:" + then, note("card_kv").with("dtype", then).with("now", now));
     predict(cards, card, WhatIf{WhatIfKind::kv_dtype, "", then});
     const auto other_bytes = cost::kv_value_bytes(record, then);
@@ -266,10 +259,29 @@ void add_kv_dtype(Cards& cards) {
                 .with("kv_bytes", static_cast<int64_t>(record.memory.kv_bytes))
                 .with("then_bytes", static_cast<int64_t>(bytes * *other_bytes / value_bytes)));
     }
-    card.risk.level = then == "q8" ? "quality" : "exact";
+    card.risk.level = other_bytes && *other_bytes < value_bytes ? "quality" : "exact";
     card.apply = {"--kv", then};
     card.undo = {"--kv", now};
     cards.out.push_back(std::move(card));
+}
+
+}  // namespace
+
+// The cache in fewer of its bytes, or in all of them again.
+void add_kv_dtype(Cards& cards) {
+    double value_bytes = 0;
+    for (const measure::PlanNodeFacts& node : cards.record.nodes) {
+        if (node.kind == cost::op_kind_name(cost::OpKind::attend)) {
+            value_bytes = node.shape.kv_element_bytes;
+        }
+    }
+    if (value_bytes <= 0) return;
+    // A byte for each value and its share of the scale are more than one, half a byte and that are
+    // less (but of heads of 16 values, where q4 saves nothing on q8).
+    const std::string now = value_bytes >= 2 ? "f16" : value_bytes > 1 ? "q8" : "q4";
+    for (const char* then : {"f16", "q8", "q4"}) {
+        if (now != then) add_kv_card(cards, now, value_bytes, then);
+    }
 }
 
 namespace {

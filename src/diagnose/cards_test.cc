@@ -70,6 +70,21 @@ TEST(Cards, TheCacheInFewerBits) {
     EXPECT_EQ(card->reason.id, "no_node_shapes");
     ASSERT_FALSE(card->evidence.empty());
     EXPECT_EQ(card->evidence[0].id, "kv_dtype_memory");
+    const Decision* quarter = card_of(diagnosis, "kv:q4");
+    ASSERT_NE(quarter, nullptr);
+    EXPECT_EQ(quarter->apply, (Words{"--kv", "q4"}));
+    EXPECT_EQ(quarter->risk.level, "quality");
+    EXPECT_EQ(card_of(diagnosis, "kv:f16"), nullptr) << "in force";
+    // From 4 bits both ways lead to more.
+    for (measure::PlanNodeFacts& node : record.nodes) node.shape.kv_element_bytes = 36.0 / 64;
+    for (const char* more : {"kv:q8", "kv:f16"}) {
+        const Diagnosis other = diagnose(record);
+        const Decision* back = card_of(other, more);
+        ASSERT_NE(back, nullptr) << more;
+        EXPECT_EQ(back->undo, (Words{"--kv", "q4"}));
+        EXPECT_EQ(back->risk.level, "exact");
+    }
+    EXPECT_EQ(card_of(diagnose(record), "kv:q4"), nullptr) << "in force";
     EXPECT_EQ(card_of(diagnose(fake_record()), "kv:q8"), nullptr) << "no type is known";
 }
 

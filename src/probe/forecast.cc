@@ -7,6 +7,7 @@
 #include "cost/experiments.h"
 #include "cost/kernel_curve.h"
 #include "cost/speed_of_light.h"
+#include "kernels/attention/attention.h"
 #include "measure/statistics.h"
 #include "probe/experiments.h"
 #include "probe/step_recorder.h"
@@ -382,8 +383,8 @@ base::Result<std::vector<WhatIf>> what_ifs_between(const SideSettings& a, const 
         }
     }
     if (from.limits.kv_dtype != to.limits.kv_dtype) {
-        const bool q8 = to.limits.kv_dtype == kernels::KvDtype::q8;
-        out.push_back({WhatIfKind::kv_dtype, "", q8 ? "q8" : "f16"});
+        const auto dtype = static_cast<size_t>(to.limits.kv_dtype);
+        out.push_back({WhatIfKind::kv_dtype, "", kernels::kv_dtype_names()[dtype]});
     }
     if (from.flush_denormals != to.flush_denormals) {
         out.push_back({WhatIfKind::flush_denormals, "", to.flush_denormals ? "on" : "off"});

@@ -44,7 +44,7 @@ TEST(Forecast, NamesEveryDifferenceBetweenTheSides) {
     b.load.isa = machine::Isa::portable;
     b.load.disabled_passes = {"merge_qkv"};
     b.load.variants = {{"linear", "portable"}};
-    b.load.limits.kv_dtype = kernels::KvDtype::q8;
+    b.load.limits.kv_dtype = kernels::KvDtype::q4;
     b.load.flush_denormals = true;
     b.weight_format = "u4";
     b.load.without_layers = {3, 5};
@@ -62,6 +62,7 @@ TEST(Forecast, NamesEveryDifferenceBetweenTheSides) {
         WhatIfKind::batch,         WhatIfKind::depth};
     EXPECT_EQ(kinds, expected);
     EXPECT_EQ((*what_ifs)[3].setting, "off");
+    EXPECT_EQ((*what_ifs)[4].setting, "q4");
     // The other way round the pass is switched on, and the kernels of the new side have no name.
     EXPECT_FALSE(what_ifs_between(b, a));
     SideSettings off = side();

@@ -175,15 +175,12 @@ void KvPool::zero_written(Group& group, uint32_t page) {
     const size_t written = group.written[page];
     group.written[page] = 0;
     if (written == 0) return;
-    // Keys lie in strips of kKeyStrip positions, values one position after the other. In q8 the
-    // codes are zeroed alike and the scales beside them in full.
+    // Keys lie in strips of kKeyStrip positions, values one position after the other; scales,
+    // where there are any, are zeroed in full.
     const kernels::KvLayout& layout = group.layout;
-    const bool q8 = layout.dtype == kernels::KvDtype::q8;
-    const size_t element_bytes = q8 ? sizeof(int8_t) : sizeof(uint16_t);
-    const size_t k_bytes =
-        base::round_up(written, kernels::kKeyStrip) * layout.head_dim * element_bytes;
-    const size_t v_bytes = written * layout.head_dim * element_bytes;
-    const size_t scale_bytes = q8 ? kernels::kPageTokens * sizeof(float) : 0;
+    const size_t k_bytes = base::round_up(written, kernels::kKeyStrip) * layout.code_bytes();
+    const size_t v_bytes = written * layout.code_bytes();
+    const size_t scale_bytes = kernels::kPageTokens * layout.scale_bytes();
     std::byte* base = group.buffer.data() + page * layout.page_bytes();
     for (uint32_t layer = 0; layer < layout.layers; ++layer) {
         for (uint32_t head = 0; head < layout.n_kv_heads; ++head) {

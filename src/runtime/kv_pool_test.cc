@@ -73,21 +73,25 @@ TEST(KvPool, BytesAreExact) {
                                      facts.groups[1].page_bytes * facts.groups[1].pages_total);
 }
 
-TEST(KvPool, AReusedQ8PageIsZeroInCodesAndScales) {
-    kernels::KvLayout shape = layout();
-    shape.dtype = kernels::KvDtype::q8;
-    EXPECT_EQ(shape.position_bytes(), 2u * 2 * 2 * (16 + 4));
-    KvPool pool = make({.groups = {shape}, .context = kPage, .step_tokens_max = kPage});
-    pool.reserve(0, kPage);
-    pool.back(0, kPage);
-    std::byte* page = pool.tables(0)[0][0];
-    std::memset(page, 0x7f, shape.page_bytes());
-    pool.release(0);
-    pool.reserve(0, kPage);
-    pool.back(0, 1);
-    ASSERT_EQ(pool.tables(0)[0][0], page);
-    EXPECT_TRUE(std::all_of(page, page + shape.page_bytes(),
-                            [](std::byte b) { return b == std::byte{0}; }));
+TEST(KvPool, AReusedPageIsZeroInCodesAndScales) {
+    for (const auto dtype : {kernels::KvDtype::q8, kernels::KvDtype::q4}) {
+        kernels::KvLayout shape = layout();
+        shape.dtype = dtype;
+        shape.head_dim = 48;
+        const size_t codes = dtype == kernels::KvDtype::q8 ? 48 : 32;  // 4 bits, in groups of 32
+        EXPECT_EQ(shape.position_bytes(), 2u * 2 * 2 * (codes + 4));
+        KvPool pool = make({.groups = {shape}, .context = kPage, .step_tokens_max = kPage});
+        pool.reserve(0, kPage);
+        pool.back(0, kPage);
+        std::byte* page = pool.tables(0)[0][0];
+        std::memset(page, 0x7f, shape.page_bytes());
+        pool.release(0);
+        pool.reserve(0, kPage);
+        pool.back(0, 1);
+        ASSERT_EQ(pool.tables(0)[0][0], page);
+        EXPECT_TRUE(std::all_of(page, page + shape.page_bytes(),
+                                [](std::byte b) { return b == std::byte{0}; }));
+    }
 }
 
 TEST(KvPool, AReusedPageIsZeroWhereItWasWritten) {

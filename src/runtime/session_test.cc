@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -60,6 +61,15 @@ class SessionTest : public ::testing::Test {
         auto session = open_session(path_, options, clock_);
         EXPECT_FALSE(session);
         return session ? base::ErrorCode::internal : session.error().code;
+    }
+
+    // Logits of a step of 20 tokens.
+    static std::vector<float> logits(Session& session) {
+        SequenceRequest request;
+        for (int32_t t = 0; t < 20; ++t) request.prompt.push_back(t * 37);
+        EXPECT_TRUE(session.engine().add(std::move(request)));
+        const StepResult result = session.engine().run(session.engine().schedule());
+        return {result.logits.begin(), result.logits.end()};
     }
 
     static std::vector<SequenceRequest> requests() {
@@ -184,7 +194,8 @@ TEST_F(SessionTest, DraftsChangeNoTokenAndNoLogitOfAModel) {
         all[i].sampling.seed = i;
     }
     for (const char* suffix : {"", ".windowed"}) {
-        for (const auto dtype : {kernels::KvDtype::f16, kernels::KvDtype::q8}) {
+        for (const auto dtype :
+             {kernels::KvDtype::f16, kernels::KvDtype::q8, kernels::KvDtype::q4}) {
             SCOPED_TRACE(suffix);
             LoadOptions plain = options(1, 1, 200);
             plain.limits.kv_dtype = dtype;
@@ -247,20 +258,54 @@ TEST_F(SessionTest, ASecondExecutorStandsBesideTheFirst) {
     EXPECT_TRUE(session->plan().passes.front().enabled);
 }
 
-TEST_F(SessionTest, AQ8CacheIsSmallerAndJustAsDeterministic) {
-    LoadOptions q8 = options(2, 3, 32);
-    q8.limits.kv_dtype = kernels::KvDtype::q8;
-    auto session = open(q8, ".windowed");
+TEST_F(SessionTest, ACacheOfFewerBitsIsSmallerAndJustAsDeterministic) {
     auto f16 = open(options(2, 3, 32), ".windowed");
-    const uint32_t dim = session->config().head_dim;
-    EXPECT_EQ(session->engine().kv_facts().bytes_per_token * 2 * dim,
-              f16->engine().kv_facts().bytes_per_token * (dim + 4));
-    const auto together = run(session->engine(), requests());
-    for (size_t i = 0; i < requests().size(); ++i) {
-        LoadOptions alone = options(1, 1, 7);
-        alone.limits.kv_dtype = kernels::KvDtype::q8;
-        EXPECT_EQ(run(open(alone, ".windowed")->engine(), {requests()[i]})[0], together[i]) << i;
+    const uint32_t dim = f16->config().head_dim;
+    const std::pair<kernels::KvDtype, uint32_t> bytes[] = {{kernels::KvDtype::q8, dim + 4},
+                                                           {kernels::KvDtype::q4, dim / 2 + 4}};
+    for (const auto& [dtype, value_bytes] : bytes) {
+        LoadOptions smaller = options(2, 3, 32);
+        smaller.limits.kv_dtype = dtype;
+        auto session = open(smaller, ".windowed");
+        EXPECT_EQ(session->engine().kv_facts().bytes_per_token * 2 * dim,
+                  f16->engine().kv_facts().bytes_per_token * value_bytes);
+        const auto together = run(session->engine(), requests());
+        for (size_t i = 0; i < requests().size(); ++i) {
+            LoadOptions alone = options(1, 1, 7);
+            alone.limits.kv_dtype = dtype;
+            const auto tokens = run(open(alone, ".windowed")->engine(), {requests()[i]});
+            EXPECT_EQ(tokens[0], together[i]) << i;
+        }
     }
+}
+
+TEST_F(SessionTest, FewerBitsInTheCacheMoveLogitsALittle) {
+    const auto with = [&](kernels::KvDtype dtype, const char* attention) {
+        LoadOptions load = options(2, 3, 32);
+        load.limits.kv_dtype = dtype;
+        load.variants = {{"attention", attention}};
+        return logits(*open(load));
+    };
+    const auto exact = with(kernels::KvDtype::f16, "portable");
+    // rms of the difference, as a share of the logits' own.
+    const auto apart = [&](const std::vector<float>& a, const std::vector<float>& b) {
+        double squares = 0;
+        double all = 0;
+        for (size_t i = 0; i < a.size(); ++i) {
+            squares += std::pow(a[i] - b[i], 2);
+            all += a[i] * a[i];
+        }
+        return std::sqrt(squares / all);
+    };
+    const auto q8 = with(kernels::KvDtype::q8, "portable");
+    const auto q4 = with(kernels::KvDtype::q4, "portable");
+    EXPECT_GT(apart(exact, q8), 1e-5);
+    EXPECT_LT(apart(exact, q8), 0.05);
+    // A code of 4 bits errs 16 times as much as one of 8.
+    EXPECT_GT(apart(exact, q4), 2 * apart(exact, q8));
+    EXPECT_LT(apart(exact, q4), 0.2);
+    // Activations are rounded to 8 bits on the way, which turns the last place of f32 into more.
+    EXPECT_LT(apart(with(kernels::KvDtype::q4, "reference"), q4), 0.01);
 }
 
 // Beyond 512 positions several threads share one token's attention.
@@ -274,7 +319,8 @@ TEST_F(SessionTest, SplitAttentionGivesTheSameTokens) {
         two[i].sampling.temperature = 1.0f;
         two[i].sampling.seed = 5;
     }
-    for (const kernels::KvDtype dtype : {kernels::KvDtype::f16, kernels::KvDtype::q8}) {
+    for (const kernels::KvDtype dtype :
+         {kernels::KvDtype::f16, kernels::KvDtype::q8, kernels::KvDtype::q4}) {
         std::vector<std::vector<int32_t>> alone;
         for (const int threads : {1, 2, 3}) {
             LoadOptions load = options(threads, 2, 256);
@@ -300,15 +346,6 @@ class PackedSessionTest : public SessionTest {
         load.packed_cache.mode = PackedCacheMode::on;
         load.packed_cache.directory = directory_;
         return load;
-    }
-
-    // Logits of a step of 20 tokens.
-    static std::vector<float> logits(Session& session) {
-        SequenceRequest request;
-        for (int32_t t = 0; t < 20; ++t) request.prompt.push_back(t * 37);
-        EXPECT_TRUE(session.engine().add(std::move(request)));
-        const StepResult result = session.engine().run(session.engine().schedule());
-        return {result.logits.begin(), result.logits.end()};
     }
 
     size_t files() const {

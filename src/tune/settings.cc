@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/check.h"
 #include "base/text.h"
+#include "kernels/attention/attention.h"
 #include "machine/isa.h"
 #include "machine/thread_team.h"
 #include "models/hyperparameters.h"
@@ -133,7 +135,10 @@ base::Status change(Settings& settings, const std::string& name, const std::stri
         settings.isa = value;
         return {};
     }
-    if (name == "kv") return set_word(settings.kv, name, value, {"f16", "q8"});
+    if (name == "kv") {
+        const auto names = kernels::kv_dtype_names();
+        return set_word(settings.kv, name, value, {names.begin(), names.end()});
+    }
     if (name == "step_tokens") {
         return set_number(settings.step_tokens, name, value, 1u, kStepTokensMax);
     }
@@ -271,7 +276,10 @@ base::Result<runtime::LoadOptions> load_options(const Settings& settings,
         load.variants.emplace_back(variant.substr(0, equals), variant.substr(equals + 1));
     }
     load.limits = limits;
-    load.limits.kv_dtype = settings.kv == "q8" ? kernels::KvDtype::q8 : kernels::KvDtype::f16;
+    const auto names = kernels::kv_dtype_names();
+    const auto kv = std::find(names.begin(), names.end(), settings.kv);
+    HONE_CHECK(kv != names.end());  // as change() and the command line see to
+    load.limits.kv_dtype = static_cast<kernels::KvDtype>(kv - names.begin());
     load.limits.prefix_cache = settings.prefix_cache == "on";
     load.limits.drafts_max = settings.speculate == kNgram ? settings.draft_tokens : 0;
     load.limits.step_tokens_max = std::max(settings.step_tokens, limits.sequences_max);

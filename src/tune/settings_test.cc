@@ -15,6 +15,7 @@ TEST(Settings, EachChangeHoldsAndIsUndone) {
                                        {{"pin", "on"}},
                                        {{"isa", "avx2"}},
                                        {{"kv", "q8"}},
+                                       {{"kv", "q4"}},
                                        {{"step_tokens", "64"}},
                                        {{"context", "512"}},
                                        {{"batch", "4"}},
@@ -92,6 +93,14 @@ TEST(Settings, LayersAreOrderedAndComeToTheSession) {
     EXPECT_EQ(flags_text(*settings), "--without-layers 3,17");
     EXPECT_EQ(load_options(*settings, {})->without_layers, (std::vector<uint32_t>{3, 17}));
     EXPECT_TRUE(changed(*settings, {{"without_layers", ""}})->without_layers.empty());
+}
+
+TEST(Settings, TheCachesTypeComesToTheSession) {
+    EXPECT_EQ(load_options({}, {})->limits.kv_dtype, kernels::KvDtype::f16);
+    const auto settings = changed({}, {{"kv", "q4"}});
+    ASSERT_TRUE(settings) << settings.error().message;
+    EXPECT_EQ(load_options(*settings, {})->limits.kv_dtype, kernels::KvDtype::q4);
+    EXPECT_FALSE(changed({}, {{"kv", "q3"}}));
 }
 
 TEST(Settings, DraftsAreMadeOnlyWhereTheyAreAskedFor) {

@@ -35,6 +35,9 @@ def test_text(model, text):
     check([metric["value"] for metric in same["metrics"]] == [0, 1], f"a model against itself: {same}")
     rounded = quality(model, *plain, "--against", model, "--kv", "q8")
     check(values(rounded)["kl"] > 0, f"--kv q8 must show: {rounded}")
+    smaller = quality(model, *plain, "--against", model, "--kv", "q4")
+    check(values(smaller)["kl"] > values(rounded)["kl"], f"--kv q4 must show more: {smaller}, {rounded}")
+    check(smaller["signature"]["kv"] == "q4", f"the cache's type is in the signature: {smaller}")
     difference = rounded["differences"][0]
     check(difference["name"] == "perplexity" and difference["n"] == rounded["metrics"][0]["n"] and
           difference["ci95"][0] <= difference["change_percent"] <= difference["ci95"][1], f"paired: {difference}")

@@ -10,10 +10,12 @@
 // The softmax is online over blocks of kPageTokens positions within chunks of kAttendChunk, and
 // chunks are merged in order, so the result of a token depends on nothing but its own q and the
 // cache: not on the slice, tile or thread split, nor on who computed which chunk. f32 arithmetic on
-// f16 or q8 K and V (kernels/kv_view.h). Head dims are multiples of 16, at most 256. Values beyond
-// the f16 range are stored as +-65504, so that a masked key (probability exactly 0) cannot turn an
-// earlier token into NaN. Reference for online softmax: Milakov and Gimelshein 2018; tiling: Dao et
-// al. 2022 (FlashAttention).
+// f16, q8 or q4 K and V (kernels/kv_view.h). In q4, rope_and_store turns the heads of q and k,
+// after RoPE, and those of v by an orthonormal Hadamard matrix, which leaves scores as they are and
+// spreads outliers, and attend turns its output back. Head dims are multiples of 16, at most 256.
+// Values beyond the f16 range are stored as +-65504, so that a masked key (probability exactly 0)
+// cannot turn an earlier token into NaN. Reference for online softmax: Milakov and Gimelshein 2018;
+// tiling: Dao et al. 2022 (FlashAttention).
 #pragma once
 
 #include <cstddef>
@@ -25,6 +27,9 @@
 #include "machine/isa.h"
 
 namespace hone::kernels {
+
+// Names of KvDtype in its order: "f16", "q8", "q4".
+std::span<const char* const> kv_dtype_names();
 
 // Scratch of one thread for calls with up to kAttendTokensMax tokens per work unit.
 size_t attend_scratch_bytes(uint32_t group, uint32_t head_dim);

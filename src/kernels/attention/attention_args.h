@@ -16,8 +16,8 @@ enum class RopeStyle : uint8_t {
 };
 
 struct RopeStoreArgs {
-    // [n_tokens][qkv_stride]: q heads, then k heads, then v heads; q rotated in place, k and v
-    // kept.
+    // [n_tokens][qkv_stride]: q heads, then k heads, then v heads; q rotated in place (q4: and
+    // turned), k and v kept.
     float* qkv = nullptr;
     size_t qkv_stride = 0;
     uint32_t n_heads = 0;
@@ -49,7 +49,7 @@ constexpr size_t attend_state_floats(size_t head_dim) {
 }
 
 struct AttendArgs {
-    const float* q = nullptr;  // [n_tokens][q_stride], rotated
+    const float* q = nullptr;  // [n_tokens][q_stride], as rope_and_store left it
     size_t q_stride = 0;
     uint32_t n_heads = 0;
     uint32_t n_tokens = 0;

@@ -1,5 +1,5 @@
 // Attention of one KV head: prefill work units as a share of the f32 FMA peak (GFLOP/s), decode as
-// KV bytes per second; store of a slice.
+// KV bytes and positions per second; store of a slice. Each with the cache in f16, q8 and q4.
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -13,9 +13,11 @@
 namespace hone::kernels {
 namespace {
 
+constexpr KvDtype kDtypes[] = {KvDtype::f16, KvDtype::q8, KvDtype::q4};
+
 struct Case {
-    Case(uint32_t group, uint32_t dim, uint32_t positions) {
-        KvLayout layout{1, dim, 1, 0};
+    Case(uint32_t group, uint32_t dim, uint32_t positions, KvDtype dtype) {
+        KvLayout layout{1, dim, 1, 0, dtype};
         const size_t n_pages = (positions + kPageTokens - 1) / kPageTokens;
         memory = *tensor::Buffer::allocate(n_pages * layout.page_bytes());
         for (size_t i = 0; i < n_pages; ++i) {
@@ -57,9 +59,13 @@ struct Case {
     AttendArgs attend;
 };
 
+const char* dtype_name(KvDtype dtype) {
+    return kv_dtype_names()[static_cast<size_t>(dtype)];
+}
+
 void run_attend(benchmark::State& state, const AttentionVariant& variant, uint32_t group,
-                uint32_t dim, uint32_t positions, uint32_t tokens) {
-    Case c(group, dim, positions);
+                uint32_t dim, uint32_t positions, uint32_t tokens, KvDtype dtype) {
+    Case c(group, dim, positions, dtype);
     variant.rope_and_store(c.store);
     c.attend.n_tokens = tokens;
     c.attend.token_end = tokens;
@@ -73,25 +79,29 @@ void run_attend(benchmark::State& state, const AttentionVariant& variant, uint32
     state.counters["GFLOPs"] = benchmark::Counter(rounds * tokens * group * visible * dim * 4 / 1e9,
                                                   benchmark::Counter::kIsRate);
     state.counters["KV_GBs"] =
-        benchmark::Counter(rounds * positions * dim * 4.0 / 1e9, benchmark::Counter::kIsRate);
+        benchmark::Counter(rounds * positions * c.attend.kv.layout.position_bytes() / 1e9,
+                           benchmark::Counter::kIsRate);
+    state.counters["Mpositions"] =
+        benchmark::Counter(rounds * positions / 1e6, benchmark::Counter::kIsRate);
 }
 
 void add_attend(const AttentionVariant& variant, const ModelShape& model, uint32_t positions,
-                uint32_t tokens) {
+                uint32_t tokens, KvDtype dtype) {
     const auto group = static_cast<uint32_t>(model.n_heads / model.n_kv_heads);
     const auto dim = static_cast<uint32_t>(model.head_dim);
     const std::string name = std::string("attend/") + variant.name + "/" + model.name +
                              "/keys:" + std::to_string(positions) +
-                             "/tokens:" + std::to_string(tokens);
+                             "/tokens:" + std::to_string(tokens) + "/" + dtype_name(dtype);
     benchmark::RegisterBenchmark(name.c_str(), [=, &variant](auto& state) {
-        run_attend(state, variant, group, dim, positions, tokens);
+        run_attend(state, variant, group, dim, positions, tokens, dtype);
     })->MinTime(0.05);
 }
 
-void add_store(const AttentionVariant& variant) {
-    const std::string name = std::string("rope_and_store/") + variant.name + "/group3/dim64";
-    benchmark::RegisterBenchmark(name.c_str(), [&variant](auto& state) {
-        Case c(3, 64, 32);
+void add_store(const AttentionVariant& variant, KvDtype dtype) {
+    const std::string name =
+        std::string("rope_and_store/") + variant.name + "/group3/dim64/" + dtype_name(dtype);
+    benchmark::RegisterBenchmark(name.c_str(), [&variant, dtype](auto& state) {
+        Case c(3, 64, 32, dtype);
         for (auto _ : state) variant.rope_and_store(c.store);
         state.SetItemsProcessed(state.iterations() * 32);
     })->MinTime(0.05);
@@ -102,14 +112,20 @@ bool register_all() {
         if (variant.isa > machine::detect_isa()) continue;
         for (const ModelShape& model : kModelShapes) {
             for (const uint32_t tokens : {32u, 1u}) {
-                for (const uint32_t keys : {512u, 2048u}) add_attend(variant, model, keys, tokens);
+                for (const uint32_t keys : {512u, 2048u}) {
+                    for (const KvDtype dtype : kDtypes) {
+                        add_attend(variant, model, keys, tokens, dtype);
+                    }
+                }
             }
         }
-        // 64 MiB of KV: decode from memory.
-        if (variant.name != std::string_view("reference")) {
-            add_attend(variant, kModelShapes[0], 262144, 1);
+        for (const KvDtype dtype : kDtypes) {
+            // 64 MiB of KV in f16: decode from memory.
+            if (variant.name != std::string_view("reference")) {
+                add_attend(variant, kModelShapes[0], 262144, 1, dtype);
+            }
+            add_store(variant, dtype);
         }
-        add_store(variant);
     }
     return true;
 }

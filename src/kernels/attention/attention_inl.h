@@ -6,15 +6,17 @@
 //   value_units  the same in the output product, by the number of rows: few rows leave registers
 //               for more of V's row, which then is read in order
 //   to_halves   f32 -> f16, round to nearest even, saturating
-// and then includes this and rope_store_inl.h; nothing else may.
+// and then includes this and rope_store_inl.h; nothing else may. hadamard_inl.h and product_inl.h
+// are parts of this.
 //
-// Both products of attention are one loop: C[rows][16 u] = A[rows][depth] B[depth][16 u], with
-// A broadcast value by value and B loaded as vectors. Scores: A = q, B = a page of K (depth =
-// dims, units = the two strips of 16 keys). Output: A = probabilities, B = the page's V (depth =
-// keys, units = dims). With many queries the page is converted to f32 once; with few (decode)
-// the loop converts while it loads. The order of operations of one query is the same in every tile
-// shape, so results do not depend on the shape.
+// Both products of attention are one loop (product_inl.h). With many queries the page is converted
+// to f32 once; with few (decode) the loop converts while it loads. The order of operations of one
+// query is the same in every tile shape, so results do not depend on the shape.
 #include "kernels/attention/vector_inl.h"
+
+// Of which these make use.
+#include "kernels/attention/hadamard_inl.h"
+#include "kernels/attention/product_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone::kernels::HONE_ATTENTION_TARGET {
@@ -37,47 +39,6 @@ HWY_INLINE V exp2(V x) {
     p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
     const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
     return hn::IfThenZeroElse(vanishes, hn::Mul(p, power));
-}
-
-// C[i][u] = shrink[i] * C[i][u] + sum over k of A[i][k] * B[k][u], or without the first term where
-// shrink is null. b_step: from one k to the next; b_unit: from one unit of 16 to the next.
-template <size_t kRows, size_t kUnits, class T>
-HWY_INLINE void multiply(const float* a, size_t a_stride, size_t depth, const T* b, size_t b_step,
-                         size_t b_unit, const float* shrink, float* c, size_t c_stride) {
-    constexpr size_t kVectors = kUnits * kUnitVectors;
-    V sums[kRows][kVectors];
-    HWY_UNROLL(8)
-    for (size_t i = 0; i < kRows; ++i) {
-        HWY_UNROLL(8)
-        for (size_t v = 0; v < kVectors; ++v) {
-            sums[i][v] = shrink == nullptr ? hn::Zero(d)
-                                           : hn::Mul(hn::LoadU(d, c + i * c_stride + v * kLanes),
-                                                     hn::Set(d, shrink[i]));
-        }
-    }
-    for (size_t k = 0; k < depth; ++k) {
-        V right[kVectors];
-        HWY_UNROLL(8)
-        for (size_t v = 0; v < kVectors; ++v) {
-            right[v] = load_f32(b + v / kUnitVectors * b_unit + v % kUnitVectors * kLanes);
-        }
-        HWY_UNROLL(8)
-        for (size_t i = 0; i < kRows; ++i) {
-            const V left = hn::Set(d, a[i * a_stride + k]);
-            HWY_UNROLL(8)
-            for (size_t v = 0; v < kVectors; ++v) {
-                sums[i][v] = hn::MulAdd(left, right[v], sums[i][v]);
-            }
-        }
-        b += b_step;
-    }
-    HWY_UNROLL(8)
-    for (size_t i = 0; i < kRows; ++i) {
-        HWY_UNROLL(8)
-        for (size_t v = 0; v < kVectors; ++v) {
-            hn::StoreU(sums[i][v], d, c + i * c_stride + v * kLanes);
-        }
-    }
 }
 
 // One work unit: its queries as rows (token-major, then the heads of the group) and their state in
@@ -231,16 +192,6 @@ HWY_INLINE float soften(const Work& w, size_t row, size_t first, float* scores) 
     return hn::GetLane(shrink);
 }
 
-// One head's K and V in a page: codes of type T, times a scale per position unless that is null.
-template <class T>
-struct Page {
-    size_t first;  // position
-    const T* k;
-    const T* v;
-    const float* k_scales;
-    const float* v_scales;
-};
-
 HWY_INLINE void scale_keys(const float* scales, float* row) {
     for (size_t i = 0; i < kPageTokens; i += kLanes) {
         hn::StoreU(hn::Mul(hn::LoadU(d, row + i), hn::LoadU(d, scales + i)), d, row + i);
@@ -252,8 +203,6 @@ HWY_INLINE void scale_keys(const float* scales, float* row) {
 template <size_t kRows, class T>
 HWY_NOINLINE void tile(const Work& w, size_t row, const Page<T>& page) {
     const size_t first = page.first;
-    const T* k = page.k;
-    const T* v = page.v;
     // A page that no query of the tile sees changes nothing: all its probabilities would be 0 and
     // all factors 1.
     if (first >= w.end[row + kRows - 1] || first + kPageTokens <= w.begin[row]) return;
@@ -264,9 +213,8 @@ HWY_NOINLINE void tile(const Work& w, size_t row, const Page<T>& page) {
     // bandwidth.
     constexpr size_t kScoreUnits = sizeof(T) < sizeof(float) ? 1 : kTileUnits;
     for (size_t strip = 0; strip < kStrips; strip += kScoreUnits) {
-        multiply<kRows, kScoreUnits>(q, dim, dim, k + strip * dim * kKeyStrip, kKeyStrip,
-                                     dim * kKeyStrip, nullptr, w.probability + strip * kKeyStrip,
-                                     kPageTokens);
+        multiply<kRows, kScoreUnits>(q, dim, dim, keys_of(page, dim, strip), nullptr,
+                                     w.probability + strip * kKeyStrip, kPageTokens);
     }
     float shrink[kRows];
     for (size_t i = 0; i < kRows; ++i) {
@@ -278,13 +226,17 @@ HWY_NOINLINE void tile(const Work& w, size_t row, const Page<T>& page) {
     float* out = w.chunk + row * w.state;
     size_t at = 0;
     constexpr size_t kValueUnits = value_units(kRows);
-    for (; at + kValueUnits * kUnit <= dim; at += kValueUnits * kUnit) {
-        multiply<kRows, kValueUnits>(w.probability, kPageTokens, kPageTokens, v + at, dim, kUnit,
-                                     shrink, out + at, w.state);
+    static_assert(kValueUnits == 1 || kValueUnits % 2 == 0, "units pair up in Nibbles");
+    for (; kValueUnits > 1 && at + kValueUnits * kUnit <= dim; at += kValueUnits * kUnit) {
+        multiply<kRows, kValueUnits>(w.probability, kPageTokens, kPageTokens,
+                                     values_of<0>(page, dim, at), shrink, out + at, w.state);
     }
-    for (; at < dim; at += kUnit) {
-        multiply<kRows, 1>(w.probability, kPageTokens, kPageTokens, v + at, dim, kUnit, shrink,
-                           out + at, w.state);
+    for (; at < dim; at += 2 * kUnit) {
+        multiply<kRows, 1>(w.probability, kPageTokens, kPageTokens, values_of<0>(page, dim, at),
+                           shrink, out + at, w.state);
+        if (at + kUnit == dim) return;
+        multiply<kRows, 1>(w.probability, kPageTokens, kPageTokens, values_of<1>(page, dim, at),
+                           shrink, out + at + kUnit, w.state);
     }
 }
 
@@ -305,11 +257,6 @@ HWY_INLINE void all_tiles(const Work& w, const Page<T>& page) {
     if (row < w.n_queries) partial_tile<kTileRows>(w, row, page);
 }
 
-template <class T>
-HWY_INLINE void widen(const T* from, size_t n, float* to) {
-    for (size_t i = 0; i < n; i += kLanes) hn::StoreU(load_f32(from + i), d, to + i);
-}
-
 // With few queries the products convert while they load; with many, the page is converted once.
 template <class T>
 HWY_INLINE void visit(const Work& w, const Page<T>& page) {
@@ -317,12 +264,11 @@ HWY_INLINE void visit(const Work& w, const Page<T>& page) {
         all_tiles(w, page);
         return;
     }
-    widen(page.k, kPageTokens * w.dim, w.k_page);
-    widen(page.v, kPageTokens * w.dim, w.v_page);
+    widen(page, w.dim, w.k_page, w.v_page);
     all_tiles(w, Page<float>{page.first, w.k_page, w.v_page, page.k_scales, page.v_scales});
 }
 
-// Normalizes what was summed and hands it out.
+// Normalizes what was summed and hands it out, turned back where V was turned.
 HWY_INLINE void finish(const AttendArgs& args, size_t group, const Work& w) {
     size_t row = 0;
     for (uint32_t token = args.token_begin; token < args.token_end; ++token) {
@@ -337,15 +283,17 @@ HWY_INLINE void finish(const AttendArgs& args, size_t group, const Work& w) {
             for (size_t i = 0; i < w.dim; i += kLanes) {
                 hn::StoreU(hn::Mul(hn::LoadU(d, state + i), inverse), d, out + i);
             }
+            if (args.kv.layout.dtype == KvDtype::q4) turn(out, w.dim, out);
         }
     }
 }
 
+// `codes`: bytes of the head's K or V before its scales.
 template <class T>
-HWY_INLINE void visit_page(const Work& w, size_t first, const std::byte* k, const std::byte* v) {
-    const bool scaled = sizeof(T) == 1;
+HWY_INLINE void visit_page(const Work& w, size_t first, const std::byte* k, const std::byte* v,
+                           size_t codes) {
     const auto scales = [&](const std::byte* head) {
-        return scaled ? reinterpret_cast<const float*>(head + kPageTokens * w.dim) : nullptr;
+        return sizeof(T) == 1 ? reinterpret_cast<const float*>(head + codes) : nullptr;
     };
     visit(w, Page<T>{first, reinterpret_cast<const T*>(k), reinterpret_cast<const T*>(v), scales(k),
                      scales(v)});
@@ -355,16 +303,21 @@ HWY_INLINE void visit_page(const Work& w, size_t first, const std::byte* k, cons
 HWY_INLINE void run_chunk(const AttendArgs& args, const Work& w, size_t chunk) {
     clear(w, w.chunk);
     const HeadOffsets offsets = head_offsets(args.kv, args.kv_head);
+    const KvDtype dtype = args.kv.layout.dtype;
+    const size_t codes = kPageTokens * code_bytes(dtype, w.dim);
     const size_t begin = chunk * kAttendChunk;
     const size_t end = begin + kAttendChunk;
     const size_t first = w.begin[0] > begin ? w.begin[0] : begin;
     const size_t last = w.end[w.n_queries - 1] < end ? w.end[w.n_queries - 1] : end;
     for (size_t page = first / kPageTokens; page * kPageTokens < last; ++page) {
-        const std::byte* base = args.kv.pages[page];
-        if (args.kv.layout.dtype == KvDtype::q8) {
-            visit_page<int8_t>(w, page * kPageTokens, base + offsets.k, base + offsets.v);
+        const std::byte* k = args.kv.pages[page] + offsets.k;
+        const std::byte* v = args.kv.pages[page] + offsets.v;
+        if (dtype == KvDtype::q4) {
+            visit_page<Nibbles>(w, page * kPageTokens, k, v, codes);
+        } else if (dtype == KvDtype::q8) {
+            visit_page<int8_t>(w, page * kPageTokens, k, v, codes);
         } else {
-            visit_page<Half>(w, page * kPageTokens, base + offsets.k, base + offsets.v);
+            visit_page<Half>(w, page * kPageTokens, k, v, codes);
         }
     }
 }

@@ -1,5 +1,6 @@
 // The formulas of attention/attention.h, key after key. Never optimized: tests compare with it.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "kernels/attention/entries.h"
@@ -57,6 +58,59 @@ int8_t to_code(float x, float scale) {
     return static_cast<int8_t>(std::clamp(std::nearbyint(x / scale), -127.0f, 127.0f));
 }
 
+// y[i] = sum over j of (-1)^popcount(i & j) x[j] / sqrt(n), in blocks of n dims, the largest power
+// of two that divides dim; in place.
+void turn(float* x, uint32_t dim) {
+    const uint32_t n = dim & (~dim + 1);
+    float y[kHeadDimMax];
+    for (uint32_t i = 0; i < dim; ++i) {
+        double sum = 0.0;
+        for (uint32_t j = 0; j < n; ++j) {
+            const double value = x[i / n * n + j];
+            sum += std::popcount(i % n & j) % 2 == 0 ? value : -value;
+        }
+        y[i] = static_cast<float>(sum / std::sqrt(n));
+    }
+    std::copy(y, y + dim, x);
+}
+
+// The q4 scale of a vector: its value of the largest magnitude becomes code -8. NaN anywhere: 0.
+float small_scale_of(const float* x, uint32_t dim) {
+    float most = 0.0f;
+    float least = 0.0f;
+    for (uint32_t d = 0; d < dim; ++d) {
+        if (std::isnan(x[d])) return 0.0f;
+        most = std::max(most, x[d]);
+        least = std::min(least, x[d]);
+    }
+    return (most >= -least ? most : least) / -8.0f;
+}
+
+uint8_t to_small_code(float x, float scale) {
+    if (scale == 0.0f) return 0;
+    return static_cast<uint8_t>(
+        static_cast<int8_t>(std::clamp(std::nearbyint(x / scale), -8.0f, 7.0f)) & 15);
+}
+
+// Where a q4 code lies: its byte from the head's K or V, and the shift within it.
+struct SmallCode {
+    size_t byte;
+    uint32_t shift;
+};
+SmallCode small_key(const KvLayout& layout, size_t slot, uint32_t d) {
+    const size_t strip = slot / kKeyStrip * layout.code_bytes() * kKeyStrip;
+    return {strip + d / 2 * kKeyStrip + slot % kKeyStrip, d % 2 * 4};
+}
+SmallCode small_value(const KvLayout& layout, size_t slot, uint32_t d) {
+    return {slot * layout.code_bytes() + d / 32 * 16 + d % 16, d / 16 % 2 * 4};
+}
+
+float value_at(const KvLayout& layout, const std::byte* head, SmallCode code, size_t slot) {
+    const auto* scales = reinterpret_cast<const float*>(head + layout.scales_offset());
+    const int bits = std::to_integer<int>(head[code.byte]) >> code.shift & 15;
+    return scales[slot] * static_cast<float>(bits < 8 ? bits : bits - 16);
+}
+
 // One value out of a page: `index` within the head's K or V, `slot` the position within the page.
 float value_at(const KvLayout& layout, const std::byte* head, size_t index, size_t slot) {
     if (layout.dtype == KvDtype::f16) {
@@ -71,12 +125,49 @@ size_t key_index(uint32_t head_dim, size_t slot, uint32_t d) {
     return (slot / kKeyStrip * head_dim + d) * kKeyStrip + slot % kKeyStrip;
 }
 
+float key_at(const KvLayout& layout, const std::byte* head, size_t slot, uint32_t d) {
+    if (layout.dtype == KvDtype::q4)
+        return value_at(layout, head, small_key(layout, slot, d), slot);
+    return value_at(layout, head, key_index(layout.head_dim, slot, d), slot);
+}
+
+float output_at(const KvLayout& layout, const std::byte* head, size_t slot, uint32_t d) {
+    if (layout.dtype == KvDtype::q4) {
+        return value_at(layout, head, small_value(layout, slot, d), slot);
+    }
+    return value_at(layout, head, slot * layout.head_dim + d, slot);
+}
+
+// One head's k or v in q4, with where(layout, slot, d) as the place of a code.
+template <class Where>
+void store_small(const KvLayout& layout, size_t slot, const float* x, std::byte* head,
+                 Where where) {
+    float turned[kHeadDimMax];
+    for (uint32_t d = 0; d < layout.head_dim; ++d) {
+        turned[d] = std::isnan(x[d]) ? x[d] : std::clamp(x[d], -kHalfMax, kHalfMax);
+    }
+    turn(turned, layout.head_dim);
+    float& scale = reinterpret_cast<float*>(head + layout.scales_offset())[slot];
+    scale = small_scale_of(turned, layout.head_dim);
+    for (uint32_t d = 0; d < layout.head_dim; ++d) {
+        const SmallCode code = where(layout, slot, d);
+        const auto others = static_cast<std::byte>(15u << (4 - code.shift));
+        const auto bits = static_cast<std::byte>(to_small_code(turned[d], scale) << code.shift);
+        head[code.byte] = (head[code.byte] & others) | bits;
+    }
+}
+
 void store(const RopeStoreArgs& args, uint32_t position, uint32_t head, const float* k,
            const float* v) {
     const uint32_t dim = args.kv.layout.head_dim;
     const size_t slot = position % kPageTokens;
     std::byte* k_head = args.kv.k(position, head);
     std::byte* v_head = args.kv.v(position, head);
+    if (args.kv.layout.dtype == KvDtype::q4) {
+        store_small(args.kv.layout, slot, k, k_head, small_key);
+        store_small(args.kv.layout, slot, v, v_head, small_value);
+        return;
+    }
     if (args.kv.layout.dtype == KvDtype::q8) {
         const size_t at = args.kv.layout.scales_offset();
         float& k_scale = reinterpret_cast<float*>(k_head + at)[slot];
@@ -128,7 +219,7 @@ void attend_chunk(const AttendArgs& args, const float* q, size_t begin, size_t e
         for (size_t j = 0; j < kPageTokens; ++j) {
             float dot = 0.0f;
             for (uint32_t d = 0; d < dim; ++d) {
-                dot += q[d] * value_at(args.kv.layout, keys, key_index(dim, j, d), j);
+                dot += q[d] * key_at(args.kv.layout, keys, j, d);
             }
             const bool visible = first + j >= begin && first + j < end;
             float scaled = dot * args.scale;
@@ -143,7 +234,7 @@ void attend_chunk(const AttendArgs& args, const float* q, size_t begin, size_t e
             const float p = std::exp(score[j] - next);
             s.sum += p;
             for (uint32_t d = 0; d < dim; ++d) {
-                s.out[d] += p * value_at(args.kv.layout, values, j * dim + d, j);
+                s.out[d] += p * output_at(args.kv.layout, values, j, d);
             }
         }
         s.largest = next;
@@ -187,8 +278,10 @@ size_t first_chunk(const AttendArgs& args) {
     return (window != 0 && end > window ? end - window : 0) / kAttendChunk;
 }
 
-void normalize(const float* state, uint32_t dim, float* out) {
+void normalize(const KvLayout& layout, const float* state, float* out) {
+    const uint32_t dim = layout.head_dim;
     for (uint32_t d = 0; d < dim; ++d) out[d] = state[d] / state[dim];
+    if (layout.dtype == KvDtype::q4) turn(out, dim);
 }
 
 }  // namespace
@@ -205,6 +298,7 @@ void rope_and_store(const RopeStoreArgs& args) noexcept {
                 float* q = row + (head * group + g) * dim;
                 normalize_head(args.q_norm, args.norm_epsilon, dim, q);
                 rotate(args, cos_sin, q);
+                if (args.kv.layout.dtype == KvDtype::q4) turn(q, dim);
             }
             const float* k = row + (args.n_heads + head) * dim;
             const float* v = k + args.kv.layout.n_kv_heads * dim;
@@ -231,7 +325,7 @@ void attend(const AttendArgs& args) noexcept {
             attend_chunk(args, q, begin, end, chunk, chunk_state);
             merge_state(dim, chunk_state, total);
         }
-        normalize(total, dim, out);
+        normalize(args.kv.layout, total, out);
     });
 }
 
@@ -248,7 +342,7 @@ void merge(const AttendArgs& args) noexcept {
             merge_state(dim, state, total);
             state += queries * floats;
         }
-        normalize(total, dim, out);
+        normalize(args.kv.layout, total, out);
     });
 }
 

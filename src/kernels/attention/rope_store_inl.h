@@ -88,6 +88,67 @@ HWY_INLINE float to_codes(const float* x, size_t dim, int8_t* codes) {
     return empty ? 0.0f : largest / 127.0f;
 }
 
+// The head within the f16 range, turned; y may be x. A NaN stays one.
+HWY_INLINE void turn_within_range(const float* x, size_t dim, float* y) {
+    const V limit = hn::Set(d, 65504.0f);
+    for (size_t i = 0; i < dim; i += kLanes) {
+        // In this operand order a NaN passes through both.
+        hn::StoreU(hn::Min(limit, hn::Max(hn::Neg(limit), hn::LoadU(d, x + i))), d, y + i);
+    }
+    turn(y, dim, y);
+}
+
+// Codes in [-8, 7] of a turned head and the scale that turns them back: the value of the largest
+// magnitude becomes -8, whatever its sign, so that all 16 codes are in use. A vector with a NaN
+// becomes zeros.
+HWY_INLINE float to_small_codes(const float* x, size_t dim, int32_t* codes) {
+    V top = hn::Zero(d);
+    V bottom = hn::Zero(d);
+    auto numbers = hn::Eq(top, top);
+    for (size_t i = 0; i < dim; i += kLanes) {
+        const V v = hn::LoadU(d, x + i);
+        numbers = hn::And(numbers, hn::Eq(v, v));
+        top = hn::Max(top, v);
+        bottom = hn::Min(bottom, v);
+    }
+    const float most = hn::GetLane(hn::MaxOfLanes(d, top));
+    const float least = hn::GetLane(hn::MinOfLanes(d, bottom));
+    const float farthest = most >= -least ? most : least;
+    const bool empty = farthest == 0.0f || !hn::AllTrue(d, numbers);
+    const V inverse = hn::Set(d, empty ? 0.0f : -8.0f / farthest);
+    for (size_t i = 0; i < dim; i += kLanes) {
+        const auto n = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), inverse));
+        const auto code = hn::Min(hn::Max(n, hn::Set(di, -8)), hn::Set(di, 7));
+        hn::StoreU(empty ? hn::Zero(di) : code, di, codes + i);
+    }
+    return empty ? 0.0f : farthest / -8.0f;
+}
+
+HWY_INLINE std::byte pair_of(int32_t low, int32_t high) {
+    return static_cast<std::byte>((static_cast<uint32_t>(low) & 15u) | static_cast<uint32_t>(high)
+                                                                           << 4);
+}
+
+// Writes one position of one KV head in q4 (kernels/kv_view.h); k is that after RoPE.
+HWY_INLINE void store_turned(size_t dim, size_t slot, std::byte* k_page, std::byte* v_page,
+                             const float* k, const float* v) {
+    const size_t row = code_bytes(KvDtype::q4, dim);
+    float turned[kHeadDimMax];
+    // 16 zeros behind, for the half of the last byte of V that has no dim.
+    int32_t codes[kHeadDimMax + kUnit] = {};
+    turn_within_range(k, dim, turned);
+    reinterpret_cast<float*>(k_page + kPageTokens * row)[slot] = to_small_codes(turned, dim, codes);
+    std::byte* key = k_page + slot / kKeyStrip * row * kKeyStrip + slot % kKeyStrip;
+    for (size_t i = 0; i < dim; i += 2) key[i / 2 * kKeyStrip] = pair_of(codes[i], codes[i + 1]);
+    turn_within_range(v, dim, turned);
+    reinterpret_cast<float*>(v_page + kPageTokens * row)[slot] = to_small_codes(turned, dim, codes);
+    std::byte* value = v_page + slot * row;
+    for (size_t i = 0; i < row; ++i) {
+        const size_t at = i / kUnit * 32 + i % kUnit;
+        value[i] = pair_of(codes[at], codes[at + kUnit]);
+    }
+}
+
 // The key in slot `slot` goes across its strip.
 template <class T>
 HWY_INLINE void scatter_key(const T* key, size_t dim, size_t slot, T* page) {
@@ -103,6 +164,10 @@ HWY_INLINE void store(const RopeStoreArgs& args, const float* cos_sin, size_t po
     float rotated[kHeadDimMax];
     normalize_head(args.k_norm, args.norm_epsilon, dim, k, rotated);
     rotate(args, cos_sin, rotated, rotated);
+    if (args.kv.layout.dtype == KvDtype::q4) {
+        store_turned(dim, slot, k_page, v_page, rotated, v);
+        return;
+    }
     if (args.kv.layout.dtype == KvDtype::q8) {
         const auto scales = [dim](std::byte* page) {
             return reinterpret_cast<float*>(page + kPageTokens * dim);
@@ -137,6 +202,7 @@ void rope_and_store(const RopeStoreArgs& args) noexcept {
                     normalize_head(args.q_norm, args.norm_epsilon, dim, q, q);
                 }
                 rotate(args, cos_sin, q, q);
+                if (args.kv.layout.dtype == KvDtype::q4) turn(q, dim, q);
             }
             const float* k = row + (args.n_heads + head) * dim;
             std::byte* page = args.kv.pages[position / kPageTokens];

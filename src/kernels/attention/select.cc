@@ -21,6 +21,11 @@ constexpr AttentionVariant kVariants[] = {
 
 }  // namespace
 
+std::span<const char* const> kv_dtype_names() {
+    static constexpr const char* kNames[] = {"f16", "q8", "q4"};
+    return kNames;
+}
+
 size_t attend_scratch_bytes(uint32_t group, uint32_t head_dim) {
     // See the layout in attention_inl.h: q rows, two states (of the chunk and of all before) and
     // the visible range of each query, the probabilities of one query tile, one page of K and V in
