@@ -447,15 +447,14 @@ std::optional<WastedHead> find_wasted_head(const RunRecord& record) {
 }
 
 std::optional<double> kv_value_bytes(const RunRecord& record, const std::string& dtype) {
-    if (dtype == "f32") return 4;
-    if (dtype == "f16") return 2;
+    if (dtype == "f32" || dtype == "f16") return dtype == "f32" ? 4 : 2;
     if (dtype != "q8" && dtype != "q4") return std::nullopt;
     double head_dim = 64;
     for (const measure::PlanNodeFacts& node : record.nodes) {
         if (node.shape.head_dim > 0) head_dim = node.shape.head_dim;
     }
     // One f32 scale for all dims of a head; in q4 the codes fill whole groups of 32.
-    return (dtype == "q8" ? head_dim : std::ceil(head_dim / 32) * 16) / head_dim + 4 / head_dim;
+    return ((dtype == "q8" ? head_dim : std::ceil(head_dim / 32) * 16) + 4) / head_dim;
 }
 
 double constant_node_ns(const RunRecord& record) {

@@ -50,6 +50,16 @@ bool judges_scenario(const Decision& card) {
     return metric != "load_ms" && metric.find("_bytes") == std::string::npos;
 }
 
+// A measurement that nobody should act on has no sure gains of its own comparisons. What disturbs
+// it is read from the watches (no pairs), and is the more worth saying.
+void doubt_gains(Cards& cards) {
+    for (Decision& card : cards.out) {
+        if (!card.predicted || !card.predicted->better || card.predicted->pairs == 0) continue;
+        card.predicted->sure = card.predicted->better = false;
+        card.evidence.push_back(note("gain_untrusted"));
+    }
+}
+
 }  // namespace
 
 Decision flag_card(std::string action, cost::Note title) {
@@ -102,6 +112,7 @@ std::vector<Decision> decide(const measure::RunRecord& record, const Breakdown& 
     add_step_tokens(cards);
     add_context(cards);
     add_warm_start(cards);
+    if (!grade.is_trusted()) doubt_gains(cards);
     std::stable_sort(cards.out.begin(), cards.out.end(),
                      [](const Decision& a, const Decision& b) { return rank(a) > rank(b); });
     return std::move(cards.out);
@@ -121,7 +132,7 @@ const char* verdict_name(Outcome::Verdict verdict) {
 
 Outcome conclude(const std::vector<Decision>& decisions, const MeasurementGrade& grade) {
     Outcome out;
-    out.untrusted = grade.grade >= 'D';
+    out.untrusted = !grade.is_trusted();
     for (const Decision& card : decisions) {
         if (!card.available || card.action == "measure_again" || !judges_scenario(card)) continue;
         if (card.risk.level == "quality") {

@@ -7,6 +7,7 @@
 #include "diagnose/diagnosis.h"
 #include "diagnose/experiment_plan.h"
 #include "diagnose/fake_record.h"
+#include "measure/comparison.h"
 
 namespace hone::diagnose {
 namespace {
@@ -141,6 +142,37 @@ TEST(Decisions, NothingIsPredictedWithoutData) {
         EXPECT_FALSE(card.predicted) << card.action;
         EXPECT_FALSE(card.reason.empty()) << card.action;
     }
+}
+
+// One interval of 95 % that ends at -2.5 % is sure by itself, but one of sixteen ends there by
+// chance.
+TEST(Prediction, ManyCardsAreHeldToANarrowerChance) {
+    const WhatIf one_thread{WhatIfKind::threads, "", "1"};
+    const auto near =
+        predict_primary(few_pairs({94, 94.5, 95, 95.5, 96, 96.5, 97, 97.5}), one_thread);
+    ASSERT_TRUE(near.value && near.value->ci95);
+    EXPECT_LT(near.value->ci95->high, -measure::kEffectFloorPercent);
+    EXPECT_FALSE(near.value->sure);
+    const auto clear =
+        predict_primary(few_pairs({91, 91.5, 92, 92.5, 93, 93.5, 94, 94.5}), one_thread);
+    EXPECT_TRUE(clear.value->sure);
+}
+
+TEST(Decisions, NoComparisonIsASureGainInAMeasurementThatCannotBeTrusted) {
+    RunRecord record = few_pairs({80, 81, 82, 80, 81, 82, 80, 81});
+    const Diagnosis quiet = diagnose(record);
+    const Decision* trusted = card_of(quiet, "threads:1");
+    ASSERT_TRUE(trusted != nullptr && trusted->predicted);
+    EXPECT_TRUE(trusted->predicted->better);
+    record.interference = stolen_record().interference;
+    const Diagnosis diagnosis = diagnose(record);
+    ASSERT_FALSE(diagnosis.measurement.is_trusted());
+    const Decision* card = card_of(diagnosis, "threads:1");
+    ASSERT_TRUE(card != nullptr && card->predicted);
+    EXPECT_FALSE(card->predicted->sure);
+    EXPECT_FALSE(card->predicted->better);
+    EXPECT_EQ(card->evidence.back().id, "gain_untrusted");
+    EXPECT_EQ(diagnosis.outcome.gains, 0u);
 }
 
 TEST(Decisions, LossesAreCardsToo) {

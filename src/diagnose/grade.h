@@ -23,6 +23,7 @@ struct MeasurementGrade {
     char grade = 'A';                  // A (trust it) .. D (measure again)
     std::vector<GradeReason> reasons;  // every check, worst first
 
+    bool is_trusted() const { return grade < 'D'; }
     // What confidences are multiplied by.
     double confidence_factor() const;
 };

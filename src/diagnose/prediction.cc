@@ -23,6 +23,10 @@ using measure::RunRecord;
 constexpr double kTransferMeasured = 0.10;
 constexpr double kTransferEstimated = 0.20;
 
+// A report has some sixteen cards. So that in 95 of 100 reports none of them is sure for nothing,
+// each interval of 95 % counts as one of 99.7 % (Bonferroni), which is so many times as wide.
+constexpr double kFamilyWidth = 1.5;
+
 struct Primary {
     std::string metric;
     double percentile = 0.5;
@@ -102,6 +106,10 @@ struct Change {
 
 bool is_sure(const Prediction& prediction, const Change& change, double low, double high,
              double floor_percent) {
+    if (change.pairs > 0) {
+        low -= (kFamilyWidth - 1) * std::max(0.0, prediction.change_percent - low);
+        high += (kFamilyWidth - 1) * std::max(0.0, high - prediction.change_percent);
+    }
     if (low <= floor_percent && high >= -floor_percent) return false;
     if (change.is_interval || change.pairs == 0) return true;
     return change.pairs >= 2 && std::fabs(prediction.change_percent) > high - low;

@@ -24,9 +24,9 @@ struct Prediction {
     // Where a run with the change is expected to be found: the factors' ends, widened by what the
     // control says that nothing changes and by what experiments miss of real requests.
     measure::Interval interval;
-    // The interval of the factors leaves no doubt about the sign, and lies beyond what the control
-    // changed by nothing and beyond measure::kEffectFloorPercent; below 6 pairs it must also be
-    // narrower than the change.
+    // The interval of the factors, at a level that holds for all cards of a report together, leaves
+    // no doubt about the sign, and lies beyond what the control changed by nothing and beyond
+    // measure::kEffectFloorPercent; below 6 pairs it must also be narrower than the change.
     bool sure = true;
     bool better = false;  // surely goes the good way for this metric
     size_t pairs = 0;     // interleaved pairs behind it, 0 = none needed

@@ -270,6 +270,8 @@ constexpr Message kMessages[] = {
     {"factors_decode", "decode takes {decode_x} as long; prefill was not measured"},
     {"factors_prefill", "prefill takes {prefill_x} as long; decode was not measured"},
     {"interleaved_pairs", "{n} interleaved pairs"},
+    {"gain_untrusted",
+     "the measurement cannot be trusted (grade D): a gain would have to be measured again"},
     {"control_noise", "changing nothing changes up to {noise_share}"},
     {"class_share", "{class}: {wall_share} of the wall"},
     {"more_threads_than_cpus", "{threads} threads share {cpus} CPUs"},

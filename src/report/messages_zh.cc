@@ -199,6 +199,7 @@ constexpr Message kMessages[] = {
     {"factors_decode", "decode 用时变为 {decode_x}；没有测量 prefill"},
     {"factors_prefill", "prefill 用时变为 {prefill_x}；没有测量 decode"},
     {"interleaved_pairs", "{n} 对交替测量"},
+    {"gain_untrusted", "测量不可信（等级 D）：收益须重新测量"},
     {"control_noise", "什么都不改时也会变化最多 {noise_share}"},
     {"class_share", "{class}：占总时间 {wall_share}"},
     {"more_threads_than_cpus", "{threads} 个线程共用 {cpus} 个 CPU"},
