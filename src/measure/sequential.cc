@@ -92,11 +92,14 @@ size_t pairs_to_decide(size_t metrics) {
     while (differences.size() < kPairsMin || signed_rank_z(differences) < wanted) {
         differences.push_back(static_cast<double>(differences.size() + 1));
     }
-    return differences.size() + 1;
+    return differences.size() + 2;
 }
 
 SequentialComparison::SequentialComparison(size_t metrics, double floor)
-    : floor_(floor), log_ratios_(metrics), states_(metrics) {
+    : floor_(floor),
+      pairs_to_decide_(pairs_to_decide(metrics)),
+      log_ratios_(metrics),
+      states_(metrics) {
     HONE_CHECK_GE(metrics, size_t{1});
     for (size_t k = 1; k <= metrics; ++k) {
         boundaries_.emplace_back(kSequentialAlpha / static_cast<double>(k));
@@ -135,7 +138,9 @@ bool SequentialComparison::look(double spent_share) {
         states_[i].n = pairs_;
         states_[i].shift = paired_shift(log_ratios_[i], kInfinity).value;
     }
-    if (pairs_ < kPairsMin || pairs_ == pairs_seen_) return false;
+    // What cannot be decided yet should not be paid for.
+    const size_t least = spent_share < 1 ? pairs_to_decide_ : kPairsMin;
+    if (pairs_ < least || pairs_ == pairs_seen_) return false;
     pairs_seen_ = pairs_;
     std::vector<double> critical;
     for (SpendingBoundary& boundary : boundaries_) {

@@ -50,8 +50,8 @@ inline constexpr double kSequentialAlpha = 0.05;
 // Fewer pairs have no interval at that level.
 inline constexpr size_t kPairsMin = 6;
 
-// Pairs that let all of `metrics` differ if every one of them says so, with one to spare for what
-// looks before the last one spend.
+// Pairs that let all of `metrics` differ if they agree, with two to spare: for one of them that
+// does not, and for what looks before the last one spend.
 size_t pairs_to_decide(size_t metrics);
 
 // What is known about one metric.
@@ -70,8 +70,9 @@ class SequentialComparison {
     // One pair: ln(b / a) of every metric.
     void add(const std::vector<double>& log_ratios);
     size_t pairs() const { return pairs_; }
-    // Looks at what there is; `spent_share` grows from look to look. True when no more pairs are
-    // needed: every metric differs by the floor at least, or its interval lies within the floor.
+    // Looks at what there is, unless it is too little to decide and more follows; `spent_share`
+    // grows from look to look and is 1 at the last. True when no more pairs are needed: every
+    // metric differs by the floor at least, or its interval lies within the floor.
     bool look(double spent_share);
     const PairedState& state(size_t metric) const { return states_[metric]; }
 
@@ -80,6 +81,7 @@ class SequentialComparison {
     void reject_by_holm(const std::vector<double>& critical);
 
     double floor_;
+    size_t pairs_to_decide_;
     size_t pairs_ = 0;
     size_t pairs_seen_ = 0;                        // at the last look
     std::vector<std::vector<double>> log_ratios_;  // [metric][pair]

@@ -309,7 +309,7 @@ base::Status AbRun::pairs(int64_t end_ns, std::string& ended) {
         const bool enough = pair.error().code == ErrorCode::cancelled && sequence_.pairs() > 0;
         if (!enough) return pair;
         // The moment is the user's, who has seen no result yet.
-        sequence_.look(share);
+        sequence_.look(1);
         ended = "cancelled";
         return {};
     }

@@ -14,8 +14,10 @@ using ledger::Trial;
 using ledger::TrialStatus;
 using measure::Verdict;
 
-// Of a trial's time, for quality.
+// For quality: of a trial's time, or of all that is left where that is more. A gate that is not
+// decided is a wasted trial too.
 constexpr double kQualityShare = 0.4;
+constexpr double kQualityShareOfRest = 0.1;
 
 void set(Trial& trial, TrialStatus status, diagnose::Note reason) {
     trial.status = status;
@@ -23,16 +25,19 @@ void set(Trial& trial, TrialStatus status, diagnose::Note reason) {
 }
 
 // False when the change is decided by its quality alone.
-base::Result<bool> passes_gate(const Side& start, const Side& candidate,
+base::Result<bool> passes_gate(const Side& start, const Side& best, const Side& candidate,
                                const TrialSetting& setting, Trial& trial) {
-    const double seconds = setting.time.budget_s * kQualityShare;
-    runtime::Session& a = start.session;
-    runtime::Session& b = candidate.session;
+    const double seconds =
+        std::max(setting.time.budget_s * kQualityShare,
+                 (setting.time.budget_s + setting.time.grace_s) * kQualityShareOfRest);
     if (trial.risk == "exact") {
-        HONE_TRY(trial.quality, compare_quality(a, b, false, kExactPositions, seconds, setting));
+        // The same as the best so far, whose own quality was judged.
+        HONE_TRY(trial.quality, compare_quality(best.session, candidate.session, false,
+                                                kExactPositions, seconds, setting));
         if (trial.quality->kl_max == 0) return true;
     }
-    HONE_TRY(trial.quality, compare_quality(a, b, false, kGatePositions, seconds, setting));
+    HONE_TRY(trial.quality, compare_quality(start.session, candidate.session, false, kGatePositions,
+                                            seconds, setting));
     GateVerdict verdict = judge(setting.gate, *trial.quality, setting.work.vocabulary());
     // A model computes less without layers, whatever they were worth: only a gate can tell.
     const bool needs_proof = ledger::kind_of(trial.action) == "without_layers";
@@ -103,7 +108,7 @@ void decide(const std::vector<measure::MetricComparison>& measured, bool saves_m
 base::Status test_change(const Side& start, const Side& best, const Side& candidate,
                          bool saves_memory, const TrialSetting& setting, Trial& trial) {
     const int64_t begin_ns = setting.clock.now_ns();
-    HONE_TRY(const bool passes, passes_gate(start, candidate, setting, trial));
+    HONE_TRY(const bool passes, passes_gate(start, best, candidate, setting, trial));
     if (!passes) return {};
     // What quality did not need, speed can use.
     const double quality_s = static_cast<double>(setting.clock.now_ns() - begin_ns) * 1e-9;

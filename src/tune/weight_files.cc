@@ -24,7 +24,7 @@ using base::ErrorCode;
 using base::fail;
 
 // Raised when the same formats come to mean other bytes.
-constexpr int kMethodVersion = 2;
+constexpr int kMethodVersion = 3;
 constexpr std::string_view kExtension = ".gguf";
 // Half of what `hone quantize` reads: a loop has minutes, not an evening.
 constexpr uint32_t kCalibrationTokens = 4096;
@@ -146,10 +146,10 @@ base::Status WeightFiles::make(const std::string& model, const formats::GgufFile
     machine::ThreadTeamOptions options;
     options.threads = threads > 0 ? threads : runtime::default_threads();
     HONE_TRY(const auto team, machine::ThreadTeam::create(options));
-    // With six bits or more, what calibration could change is lost in the rounding of activations.
+    // With eight bits, what calibration could change is lost in the rounding of activations.
     const bool coarse =
         std::any_of(recipe.tensors.begin(), recipe.tensors.end(),
-                    [](const auto& t) { return t.from != t.to && compress::bits_of(t.to) < 6; });
+                    [](const auto& t) { return t.from != t.to && compress::bits_of(t.to) < 8; });
     if (coarse && calibrated_ != model) {
         compress::CalibrationRequest request;
         request.model = model;
