@@ -8,6 +8,7 @@
 #include "ledger/learning.h"
 #include "machine/isa.h"
 #include "measure/comparison.h"
+#include "tune/weight_files.h"
 
 namespace hone::tune {
 namespace {
@@ -181,6 +182,20 @@ void learn(Action& action, const std::vector<ledger::TestedPromise>& earlier) {
     action.learned_from = correction.results;
 }
 
+namespace {
+
+// 1 for an action that does not touch the weights.
+double weights_chance(const Action& action, const Gate& gate) {
+    for (const auto& [name, value] : action.apply) {
+        if (name != "weights") continue;
+        const auto spec = parse_weights(value);
+        if (spec) return chance_to_hold(gate, compress::bits_of(spec->type));
+    }
+    return 1;
+}
+
+}  // namespace
+
 double expected_gain_percent(const Action& action) {
     double middle = prior_percent(action);
     double spread = kUnknownSpreadPercent;
@@ -198,9 +213,9 @@ double expected_gain_percent(const Action& action) {
     return middle * below + spread * density;
 }
 
-double rank_of(const Action& action) {
+double rank_of(const Action& action, const Gate& gate) {
     double rank = expected_gain_percent(action) / (1 + action.minutes / 60.0);
-    if (action.risk == "quality") rank *= 0.5;
+    if (action.risk == "quality") rank *= std::min(0.5, weights_chance(action, gate));
     if (action.risk == "epsilon") rank *= 0.9;
     // After everything that makes it faster.
     if (action.saves_memory()) rank = std::min(rank, 1e-3);

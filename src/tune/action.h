@@ -14,6 +14,7 @@
 #include "ledger/accuracy.h"
 #include "ledger/journal.h"
 #include "measure/record.h"
+#include "tune/gate.h"
 #include "tune/settings.h"
 
 namespace hone::tune {
@@ -59,7 +60,7 @@ void learn(Action& action, const std::vector<ledger::TestedPromise>& earlier);
 double expected_gain_percent(const Action& action);
 inline constexpr double kUnknownSpreadPercent = 2;
 // What decides the order: gain, less for effort and for what the gate may undo.
-double rank_of(const Action& action);
+double rank_of(const Action& action, const Gate& gate);
 
 // For the ledger: the action as a promise against `now`.
 ledger::Trial trial_of(const Action& action, const Settings& now);

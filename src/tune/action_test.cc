@@ -85,14 +85,29 @@ TEST(Action, TheExpectedGainCountsOnlyTheGoodSide) {
 }
 
 TEST(Action, RiskAndEffortComeLater) {
+    const Gate gate = *parse_gate(kGateDefault);
     Action easy = predicted(-10, 1);
     Action risky = easy;
     risky.risk = "quality";
     Action long_work = easy;
     long_work.minutes = 120;
-    EXPECT_GT(rank_of(easy), rank_of(risky));
-    EXPECT_GT(rank_of(easy), rank_of(long_work));
-    EXPECT_LT(rank_of(predicted(-90, 0, "kv_bytes")), rank_of(long_work));
+    EXPECT_GT(rank_of(easy, gate), rank_of(risky, gate));
+    EXPECT_GT(rank_of(easy, gate), rank_of(long_work, gate));
+    EXPECT_LT(rank_of(predicted(-90, 0, "kv_bytes"), gate), rank_of(long_work, gate));
+}
+
+// The fastest weights come first only where the gate lets them in.
+TEST(Action, WeightsThatAGateWillRefuseComeLater) {
+    Action four = predicted(-68, 10);
+    four.risk = "quality";
+    four.apply = {{"weights", "Q4_0"}};
+    Action six = predicted(-54, 10);
+    six.risk = "quality";
+    six.apply = {{"weights", "Q6_K"}};
+    const Gate strict = *parse_gate("ppl:+2%");
+    EXPECT_GT(rank_of(six, strict), rank_of(four, strict));
+    const Gate loose = *parse_gate("ppl:+50%,kl:1");
+    EXPECT_GT(rank_of(four, loose), rank_of(six, loose));
 }
 
 TEST(Action, APromiseSaysHowToUndoIt) {

@@ -1,6 +1,10 @@
 #include "tune/gate.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/text.h"
+#include "measure/rank_tests.h"
 
 namespace hone::tune {
 
@@ -15,6 +19,19 @@ base::Result<Gate> parse_gate(std::string_view text) {
                           base::printable(term.text()));
     }
     return gate;
+}
+
+double chance_to_hold(const Gate& gate, double bits) {
+    constexpr double kKlOfFourBits = 0.12;  // of 4.5 bits with the scales; perplexity +12 %
+    constexpr double kSpread = 0.7;         // of its logarithm
+    const double expected_kl = kKlOfFourBits * std::pow(4.0, 4.5 - bits);
+    double chance = 1;
+    for (const quality::GateTerm& term : gate.terms) {
+        const double limit = term.is_change ? term.limit / 100 : term.limit;
+        const double z = std::log(std::max(limit, 1e-9) / expected_kl) / kSpread;
+        chance = std::min(chance, measure::normal_cdf(z));
+    }
+    return chance;
 }
 
 GateVerdict judge(const Gate& gate, const measure::QualityComparison& quality, size_t vocabulary) {

@@ -26,6 +26,12 @@ struct GateVerdict {
 };
 
 // `vocabulary`: tokens of the model.
+// Chance that weights of `bits` each hold the gate, before anything is read: rounding errors shrink
+// to a quarter with each bit, and KL and perplexity with them. The size at one width is what small
+// models of docs/quantization.md lose; the spread around it, that of models. For the order of
+// trials.
+double chance_to_hold(const Gate& gate, double bits);
+
 GateVerdict judge(const Gate& gate, const measure::QualityComparison& quality, size_t vocabulary);
 
 }  // namespace hone::tune

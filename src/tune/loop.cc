@@ -219,7 +219,9 @@ const Action* Loop::next() const {
     for (const Action& action : actions_) {
         if (!is_wanted(action)) continue;
         if (!options_.recipe.empty()) return &action;
-        const auto key = [&](const Action& a) { return std::pair(is_asked_for(a), rank_of(a)); };
+        const auto key = [&](const Action& a) {
+            return std::pair(is_asked_for(a), rank_of(a, options_.gate));
+        };
         if (best == nullptr || key(action) > key(*best)) best = &action;
     }
     return best;
