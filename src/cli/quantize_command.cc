@@ -238,10 +238,9 @@ class Quantizing {
                                 machine::ThreadTeam& team) {
         if (has_target) spec.type = compress::SensitivityOptions().probe_type;
         HONE_TRY(const auto recipe, compress::make_recipe(file, spec));
-        HONE_TRY(const auto graph, session.model().build_graph(compress::kCalibrationTokensMin));
-        HONE_TRY(outcome_.scaling,
-                 compress::scale_channels(file, compress::scale_groups(graph), recipe, guidance_,
-                                          team, go_on("scaling channels")));
+        HONE_TRY(const auto groups, compress::scale_groups(session.model()));
+        HONE_TRY(outcome_.scaling, compress::scale_channels(file, groups, recipe, guidance_, team,
+                                                            go_on("scaling channels")));
         if (!outcome_.scaling->groups.empty() || !options_.asked_to_scale) return {};
         const auto& unscaled = outcome_.scaling->unscaled;
         return fail(ErrorCode::unsupported, "{}: no channels can be scaled{}", options_.model,

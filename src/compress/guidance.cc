@@ -8,18 +8,17 @@
 
 namespace hone::compress {
 
-void TensorScaling::apply(uint64_t row, std::span<float> values) const {
+float TensorScaling::at(uint64_t row, size_t column) const {
     const float factor = rows.empty() ? 1.0f : rows[row];
-    for (size_t i = 0; i < values.size(); ++i) {
-        values[i] *= columns.empty() ? factor : factor * columns[i];
-    }
+    return columns.empty() ? factor : factor * columns[column];
+}
+
+void TensorScaling::apply(uint64_t row, std::span<float> values) const {
+    for (size_t i = 0; i < values.size(); ++i) values[i] *= at(row, i);
 }
 
 void TensorScaling::undo(uint64_t row, std::span<float> values) const {
-    const float factor = rows.empty() ? 1.0f : rows[row];
-    for (size_t i = 0; i < values.size(); ++i) {
-        values[i] /= columns.empty() ? factor : factor * columns[i];
-    }
+    for (size_t i = 0; i < values.size(); ++i) values[i] /= at(row, i);
 }
 
 TensorGuidance Guidance::of(std::string_view name, tensor::DType type) const {

@@ -27,6 +27,7 @@ struct TensorScaling {
     std::vector<float> rows;
     std::vector<float> columns;
 
+    float at(uint64_t row, size_t column) const;
     void apply(uint64_t row, std::span<float> values) const;
     void undo(uint64_t row, std::span<float> values) const;
 };

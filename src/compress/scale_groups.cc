@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "compress/input_statistics.h"
+
 namespace hone::compress {
 namespace {
 
@@ -209,6 +211,12 @@ class Search {
 
 ScaleGroups scale_groups(const Graph& graph) {
     return Search(graph).run();
+}
+
+base::Result<ScaleGroups> scale_groups(const models::Model& model) {
+    // Of any context: groups know no positions.
+    HONE_TRY(const auto graph, model.build_graph(kCalibrationTokensMin));
+    return scale_groups(graph);
 }
 
 }  // namespace hone::compress

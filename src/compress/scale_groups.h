@@ -21,7 +21,9 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "graph/graph.h"
+#include "models/model.h"
 
 namespace hone::compress {
 
@@ -59,5 +61,7 @@ struct ScaleGroups {
 
 // Of the graph as the architecture builds it (models::Model::build_graph), before any pass.
 ScaleGroups scale_groups(const graph::Graph& graph);
+// The same of a model; errors of its graph.
+base::Result<ScaleGroups> scale_groups(const models::Model& model);
 
 }  // namespace hone::compress

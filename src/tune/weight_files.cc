@@ -161,9 +161,7 @@ base::Status WeightFiles::make(const std::string& model, const formats::GgufFile
         guidance_ = read ? std::move(read->guidance) : compress::Guidance();
         groups_ = {};
         if (read) {
-            HONE_TRY(const auto graph,
-                     read->session->model().build_graph(compress::kCalibrationTokensMin));
-            groups_ = compress::scale_groups(graph);
+            HONE_TRY(groups_, compress::scale_groups(read->session->model()));
         }
         calibrated_ = model;
     }
