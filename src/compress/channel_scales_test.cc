@@ -5,13 +5,11 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/clock.h"
 #include "base/random.h"
 #include "compress/compress_fixture.h"
-#include "compress/input_statistics.h"
+#include "compress/model_outputs.h"
 #include "compress/quantize_file.h"
 #include "models/model.h"
-#include "runtime/text_reader.h"
 #include "tensor/codec.h"
 
 namespace hone::compress {
@@ -19,38 +17,12 @@ namespace {
 
 using tensor::DType;
 
-constexpr uint32_t kTokens = 24;
-
-std::vector<float> outputs_of(const std::string& path) {
-    const base::SteadyClock clock;
-    const auto session = runtime::open_session(path, calibration_load(64, 2), clock);
-    EXPECT_TRUE(session) << session.error().message;
-    auto reader = runtime::TextReader::create(**session, 64);
-    EXPECT_TRUE(reader);
-    std::vector<int32_t> tokens;
-    for (uint32_t i = 0; i < kTokens; ++i) tokens.push_back(static_cast<int32_t>(17 * i + 5));
-    reader->begin(kTokens);
-    const auto rows = reader->read(tokens, runtime::WantedLogits::all);
-    return {rows.begin(), rows.end()};
-}
-
-// The largest difference, relative to the largest output.
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-    EXPECT_EQ(a.size(), b.size());
-    double off = 0, size = 0;
-    for (size_t i = 0; i < a.size(); ++i) {
-        off = std::max(off, std::fabs(double{a[i]} - b[i]));
-        size = std::max(size, std::fabs(double{a[i]}));
-    }
-    return off / size;
-}
-
 ScaleGroups groups_of(const std::string& path) {
     const auto model = models::Model::open(path);
     EXPECT_TRUE(model) << model.error().message;
-    const auto graph = (*model)->build_graph(64);
-    EXPECT_TRUE(graph);
-    return scale_groups(*graph);
+    auto groups = scale_groups(**model);
+    EXPECT_TRUE(groups);
+    return std::move(*groups);
 }
 
 const ScaleGroup* find(const ScaleGroups& groups, const std::string& name) {

@@ -7,60 +7,23 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/clock.h"
 #include "base/text.h"
-#include "compress/input_statistics.h"
+#include "compress/compress_fixture.h"
+#include "compress/model_outputs.h"
 #include "models/synth.h"
-#include "runtime/text_reader.h"
 
 namespace hone::reference {
 namespace {
 
-class Directory {
-  public:
-    Directory() {
-        std::string name = (std::filesystem::temp_directory_path() / "referenceXXXXXX").string();
-        path_ = mkdtemp(name.data());
-    }
-    ~Directory() { std::filesystem::remove_all(path_); }
-    std::string file(const std::string& name) const { return path_ + "/" + name; }
-
-  private:
-    std::string path_;
-};
-
-constexpr uint32_t kTokens = 24;
-
-std::vector<float> logits_of(const std::string& path) {
-    const base::SteadyClock clock;
-    auto session = runtime::open_session(path, compress::calibration_load(64, 2), clock);
-    EXPECT_TRUE(session) << session.error().message;
-    auto reader = runtime::TextReader::create(**session, 64);
-    EXPECT_TRUE(reader);
-    std::vector<int32_t> tokens;
-    for (uint32_t i = 0; i < kTokens; ++i) tokens.push_back(static_cast<int32_t>(17 * i + 5));
-    reader->begin(kTokens);
-    const auto logits = reader->read(tokens, runtime::WantedLogits::all);
-    return {logits.begin(), logits.end()};
-}
-
-// The largest difference, relative to the largest logit.
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-    EXPECT_EQ(a.size(), b.size());
-    double off = 0, size = 0;
-    for (size_t i = 0; i < a.size(); ++i) {
-        off = std::max(off, std::fabs(double{a[i]} - b[i]));
-        size = std::max(size, std::fabs(double{a[i]}));
-    }
-    return off / size;
-}
+using compress::difference;
+using compress::outputs_of;
 
 void expect_equal_and_off_grid(const std::string& source, const std::string& reference,
                                uint64_t seed) {
     auto file = formats::GgufFile::open(source);
     ASSERT_TRUE(file) << file.error().message;
     ASSERT_TRUE(write_float_reference(*file, {.seed = seed}, reference));
-    EXPECT_LT(difference(logits_of(source), logits_of(reference)), 1e-3);
+    EXPECT_LT(difference(outputs_of(source), outputs_of(reference)), 1e-3);
     auto made = formats::GgufFile::open(reference);
     ASSERT_TRUE(made);
     for (const formats::GgufTensor& tensor : made->tensors()) {
@@ -73,7 +36,7 @@ void expect_equal_and_off_grid(const std::string& source, const std::string& ref
 
 TEST(FloatReference, SameLogitsAndNoGridLeft) {
     for (const bool tied : {true, false}) {
-        const Directory directory;
+        const compress::TestDirectory directory;
         models::SynthSpec spec;
         spec.n_heads = 4;
         spec.n_kv_heads = 2;
@@ -87,7 +50,7 @@ TEST(FloatReference, SameLogitsAndNoGridLeft) {
 
 // A block of 4-bit weights has at most 16 values: the count above can fail.
 TEST(FloatReference, TheSourceItselfIsOnAGrid) {
-    const Directory directory;
+    const compress::TestDirectory directory;
     models::SynthSpec spec;
     spec.type = tensor::DType::q4_1;
     ASSERT_TRUE(models::write_synth(spec, directory.file("q4_1.gguf")));
@@ -96,7 +59,7 @@ TEST(FloatReference, TheSourceItselfIsOnAGrid) {
 }
 
 TEST(FloatReference, AnotherSeedIsAnotherModel) {
-    const Directory directory;
+    const compress::TestDirectory directory;
     ASSERT_TRUE(models::write_synth({}, directory.file("a.gguf")));
     const auto file = formats::GgufFile::open(directory.file("a.gguf"));
     for (const uint64_t seed : {1, 1, 2}) {
@@ -112,7 +75,7 @@ TEST(FloatReference, AnotherSeedIsAnotherModel) {
 TEST(FloatReference, DefaultModel) {
     const char* path = std::getenv("HONE_TEST_MODEL");
     if (path == nullptr) GTEST_SKIP() << "HONE_TEST_MODEL names no model";
-    const Directory directory;
+    const compress::TestDirectory directory;
     expect_equal_and_off_grid(path, directory.file("f32.gguf"), 1);
 }
 

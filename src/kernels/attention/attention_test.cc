@@ -436,6 +436,25 @@ TEST_P(Attention, ChunksByWhomeverGiveTheSameBits) {
     }
 }
 
+// The pages of 45 positions as the reference stores them; `s` has those of the kernel, in two
+// steps.
+std::vector<std::byte> store_both(Sequence& s, const AttentionVariant& reference,
+                                  const AttentionVariant& kernel) {
+    s.reset();
+    s.store(reference, 0, 45);
+    const std::vector<std::byte> expected(s.pages().begin(), s.pages().end());
+    s.reset();
+    s.store(kernel, 0, 20);
+    s.store(kernel, 20, 45);
+    return expected;
+}
+
+float float_at(std::span<const std::byte> bytes, size_t at) {
+    float value = 0;
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    return value;
+}
+
 TEST_P(Attention, StoresKeysInStripsAndValuesInRows) {
     const auto& reference = **select_attention(machine::Isa::portable, "reference");
     for (const auto style : {RopeStyle::none, RopeStyle::adjacent, RopeStyle::halves}) {
@@ -489,12 +508,7 @@ TEST_P(Attention, StoresCodesWithAScalePerPosition) {
     const size_t second_key = s.stride() + first_key;
     for (size_t i = 0; i < 80; ++i) s.original()[second_key + i] = 0.0f;
     s.original()[2 * s.stride() + first_key + 7] = std::nanf("");
-    s.reset();
-    s.store(reference, 0, 45);
-    const std::vector<std::byte> expected(s.pages().begin(), s.pages().end());
-    s.reset();
-    s.store(kernel_, 0, 20);
-    s.store(kernel_, 20, 45);
+    const std::vector<std::byte> expected = store_both(s, reference, kernel_);
     // The reciprocal of the scale may round a tie to the other side.
     const KvLayout layout = s.layout();
     size_t codes_apart = 0;
@@ -510,10 +524,8 @@ TEST_P(Attention, StoresCodesWithAScalePerPosition) {
                     codes_apart += static_cast<size_t>(apart);
                 }
                 for (size_t i = 0; i < kPageTokens; ++i) {
-                    float a = 0;
-                    float b = 0;
-                    std::memcpy(&a, expected.data() + at + layout.scales_offset() + 4 * i, 4);
-                    std::memcpy(&b, s.pages().data() + at + layout.scales_offset() + 4 * i, 4);
+                    const float a = float_at(expected, at + layout.scales_offset() + 4 * i);
+                    const float b = float_at(s.pages(), at + layout.scales_offset() + 4 * i);
                     ASSERT_TRUE(std::isfinite(b));
                     if (page * kPageTokens + i != 2) {
                         ASSERT_FLOAT_EQ(a, b);
@@ -536,12 +548,7 @@ TEST_P(Attention, StoresTurnedCodesTwoInAByte) {
         const size_t second_key = s.stride() + first_key;
         for (size_t i = 0; i < dim; ++i) s.original()[second_key + i] = 0.0f;
         s.original()[2 * s.stride() + first_key + 7] = std::nanf("");
-        s.reset();
-        s.store(reference, 0, 45);
-        const std::vector<std::byte> expected(s.pages().begin(), s.pages().end());
-        s.reset();
-        s.store(kernel_, 0, 20);
-        s.store(kernel_, 20, 45);
+        const std::vector<std::byte> expected = store_both(s, reference, kernel_);
         const KvLayout layout = s.layout();
         size_t bytes_apart = 0;
         for (size_t page = 0; page * layout.page_bytes() < expected.size(); ++page) {
@@ -550,10 +557,8 @@ TEST_P(Attention, StoresTurnedCodesTwoInAByte) {
                 const size_t scales = at + layout.scales_offset();
                 for (size_t i = at; i < scales; ++i) bytes_apart += expected[i] != s.pages()[i];
                 for (size_t i = 0; i < kPageTokens; ++i) {
-                    float a = 0;
-                    float b = 0;
-                    std::memcpy(&a, expected.data() + scales + 4 * i, 4);
-                    std::memcpy(&b, s.pages().data() + scales + 4 * i, 4);
+                    const float a = float_at(expected, scales + 4 * i);
+                    const float b = float_at(s.pages(), scales + 4 * i);
                     ASSERT_TRUE(std::isfinite(b));
                     ASSERT_NEAR(a, b, 1e-5f * std::fabs(a));
                 }
