@@ -134,7 +134,13 @@ inline measure::RunRecord fake_record(const std::vector<FakeNode>& nodes = fake_
     // Two percent of the steps lie between the operators.
     record.forward_wall_ns *= 1.02;
     record.timing_overhead_share = 0.01;
-    record.interference = {0.0, 0.01, 0, 1000, 0.02, 9.0};
+    record.interference = {.steal_share = 0.0,
+                           .foreign_share = 0.0,
+                           .run_delay_share = 0.01,
+                           .major_faults = 0,
+                           .minor_faults = 1000,
+                           .ceiling_drift = 0.02,
+                           .wall_s = 9.0};
     record.load_stage_ms = {{"open", 2.0}, {"pack", 80.0}, {"plan", 3.0}, {"warm_up", 30.0}};
     for (int i = 0; i < 72; ++i) add_fake_request(record, "warm", 1.0 + 0.002 * (i % 7));
     return record;

@@ -21,6 +21,9 @@ constexpr double kFrequencyMin = 0.05;
 constexpr double kDisturbedMax = 0.9;
 // Ceilings of one quiet machine differ by this much from day to day.
 constexpr double kQuietRatioMax = 0.85;
+// Where another process is seen to run, less of a difference is enough.
+constexpr double kForeignCpusMin = 0.5;
+constexpr double kForeignRatioMax = 0.95;
 constexpr size_t kProbesMin = 3;
 constexpr double kConfidenceTraffic = 0.85;
 
@@ -90,6 +93,11 @@ std::optional<TrafficRatios> traffic_ratios(const RunRecord& record,
     return out;
 }
 
+bool others_ran(const RunRecord& record) {
+    return record.interference.foreign_share.value_or(0) * record.machine.facts.cpus_online >=
+           kForeignCpusMin;
+}
+
 // The bytes alone: each costs 1 / ratio of what it costs on a quiet machine.
 double bytes_ns(const OperatorRow& row, double ratio) {
     if (!row.light.memory_ns) return 0;
@@ -123,7 +131,8 @@ void add_traffic(const RunRecord& record, const Breakdown& breakdown, Disturbanc
     const auto probe = cost::find_bandwidth_probe(record);
     if (!probe) return;
     const auto ratios = traffic_ratios(record, *probe, out.lost_share);
-    if (!ratios || ratios->middle > kQuietRatioMax) return;
+    const double most = others_ran(record) ? kForeignRatioMax : kQuietRatioMax;
+    if (!ratios || ratios->middle > most) return;
     const SliceShares middle = shares_of(breakdown, [&](const OperatorRow& row) {
         return (least_ns(row, ratios->middle) + most_ns(row, ratios->middle)) / 2;
     });
@@ -141,6 +150,10 @@ void add_traffic(const RunRecord& record, const Breakdown& breakdown, Disturbanc
                                  .with("now_gb_per_s", *measure::median(probe->gb_per_s))
                                  .with("quiet_gb_per_s", *probe->quiet_gb_per_s)
                                  .with("n", probe->gb_per_s.size()));
+    if (others_ran(record)) {
+        waste.evidence.push_back(
+            note("foreign_cpu").with("foreign_share", *record.interference.foreign_share));
+    }
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ struct Limits {
     double a, b, c;
 };
 constexpr Limits kSteal = {0.01, 0.03, 0.10};
+// Alone it is no proof of harm: many CPUs may have room for all.
+constexpr Limits kForeign = {0.05, 0.20, 1.0};
 constexpr Limits kRunDelay = {0.02, 0.05, 0.15};
 constexpr Limits kThrottled = {0.01, 0.03, 0.10};
 constexpr Limits kDrift = {0.05, 0.10, 0.25};
@@ -126,6 +128,9 @@ MeasurementGrade grade_measurement(const RunRecord& record, const Breakdown& bre
     grade_samples(record, metrics, grader);
     const auto& disturbance = record.interference;
     grader.share("grade_steal", disturbance.steal_share, kSteal);
+    if (disturbance.foreign_share) {
+        grader.share("grade_foreign", disturbance.foreign_share, kForeign);
+    }
     grader.share("grade_run_delay", foreign_delay_share(record), kRunDelay);
     grader.share("grade_drift", disturbance.ceiling_drift, kDrift);
     grade_watches(record, grader);

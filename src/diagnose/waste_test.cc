@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/json.h"
@@ -209,6 +210,22 @@ TEST(Waste, ZeroBlocksAreNamedFromAShareOn) {
 TEST(Disturbance, ForeignMemoryTrafficIsInterference) {
     expect_named(traffic_record(), "machine/memory_traffic", Bottleneck::interference, 0.15);
     EXPECT_GT(diagnose(traffic_record()).measurement.grade, 'B');
+}
+
+// What a quiet machine's ceilings differ by anyway counts where somebody is seen to run.
+TEST(Disturbance, LessTrafficIsEnoughWhereOthersRun) {
+    RunRecord record = traffic_record(18);
+    expect_not_named(record, "machine/memory_traffic");
+    record.machine.facts.cpus_online = 2;
+    record.interference.foreign_share = 0.2;
+    expect_not_named(record, "machine/memory_traffic");
+    record.interference.foreign_share = 0.45;
+    expect_named(record, "machine/memory_traffic", Bottleneck::interference, 0.03);
+    const auto reasons = diagnose(record).measurement.reasons;
+    EXPECT_TRUE(std::any_of(reasons.begin(), reasons.end(), [](const GradeReason& reason) {
+        return reason.note.id == "grade_foreign" && reason.grade == 'C';
+    }));
+    expect_not_named(traffic_record(19.5), "machine/memory_traffic");
 }
 
 TEST(Disturbance, UsualBandwidthIsNone) {

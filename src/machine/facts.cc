@@ -171,28 +171,33 @@ std::optional<double> read_run_delay_ns(const std::string& root) {
 
 // proc(5): cpu user nice system idle iowait irq softirq steal guest guest_nice. Guest time is part
 // of user time, so the total is the first eight.
-void read_steal(const std::string& root, DisturbanceCounters& counters) {
+void read_cpu_ticks(const std::string& root, DisturbanceCounters& counters) {
     const auto text = read_system_text(root + "/proc/stat");
     const auto line = text ? value_of(*text, "cpu") : std::nullopt;
     if (!line) return;
     const auto words = base::split(*line, ' ');
     if (words.size() < 8) return;
+    constexpr size_t kIdle = 3;
+    constexpr size_t kIoWait = 4;
+    constexpr size_t kSteal = 7;
+    double ticks[8];
     double total = 0;
-    double last = 0;
-    for (size_t i = 0; i < 8; ++i) {
-        const auto ticks = parse_count(words[i]);
-        if (!ticks) return;
-        last = static_cast<double>(*ticks);
-        total += last;
+    for (size_t i = 0; i < std::size(ticks); ++i) {
+        const auto count = parse_count(words[i]);
+        if (!count) return;
+        ticks[i] = static_cast<double>(*count);
+        total += ticks[i];
     }
-    counters.steal_ticks = last;
+    counters.steal_ticks = ticks[kSteal];
     counters.total_ticks = total;
+    counters.busy_ticks = total - ticks[kIdle] - ticks[kIoWait] - ticks[kSteal];
     counters.has_steal = true;
 }
 
-// proc(5), /proc/self/stat: minor faults are field 10, major ones field 12. The second field is a
-// name in parentheses that may hold spaces, so counting starts after the last ')'.
-void read_faults(const std::string& root, DisturbanceCounters& counters) {
+// proc(5), /proc/self/stat: minor faults are field 10, major ones field 12, ticks in user and in
+// kernel mode 14 and 15. The second field is a name in parentheses that may hold spaces, so
+// counting starts after the last ')'.
+void read_own_counts(const std::string& root, DisturbanceCounters& counters) {
     const auto text = read_system_text(root + "/proc/self/stat");
     const size_t end = text ? text->rfind(')') : std::string::npos;
     if (end == std::string::npos) return;
@@ -200,6 +205,9 @@ void read_faults(const std::string& root, DisturbanceCounters& counters) {
     if (words.size() < 10) return;
     counters.minor_faults = parse_count(words[7]).value_or(0);
     counters.major_faults = parse_count(words[9]).value_or(0);
+    const auto user = words.size() > 12 ? parse_count(words[11]) : std::nullopt;
+    const auto kernel = words.size() > 12 ? parse_count(words[12]) : std::nullopt;
+    if (user && kernel) counters.own_ticks = static_cast<double>(*user + *kernel);
 }
 
 }  // namespace
@@ -233,8 +241,8 @@ uint64_t memory_budget_bytes(const MachineFacts& facts) {
 
 DisturbanceCounters read_disturbance(const std::string& root) {
     DisturbanceCounters counters;
-    read_steal(root, counters);
-    read_faults(root, counters);
+    read_cpu_ticks(root, counters);
+    read_own_counts(root, counters);
     if (const auto delay = read_run_delay_ns(root)) {
         counters.run_delay_ns = *delay;
         counters.has_run_delay = true;

@@ -23,7 +23,9 @@ uint64_t memory_budget_bytes(const MachineFacts& facts);
 struct DisturbanceCounters {
     double steal_ticks = 0;
     double total_ticks = 0;
-    double run_delay_ns = 0;  // of this process's threads
+    double busy_ticks = 0;            // of all processes, neither idle nor stolen
+    std::optional<double> own_ticks;  // of them, this process's
+    double run_delay_ns = 0;          // of this process's threads
     uint64_t major_faults = 0;
     uint64_t minor_faults = 0;
     bool has_steal = false;

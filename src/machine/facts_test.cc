@@ -161,6 +161,8 @@ TEST(Facts, DisturbanceAddsUpThreads) {
     ASSERT_TRUE(counters.has_steal);
     EXPECT_DOUBLE_EQ(counters.steal_ticks, 15);
     EXPECT_DOUBLE_EQ(counters.total_ticks, 1000);
+    EXPECT_DOUBLE_EQ(counters.busy_ticks, 165);
+    EXPECT_EQ(counters.own_ticks, 19);
     ASSERT_TRUE(counters.has_run_delay);
     EXPECT_DOUBLE_EQ(counters.run_delay_ns, 1000);
     EXPECT_EQ(counters.minor_faults, 1234u);

@@ -142,6 +142,7 @@ struct ExperimentResult {
 // How disturbed the machine was while the record was made.
 struct Interference {
     std::optional<double> steal_share;      // /proc/stat, of total ticks
+    std::optional<double> foreign_share;    // of total ticks, those of other processes
     std::optional<double> run_delay_share;  // /proc/self/schedstat, of wall
     std::optional<uint64_t> major_faults;
     std::optional<uint64_t> minor_faults;

@@ -222,6 +222,7 @@ void read_experiment(JsonFields& fields, ExperimentResult& experiment) {
 
 Json interference_json(const Interference& interference) {
     return {{"steal_share", json_optional(interference.steal_share)},
+            {"foreign_share", json_optional(interference.foreign_share)},
             {"run_delay_share", json_optional(interference.run_delay_share)},
             {"major_faults", json_optional(interference.major_faults)},
             {"minor_faults", json_optional(interference.minor_faults)},
@@ -231,6 +232,7 @@ Json interference_json(const Interference& interference) {
 
 void read_interference(JsonFields& fields, Interference& interference) {
     fields.optional("steal_share", interference.steal_share);
+    fields.optional("foreign_share", interference.foreign_share);
     fields.optional("run_delay_share", interference.run_delay_share);
     fields.optional("major_faults", interference.major_faults);
     fields.optional("minor_faults", interference.minor_faults);

@@ -20,6 +20,11 @@ measure::Interference InterferenceWatch::between(const machine::DisturbanceCount
     if (begin.has_steal && end.has_steal && ticks > 0) {
         // Kernels of virtual machines have been seen to count backwards.
         result.steal_share = std::max(0.0, (end.steal_ticks - begin.steal_ticks) / ticks);
+        if (begin.own_ticks && end.own_ticks) {
+            const double own = *end.own_ticks - *begin.own_ticks;
+            const double foreign = end.busy_ticks - begin.busy_ticks - own;
+            result.foreign_share = std::clamp(foreign / ticks, 0.0, 1.0);
+        }
     }
     if (begin.has_run_delay && end.has_run_delay && wall_ns > 0) {
         // Threads that ended in between took their sum with them.

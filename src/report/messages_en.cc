@@ -14,6 +14,9 @@ constexpr Message kMessages[] = {
     {"grade_samples", "{n} samples of {metric} ({n_wanted} wanted)"},
     {"grade_spread", "{metric} spreads over {value_share} of its median (good: {limit_share})"},
     {"grade_steal", "{value_share} of CPU time was stolen by the host (good: {limit_share})"},
+    {"grade_foreign",
+     "other programs used {value_share} of this machine's CPU time meanwhile (good: "
+     "{limit_share})"},
     {"grade_steal_unknown", "stolen CPU time is not readable here"},
     {"grade_run_delay", "threads waited {value_share} of the time for a CPU (good: {limit_share})"},
     {"grade_run_delay_unknown", "waiting for a CPU is not readable here"},
@@ -174,6 +177,7 @@ constexpr Message kMessages[] = {
     {"memory_traffic",
      "read bandwidth was {now_gb_per_s} while it ran and is {quiet_gb_per_s} when the machine is "
      "quiet ({n} readings): others used it"},
+    {"foreign_cpu", "other programs used {foreign_share} of this machine's CPU time meanwhile"},
     {"pass_is_off",
      "pass {pass} is off: with it prefill is shorter by {prefill_share}, decode by {decode_share}"},
     {"repeated_prefix",

@@ -14,6 +14,7 @@ constexpr Message kMessages[] = {
     {"grade_samples", "{metric} 有 {n} 个样本（需要 {n_wanted} 个）"},
     {"grade_spread", "{metric} 的离散程度为中位数的 {value_share}（良好：{limit_share}）"},
     {"grade_steal", "{value_share} 的 CPU 时间被宿主机占走（良好：{limit_share}）"},
+    {"grade_foreign", "期间其他程序用了这台机器 {value_share} 的 CPU 时间（良好：{limit_share}）"},
     {"grade_steal_unknown", "这里读不到被占走的 CPU 时间"},
     {"grade_run_delay", "线程有 {value_share} 的时间在等待 CPU（良好：{limit_share}）"},
     {"grade_run_delay_unknown", "这里读不到等待 CPU 的时间"},
@@ -236,6 +237,7 @@ constexpr Message kMessages[] = {
     {"memory_traffic",
      "运行期间读带宽为 {now_gb_per_s}，机器安静时为 {quiet_gb_per_s}（{n} "
      "次读数）：被其他程序占用"},
+    {"foreign_cpu", "期间其他程序用了这台机器 {foreign_share} 的 CPU 时间"},
     {"pass_is_off",
      "图优化 {pass} 处于关闭状态：打开后 prefill 缩短 {prefill_share}，decode 缩短 {decode_share}"},
     {"repeated_prefix",
