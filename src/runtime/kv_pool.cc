@@ -442,7 +442,8 @@ void KvPool::check_pages(const Group& group, const std::vector<uint32_t>& holder
         const uint32_t entry = group.entries[page];
         const bool remembered = entry != PrefixIndex::kNone;
         HONE_CHECK_EQ(holders[page], group.holders[page]);
-        HONE_CHECK_EQ(free[page], holders[page] == 0 && !remembered);
+        // Newer fmt formats no reference to a bit.
+        HONE_CHECK_EQ(bool{free[page]}, holders[page] == 0 && !remembered);
         HONE_CHECK_LE(holders[page], slots_.size());
         if (!remembered) continue;
         HONE_CHECK(prefixes_.used(entry));
