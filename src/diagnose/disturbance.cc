@@ -131,8 +131,8 @@ void add_traffic(const RunRecord& record, const Breakdown& breakdown, Disturbanc
     const auto probe = cost::find_bandwidth_probe(record);
     if (!probe) return;
     const auto ratios = traffic_ratios(record, *probe, out.lost_share);
-    const double most = others_ran(record) ? kForeignRatioMax : kQuietRatioMax;
-    if (!ratios || ratios->middle > most) return;
+    const bool others = others_ran(record);
+    if (!ratios || ratios->middle > (others ? kForeignRatioMax : kQuietRatioMax)) return;
     const SliceShares middle = shares_of(breakdown, [&](const OperatorRow& row) {
         return (least_ns(row, ratios->middle) + most_ns(row, ratios->middle)) / 2;
     });
@@ -150,7 +150,7 @@ void add_traffic(const RunRecord& record, const Breakdown& breakdown, Disturbanc
                                  .with("now_gb_per_s", *measure::median(probe->gb_per_s))
                                  .with("quiet_gb_per_s", *probe->quiet_gb_per_s)
                                  .with("n", probe->gb_per_s.size()));
-    if (others_ran(record)) {
+    if (others) {
         waste.evidence.push_back(
             note("foreign_cpu").with("foreign_share", *record.interference.foreign_share));
     }

@@ -14,10 +14,10 @@ constexpr Message kMessages[] = {
     {"grade_samples", "{n} samples of {metric} ({n_wanted} wanted)"},
     {"grade_spread", "{metric} spreads over {value_share} of its median (good: {limit_share})"},
     {"grade_steal", "{value_share} of CPU time was stolen by the host (good: {limit_share})"},
+    {"grade_steal_unknown", "stolen CPU time is not readable here"},
     {"grade_foreign",
      "other programs used {value_share} of this machine's CPU time meanwhile (good: "
      "{limit_share})"},
-    {"grade_steal_unknown", "stolen CPU time is not readable here"},
     {"grade_run_delay", "threads waited {value_share} of the time for a CPU (good: {limit_share})"},
     {"grade_run_delay_unknown", "waiting for a CPU is not readable here"},
     {"grade_drift", "the memory ceiling moved by {value_share} meanwhile (good: {limit_share})"},
