@@ -45,18 +45,16 @@ constexpr size_t kTextBytesMax = 1u << 20;
 // The flags of a side are those of every command with a model, and what ab adds.
 base::Result<Side> parse_side(const char* name, const std::string& flags) {
     Side side;
-    CLI::App app;
-    app.set_help_flag();
-    add_session_options(app, side.session);
-    app.add_option("--batch", side.batch, "Sequences side by side")->check(CLI::Range(1, 64));
-    app.add_option("--depth", side.depth, "Tokens in the cache before decode steps")
-        ->check(CLI::Range(0, 1 << 20));
-    app.add_option("--delay", side.delay_percent, "Lengthen every step by this many percent")
-        ->check(CLI::Range(0.0, 1000.0));
-    try {
-        app.parse(flags);
-    } catch (const CLI::ParseError& e) {
-        return base::fail(base::ErrorCode::invalid_argument, "{} '{}': {}", name, flags, e.what());
+    CommandLine line;
+    Command command = line.root();
+    add_session_options(command, side.session);
+    command.add_option("--batch", side.batch, "Sequences side by side").in_range(1, 64);
+    command.add_option("--depth", side.depth, "Tokens in the cache before decode steps")
+        .in_range(0, 1 << 20);
+    command.add_option("--delay", side.delay_percent, "Lengthen every step by this many percent")
+        .in_range(0.0, 1000.0);
+    if (const auto parsed = line.parse(flags); !parsed) {
+        return base::fail(parsed.error().code, "{} '{}': {}", name, flags, parsed.error().message);
     }
     return side;
 }
@@ -199,54 +197,54 @@ base::Status run(Options options, const CommandContext& context) {
 
 }  // namespace
 
-Action add_ab(CLI::App& app) {
-    auto* command = app.add_subcommand("ab", "Compare two ways of running a model, taking turns");
+Action add_ab(Command program) {
+    auto command = program.add_command("ab", "Compare two ways of running a model, taking turns");
     auto options = std::make_shared<Options>();
     probe::AbOptions& ab = options->ab;
-    command->add_option("model", options->model, "Model file")->required();
-    command->add_option("--a", options->flags_a,
-                        "Flags of the baseline, e.g. \"--threads 1\": those of bench, and --depth, "
-                        "--batch of one size");
-    command->add_option("--b", options->flags_b, "Flags of the candidate");
-    command->add_option("--model-b", options->model_b, "Another model file for the candidate");
-    command->add_option("--prompt-tokens", ab.prompt_tokens, "Tokens of a prompt")
-        ->check(CLI::Range(1, 1 << 20))
-        ->capture_default_str();
-    command->add_option("--output-tokens", ab.output_tokens, "Decode steps, tokens of a request")
-        ->check(CLI::Range(1, 1 << 20))
-        ->capture_default_str();
+    command.add_option("model", options->model, "Model file").required();
+    command.add_option("--a", options->flags_a,
+                       "Flags of the baseline, e.g. \"--threads 1\": those of bench, and --depth, "
+                       "--batch of one size");
+    command.add_option("--b", options->flags_b, "Flags of the candidate");
+    command.add_option("--model-b", options->model_b, "Another model file for the candidate");
+    command.add_option("--prompt-tokens", ab.prompt_tokens, "Tokens of a prompt")
+        .in_range(1, 1 << 20)
+        .show_default();
+    command.add_option("--output-tokens", ab.output_tokens, "Decode steps, tokens of a request")
+        .in_range(1, 1 << 20)
+        .show_default();
     command
-        ->add_option("--shared-tokens", ab.shared_tokens,
-                     "Tokens that the prompts of all requests begin with: what a prefix cache "
-                     "keeps (in ttft_ms)")
-        ->check(CLI::Range(0, 1 << 20))
-        ->capture_default_str();
+        .add_option("--shared-tokens", ab.shared_tokens,
+                    "Tokens that the prompts of all requests begin with: what a prefix cache "
+                    "keeps (in ttft_ms)")
+        .in_range(0, 1 << 20)
+        .show_default();
     command
-        ->add_option("--metrics", ab.metrics,
-                     "Of prefill_tokens_per_s,decode_tokens_per_s,ttft_ms,itl_ms: fewer are "
-                     "decided sooner")
-        ->delimiter(',');
-    command->add_option("--budget", ab.budget_s, "Seconds to measure for, at most")
-        ->check(CLI::Range(0.1, 86400.0))
-        ->capture_default_str();
-    command->add_option("--floor", ab.floor_percent, "Percent of change that counts")
-        ->check(CLI::Range(0.0, 100.0))
-        ->capture_default_str();
-    command->add_option("--seed", ab.seed, "Seed of ids, prompts and the order of the pairs")
-        ->capture_default_str();
-    command->add_option("--text", options->text_file, "Compare the logits on this text");
-    command->add_option("--positions", ab.quality_positions, "Positions of it to compare")
-        ->check(CLI::Range(1, 100'000))
-        ->capture_default_str();
-    command->add_flag("--no-quality", options->no_quality, "Do not compare logits");
-    command->add_flag("--predict", options->predict,
-                      "Say beforehand what the change would do: simulated from a profile of A, "
-                      "and by a short experiment where there is one");
-    command->add_option("--price", options->price, "Price of this machine, EUR per hour")
-        ->check(CLI::Range(kPriceMin, kPriceMax));
-    command->add_flag("--fail-on-regression", options->fail_on_regression,
-                      "Exit with 1 when a metric regressed");
-    command->add_flag("--json", options->json, "Print JSON");
+        .add_option("--metrics", ab.metrics,
+                    "Of prefill_tokens_per_s,decode_tokens_per_s,ttft_ms,itl_ms: fewer are "
+                    "decided sooner")
+        .comma_separated();
+    command.add_option("--budget", ab.budget_s, "Seconds to measure for, at most")
+        .in_range(0.1, 86400.0)
+        .show_default();
+    command.add_option("--floor", ab.floor_percent, "Percent of change that counts")
+        .in_range(0.0, 100.0)
+        .show_default();
+    command.add_option("--seed", ab.seed, "Seed of ids, prompts and the order of the pairs")
+        .show_default();
+    command.add_option("--text", options->text_file, "Compare the logits on this text");
+    command.add_option("--positions", ab.quality_positions, "Positions of it to compare")
+        .in_range(1, 100'000)
+        .show_default();
+    command.add_flag("--no-quality", options->no_quality, "Do not compare logits");
+    command.add_flag("--predict", options->predict,
+                     "Say beforehand what the change would do: simulated from a profile of A, "
+                     "and by a short experiment where there is one");
+    command.add_option("--price", options->price, "Price of this machine, EUR per hour")
+        .in_range(kPriceMin, kPriceMax);
+    command.add_flag("--fail-on-regression", options->fail_on_regression,
+                     "Exit with 1 when a metric regressed");
+    command.add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

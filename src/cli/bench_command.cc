@@ -75,35 +75,35 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 }  // namespace
 
-Action add_bench(CLI::App& app) {
-    auto* command =
-        app.add_subcommand("bench", "Measure prefill, decode, latency, memory and cost");
+Action add_bench(Command program) {
+    auto command =
+        program.add_command("bench", "Measure prefill, decode, latency, memory and cost");
     auto options = std::make_shared<Options>();
     probe::BenchOptions& bench = options->bench;
-    command->add_option("models", options->models, "Model files")->required();
-    add_session_options(*command, options->session);
-    command->add_option("--prompt-tokens", bench.prompt_tokens, "Tokens of a prefill test")
-        ->check(CLI::Range(1, 1 << 20))
-        ->capture_default_str();
-    command->add_option("--output-tokens", bench.output_tokens, "Steps of a decode test")
-        ->check(CLI::Range(1, 1 << 20))
-        ->capture_default_str();
-    command->add_option("--depth", bench.depth, "Tokens in the cache before a decode test")
-        ->check(CLI::Range(0, 1 << 20));
-    command->add_option("--repeat", bench.repeats, "Measured rounds")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
-    command->add_option("--warm-up", bench.warm_ups, "Rounds before them")
-        ->check(CLI::Range(0, 100))
-        ->capture_default_str();
-    command->add_option("--batch", bench.batches, "Sizes of static batches, e.g. 1,2,4,8")
-        ->delimiter(',')
-        ->check(CLI::Range(1, 64));
-    command->add_option("--seed", bench.seed, "Seed of the random ids")->capture_default_str();
-    command->add_option("--price", options->price, "Price of this machine, EUR per hour")
-        ->check(CLI::Range(kPriceMin, kPriceMax));
-    command->add_option("--record", options->record, "Write the run record to this file");
-    command->add_flag("--json", options->json, "Print JSON");
+    command.add_option("models", options->models, "Model files").required();
+    add_session_options(command, options->session);
+    command.add_option("--prompt-tokens", bench.prompt_tokens, "Tokens of a prefill test")
+        .in_range(1, 1 << 20)
+        .show_default();
+    command.add_option("--output-tokens", bench.output_tokens, "Steps of a decode test")
+        .in_range(1, 1 << 20)
+        .show_default();
+    command.add_option("--depth", bench.depth, "Tokens in the cache before a decode test")
+        .in_range(0, 1 << 20);
+    command.add_option("--repeat", bench.repeats, "Measured rounds")
+        .in_range(1, 1000)
+        .show_default();
+    command.add_option("--warm-up", bench.warm_ups, "Rounds before them")
+        .in_range(0, 100)
+        .show_default();
+    command.add_option("--batch", bench.batches, "Sizes of static batches, e.g. 1,2,4,8")
+        .comma_separated()
+        .in_range(1, 64);
+    command.add_option("--seed", bench.seed, "Seed of the random ids").show_default();
+    command.add_option("--price", options->price, "Price of this machine, EUR per hour")
+        .in_range(kPriceMin, kPriceMax);
+    command.add_option("--record", options->record, "Write the run record to this file");
+    command.add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

@@ -249,28 +249,28 @@ base::Status clean(const Options& options, const CommandContext& context) {
 
 }  // namespace
 
-Action add_cache(CLI::App& app) {
-    auto* command = app.add_subcommand("cache", "Files that Hone keeps: list them, remove them");
-    command->require_subcommand(1);
+Action add_cache(Command program) {
+    auto command = program.add_command("cache", "Files that Hone keeps: list them, remove them");
+    command.require_command();
     auto options = std::make_shared<Options>();
-    auto* ls = command->add_subcommand("ls", "What is kept, by kind, with size and age");
-    ls->add_flag("--json", options->json, "Print JSON");
-    auto* cleaning = command->add_subcommand(
+    auto ls = command.add_command("ls", "What is kept, by kind, with size and age");
+    ls.add_flag("--json", options->json, "Print JSON");
+    auto cleaning = command.add_command(
         "clean", "Remove what can be made again: all of it, or what the options say");
-    cleaning->add_option("--older-than", options->older_than,
-                         "Only what was not used for so long, e.g. 30d or 12h");
-    cleaning->add_option("--keep", options->keep,
-                         "Only the longest unused, until so much is left, e.g. 2GiB");
+    cleaning.add_option("--older-than", options->older_than,
+                        "Only what was not used for so long, e.g. 30d or 12h");
+    cleaning.add_option("--keep", options->keep,
+                        "Only the longest unused, until so much is left, e.g. 2GiB");
     cleaning
-        ->add_option("--kind", options->kinds,
-                     fmt::format("Only these kinds: {}; models go only when named",
-                                 fmt::join(kind_names(), ", ")))
-        ->delimiter(',')
-        ->check(CLI::IsMember(kind_names()));
-    cleaning->add_flag("--dry-run", options->dry_run, "Say what would go, and remove nothing");
-    cleaning->add_flag("--json", options->json, "Print JSON");
+        .add_option("--kind", options->kinds,
+                    fmt::format("Only these kinds: {}; models go only when named",
+                                fmt::join(kind_names(), ", ")))
+        .comma_separated()
+        .one_of(kind_names());
+    cleaning.add_flag("--dry-run", options->dry_run, "Say what would go, and remove nothing");
+    cleaning.add_flag("--json", options->json, "Print JSON");
     return [options, ls](const CommandContext& context) {
-        return ls->parsed() ? list(*options, context) : clean(*options, context);
+        return ls.chosen() ? list(*options, context) : clean(*options, context);
     };
 }
 

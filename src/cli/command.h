@@ -1,9 +1,8 @@
-// What every subcommand gets, and how it registers itself. One file per subcommand: it declares its
-// options on a CLI11 subcommand and runs with what they became. Errors travel as Result to main,
-// which prints one line and exits with the code of base::exit_code.
+// What every command gets, and how it registers itself. One file per command: it declares its
+// options on a Command and runs with what they became. Errors travel as Result to main, which
+// prints one line and exits with the code of base::exit_code.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <functional>
 #include <string>
@@ -11,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json_fwd.h"
 #include "base/result.h"
+#include "cli/command_line.h"
 #include "cli/terminal.h"
 #include "machine/isa.h"
 
@@ -39,24 +39,24 @@ inline constexpr int kExitUnproved = 9;
 
 using Action = std::function<base::Status(const CommandContext&)>;
 
-// Each returns the action to run when its subcommand was chosen.
-Action add_inspect(CLI::App& app);
-Action add_run(CLI::App& app);
-Action add_bench(CLI::App& app);
-Action add_explain(CLI::App& app);
-Action add_ab(CLI::App& app);
-Action add_compare(CLI::App& app);
-Action add_machine(CLI::App& app);
-Action add_quality(CLI::App& app);
-Action add_quantize(CLI::App& app);
-Action add_synth(CLI::App& app);
-Action add_tokenize(CLI::App& app);
-Action add_embed(CLI::App& app);
-Action add_completions(CLI::App& app);
-Action add_optimize(CLI::App& app);
-Action add_apply(CLI::App& app);
-Action add_history(CLI::App& app);
-Action add_cache(CLI::App& app);
+// Each returns the action to run when its command was chosen.
+Action add_inspect(Command program);
+Action add_run(Command program);
+Action add_bench(Command program);
+Action add_explain(Command program);
+Action add_ab(Command program);
+Action add_compare(Command program);
+Action add_machine(Command program);
+Action add_quality(Command program);
+Action add_quantize(Command program);
+Action add_synth(Command program);
+Action add_tokenize(Command program);
+Action add_embed(Command program);
+Action add_completions(Command program);
+Action add_optimize(Command program);
+Action add_apply(Command program);
+Action add_history(Command program);
+Action add_cache(Command program);
 
 // Version, compiler, build type: one line for --version and for records.
 std::string build_text();

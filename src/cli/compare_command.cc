@@ -79,18 +79,18 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 }  // namespace
 
-Action add_compare(CLI::App& app) {
-    auto* command = app.add_subcommand("compare", "Compare stored run records");
+Action add_compare(Command program) {
+    auto command = program.add_command("compare", "Compare stored run records");
     auto options = std::make_shared<Options>();
-    command->add_option("a", options->a, "Record of the baseline (--record, or bench --json)")
-        ->required();
-    command->add_option("b", options->b, "Records of the candidates")->required();
-    command->add_option("--floor", options->floor_percent, "Percent of change that counts")
-        ->check(CLI::Range(0.0, 100.0))
-        ->capture_default_str();
-    command->add_flag("--fail-on-regression", options->fail_on_regression,
-                      "Exit with 1 when a metric regressed");
-    command->add_flag("--json", options->json, "Print JSON (an array for several candidates)");
+    command.add_option("a", options->a, "Record of the baseline (--record, or bench --json)")
+        .required();
+    command.add_option("b", options->b, "Records of the candidates").required();
+    command.add_option("--floor", options->floor_percent, "Percent of change that counts")
+        .in_range(0.0, 100.0)
+        .show_default();
+    command.add_flag("--fail-on-regression", options->fail_on_regression,
+                     "Exit with 1 when a metric regressed");
+    command.add_flag("--json", options->json, "Print JSON (an array for several candidates)");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

@@ -16,25 +16,14 @@ struct Completion {
 };
 
 // The words come from the declared options themselves, so that they cannot go stale.
-std::vector<const CLI::App*> subcommands(const CLI::App& command) {
-    return command.get_subcommands([](const CLI::App*) { return true; });
-}
-
-void add_options(const CLI::App& command, std::vector<std::string>& words) {
-    for (const CLI::Option* option : command.get_options()) {
-        for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
-        for (const std::string& name : option->get_snames()) words.push_back("-" + name);
-    }
-}
-
-std::vector<Completion> completions(const CLI::App& root) {
+std::vector<Completion> completions(const Command& root) {
     std::vector<Completion> out;
-    for (const CLI::App* command : subcommands(root)) {
-        Completion completion{command->get_name(), {}, {}};
-        add_options(*command, completion.options);
-        for (const CLI::App* part : subcommands(*command)) {
-            completion.parts.push_back(part->get_name());
-            add_options(*part, completion.options);
+    for (const Command& command : root.commands()) {
+        Completion completion{command.name(), command.option_names(), {}};
+        for (const Command& part : command.commands()) {
+            completion.parts.push_back(part.name());
+            const auto names = part.option_names();
+            completion.options.insert(completion.options.end(), names.begin(), names.end());
         }
         std::sort(completion.options.begin(), completion.options.end());
         completion.options.erase(std::unique(completion.options.begin(), completion.options.end()),
@@ -104,14 +93,12 @@ std::string zsh_script(const std::vector<Completion>& all) {
 
 }  // namespace
 
-Action add_completions(CLI::App& app) {
-    auto* command = app.add_subcommand("completions", "Shell completion script: bash or zsh");
+Action add_completions(Command program) {
+    auto command = program.add_command("completions", "Shell completion script: bash or zsh");
     auto shell = std::make_shared<std::string>();
-    command->add_option("shell", *shell, "bash or zsh")
-        ->required()
-        ->check(CLI::IsMember({"bash", "zsh"}));
-    return [shell, &app](const CommandContext&) {
-        const auto all = completions(app);
+    command.add_option("shell", *shell, "bash or zsh").required().one_of({"bash", "zsh"});
+    return [shell, program](const CommandContext&) {
+        const auto all = completions(program);
         return print(*shell == "bash" ? bash_script(all) : zsh_script(all));
     };
 }

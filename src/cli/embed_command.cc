@@ -170,26 +170,26 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 }  // namespace
 
-Action add_embed(CLI::App& app) {
-    auto* command = app.add_subcommand("embed", "Vectors of texts, by an encoder (bert)");
+Action add_embed(Command program) {
+    auto command = program.add_command("embed", "Vectors of texts, by an encoder (bert)");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file or directory")->required();
-    command->add_option("-p,--prompt", options->texts, "A text (repeatable)");
-    command->add_option("-f,--file", options->file,
-                        "A file whose lines are the texts (default: lines of standard input)");
+    command.add_option("model", options->model, "Model file or directory").required();
+    command.add_option("-p,--prompt", options->texts, "A text (repeatable)");
+    command.add_option("-f,--file", options->file,
+                       "A file whose lines are the texts (default: lines of standard input)");
     command
-        ->add_option("--pooling", options->pooling,
-                     "One vector of a text's tokens: mean, cls (the first), last; none: a vector "
-                     "of each token (default: as the model's file says, or mean)")
-        ->check(CLI::IsMember({"none", "mean", "cls", "last"}));
-    command->add_flag("--no-normalize", options->raw_lengths,
-                      "Leave the vectors' lengths (default: all have length 1)");
+        .add_option("--pooling", options->pooling,
+                    "One vector of a text's tokens: mean, cls (the first), last; none: a vector "
+                    "of each token (default: as the model's file says, or mean)")
+        .one_of({"none", "mean", "cls", "last"});
+    command.add_flag("--no-normalize", options->raw_lengths,
+                     "Leave the vectors' lengths (default: all have length 1)");
     command
-        ->add_option("--context", options->context,
-                     "Tokens of the longest text (default: the model's, 4096 at most)")
-        ->check(CLI::Range(1, 1 << 24));
-    add_session_options(*command, options->session);
-    command->add_flag("--json", options->json, "Print JSON");
+        .add_option("--context", options->context,
+                    "Tokens of the longest text (default: the model's, 4096 at most)")
+        .in_range(1, 1 << 24);
+    add_session_options(command, options->session);
+    command.add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

@@ -150,38 +150,37 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 }  // namespace
 
-Action add_explain(CLI::App& app) {
-    auto* command = app.add_subcommand("explain", "Say where the time goes, why, and what to do");
+Action add_explain(Command program) {
+    auto command = program.add_command("explain", "Say where the time goes, why, and what to do");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file");
-    add_session_options(*command, options->session);
-    command->add_option("--scenario", options->scenario, "realtime, batch or generative")
-        ->capture_default_str();
-    command->add_option("--slo", options->slo, "Limits, e.g. 'ttft_p95<200ms,itl_p95<40ms'");
-    command->add_option("--price", options->price, "Price of this machine, EUR per hour")
-        ->check(CLI::Range(kPriceMin, kPriceMax));
-    command->add_option("--budget", options->budget_s, "Seconds to measure for")
-        ->check(CLI::Range(1.0, 3600.0))
-        ->capture_default_str();
-    command->add_option("--prompts", options->prompts,
-                        "Requests of your own: a file with {\"text\": ...} or {\"tokens\": [...]} "
-                        "on each line");
-    command->add_option("--batch", options->batch, "Requests that start together")
-        ->check(CLI::Range(1, 64));
-    command->add_flag("--trim-padding", options->trim_padding,
-                      "Take padding tokens off the ends of the prompts");
-    command->add_flag("--long", options->long_run, "Enough requests for P99");
-    command->add_flag("--no-experiments", options->no_experiments,
-                      "Requests only: what would help is then mostly unknown");
-    command->add_option("--record", options->record, "Write the run record to this file");
-    command->add_option("--from", options->from, "Explain a stored run record instead");
-    command->add_option("--html", options->html, "Write the report as one web page to this file");
-    command->add_option("--trace", options->trace,
-                        "Write single steps and requests to this file, for Perfetto");
-    command->add_option("--lang", options->language, "Language of the report: en or zh")
-        ->check(CLI::IsMember({"en", "zh"}))
-        ->capture_default_str();
-    command->add_flag("--json", options->json, "Print JSON");
+    command.add_option("model", options->model, "Model file");
+    add_session_options(command, options->session);
+    command.add_option("--scenario", options->scenario, "realtime, batch or generative")
+        .show_default();
+    command.add_option("--slo", options->slo, "Limits, e.g. 'ttft_p95<200ms,itl_p95<40ms'");
+    command.add_option("--price", options->price, "Price of this machine, EUR per hour")
+        .in_range(kPriceMin, kPriceMax);
+    command.add_option("--budget", options->budget_s, "Seconds to measure for")
+        .in_range(1.0, 3600.0)
+        .show_default();
+    command.add_option("--prompts", options->prompts,
+                       "Requests of your own: a file with {\"text\": ...} or {\"tokens\": [...]} "
+                       "on each line");
+    command.add_option("--batch", options->batch, "Requests that start together").in_range(1, 64);
+    command.add_flag("--trim-padding", options->trim_padding,
+                     "Take padding tokens off the ends of the prompts");
+    command.add_flag("--long", options->long_run, "Enough requests for P99");
+    command.add_flag("--no-experiments", options->no_experiments,
+                     "Requests only: what would help is then mostly unknown");
+    command.add_option("--record", options->record, "Write the run record to this file");
+    command.add_option("--from", options->from, "Explain a stored run record instead");
+    command.add_option("--html", options->html, "Write the report as one web page to this file");
+    command.add_option("--trace", options->trace,
+                       "Write single steps and requests to this file, for Perfetto");
+    command.add_option("--lang", options->language, "Language of the report: en or zh")
+        .one_of({"en", "zh"})
+        .show_default();
+    command.add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

@@ -38,7 +38,7 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 }  // namespace
 
-void add_ledger_option(CLI::App& command, std::string& path) {
+void add_ledger_option(Command command, std::string& path) {
     command.add_option("--ledger", path,
                        "Ledger file (default: ledger.db in the user's state directory)");
 }
@@ -52,20 +52,20 @@ base::Result<std::string> ledger_path(const std::string& option, const CommandCo
                       "no home directory for the ledger; set XDG_STATE_HOME or give --ledger");
 }
 
-Action add_history(CLI::App& app) {
-    auto* command =
-        app.add_subcommand("history", "What was optimized here, and how good the promises were");
+Action add_history(Command program) {
+    auto command =
+        program.add_command("history", "What was optimized here, and how good the promises were");
     auto options = std::make_shared<Options>();
-    command->add_option("--run", options->run, "Everything of one run, by its number")
-        ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
-    command->add_option("--count", options->count, "Runs to list, newest first")
-        ->check(CLI::Range(1, 10'000))
-        ->capture_default_str();
-    command->add_flag("--accuracy", options->accuracy,
-                      "Promises against results: only the first tested one of each action, model "
-                      "and machine counts");
-    add_ledger_option(*command, options->ledger);
-    command->add_flag("--json", options->json, "Print JSON");
+    command.add_option("--run", options->run, "Everything of one run, by its number")
+        .in_range(int64_t{1}, int64_t{1} << 40);
+    command.add_option("--count", options->count, "Runs to list, newest first")
+        .in_range(1, 10'000)
+        .show_default();
+    command.add_flag("--accuracy", options->accuracy,
+                     "Promises against results: only the first tested one of each action, model "
+                     "and machine counts");
+    add_ledger_option(command, options->ledger);
+    command.add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

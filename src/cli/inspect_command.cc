@@ -169,18 +169,18 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 }  // namespace
 
-Action add_inspect(CLI::App& app) {
-    auto* command = app.add_subcommand(
+Action add_inspect(Command program) {
+    auto command = program.add_command(
         "inspect",
         "Size, memory split, cost per token and speed of light of models; values of tensors");
     auto options = std::make_shared<Options>();
-    command->add_option("models", options->models, "Model files or directories")->required();
-    add_tensor_options(*command, options->tensors);
-    add_session_options(*command, options->session);
-    command->add_option("--context", options->context, "Positions the memory split is for")
-        ->check(CLI::Range(1, 1 << 24))
-        ->capture_default_str();
-    command->add_flag("--json", options->json, "Print JSON");
+    command.add_option("models", options->models, "Model files or directories").required();
+    add_tensor_options(command, options->tensors);
+    add_session_options(command, options->session);
+    command.add_option("--context", options->context, "Positions the memory split is for")
+        .in_range(1, 1 << 24)
+        .show_default();
+    command.add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

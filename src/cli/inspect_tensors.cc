@@ -66,26 +66,26 @@ base::Status check_block(std::span<const GgufTensor* const> tensors, uint64_t bl
 
 }  // namespace
 
-void add_tensor_options(CLI::App& command, TensorOptions& options) {
+void add_tensor_options(Command command, TensorOptions& options) {
     command
         .add_option("--tensor", options.patterns,
                     "Look into tensors whose name is this or matches it (* and ?; repeatable): "
                     "values, histogram")
-        ->allow_extra_args(false);
+        .one_argument();
     command
         .add_option("--as", options.types,
                     "With --tensor: the error if it were stored in this type (repeatable, or "
                     "separated by commas)")
-        ->allow_extra_args(false)
-        ->delimiter(',');
+        .one_argument()
+        .comma_separated();
     command.add_option("--block", options.block,
                        "With --tensor: show the N-th 32 weights of one tensor number by number "
                        "(page: 0; several tensors: in --json)");
     command.add_option("--html", options.html, "With --tensor: write one web page to this file");
     command
         .add_option("--lang", options.language, "With --tensor: language of the report, en or zh")
-        ->check(CLI::IsMember({"en", "zh"}))
-        ->capture_default_str();
+        .one_of({"en", "zh"})
+        .show_default();
 }
 
 base::Status check_tensor_options(const TensorOptions& options) {

@@ -22,7 +22,7 @@ struct TensorOptions {
     std::string language = "en";
 };
 
-void add_tensor_options(CLI::App& command, TensorOptions& options);
+void add_tensor_options(Command command, TensorOptions& options);
 // invalid_argument where options of tensors came without a tensor.
 base::Status check_tensor_options(const TensorOptions& options);
 base::Status inspect_tensors(const std::string& model, const TensorOptions& options, int threads,

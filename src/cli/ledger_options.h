@@ -1,7 +1,6 @@
 // Where the ledger lies: by option, or in the user's state directory.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "base/result.h"
@@ -9,7 +8,7 @@
 
 namespace hone::cli {
 
-void add_ledger_option(CLI::App& command, std::string& path);
+void add_ledger_option(Command command, std::string& path);
 // unavailable without a home directory.
 base::Result<std::string> ledger_path(const std::string& option, const CommandContext& context);
 

@@ -41,13 +41,13 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 }  // namespace
 
-Action add_machine(CLI::App& app) {
-    auto* command = app.add_subcommand("machine", "Facts and measured ceilings of this machine");
+Action add_machine(Command program) {
+    auto command = program.add_command("machine", "Facts and measured ceilings of this machine");
     auto options = std::make_shared<Options>();
-    command->add_flag("--json", options->json, "Print JSON");
-    command->add_flag("--refresh", options->refresh, "Measure again even if cached");
-    command->add_flag("--facts", options->facts_only, "Facts only, measure nothing");
-    command->add_option("--svg", options->svg, "Write the roofline as a picture to this file");
+    command.add_flag("--json", options->json, "Print JSON");
+    command.add_flag("--refresh", options->refresh, "Measure again even if cached");
+    command.add_flag("--facts", options->facts_only, "Facts only, measure nothing");
+    command.add_option("--svg", options->svg, "Write the roofline as a picture to this file");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

@@ -13,6 +13,7 @@
 namespace {
 
 using hone::cli::Action;
+using hone::cli::Command;
 using hone::cli::CommandContext;
 
 std::atomic<bool> g_cancelled{false};  // a signal handler can reach nothing else
@@ -69,21 +70,6 @@ std::string arguments_text(int argc, char** argv) {
     return out;
 }
 
-// The arguments as the parser wants them, last first: an option that is given an empty value with
-// "=" would otherwise take the next argument for its value.
-std::vector<std::string> arguments_for_parser(int argc, char** argv) {
-    std::vector<std::string> out;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view argument = argv[i];
-        const size_t equals = argument.find('=');
-        const bool empty_value = argument.starts_with("--") && equals + 1 == argument.size();
-        out.emplace_back(empty_value ? argument.substr(0, equals) : argument);
-        if (empty_value) out.emplace_back();
-    }
-    std::reverse(out.begin(), out.end());
-    return out;
-}
-
 int report(const hone::base::Error& error) {
     // One line, whatever the message contains.
     fmt::print(stderr, "hone: {}\n", error.message);
@@ -100,13 +86,15 @@ int main(int argc, char** argv) {
         clock,    terminal, g_cancelled, process_start_ns(clock), arguments_text(argc, argv),
         exit_code};
 
-    CLI::App app("Measures a model on this machine, explains where the time goes, and runs it.",
-                 "hone");
-    app.set_version_flag("--version", hone::cli::build_text() + ", this CPU: " +
-                                          hone::machine::isa_name(hone::machine::detect_isa()));
-    app.require_subcommand(1);
-    app.footer("Exit codes: docs/exit-codes.md. More on one command: hone COMMAND --help");
-    using AddCommand = Action (*)(CLI::App&);
+    hone::cli::CommandLine line(
+        {.name = "hone",
+         .summary = "Measures a model on this machine, explains where the time goes, and runs it.",
+         .version = hone::cli::build_text() +
+                    ", this CPU: " + hone::machine::isa_name(hone::machine::detect_isa()),
+         .footer = "Exit codes: docs/exit-codes.md. More on one command: hone COMMAND --help"});
+    Command program = line.root();
+    program.require_command();
+    using AddCommand = Action (*)(Command);
     const std::vector<AddCommand> commands = {
         hone::cli::add_inspect,  hone::cli::add_run,        hone::cli::add_bench,
         hone::cli::add_explain,  hone::cli::add_ab,         hone::cli::add_compare,
@@ -115,25 +103,16 @@ int main(int argc, char** argv) {
         hone::cli::add_optimize, hone::cli::add_apply,      hone::cli::add_history,
         hone::cli::add_cache,    hone::cli::add_completions};
     std::vector<Action> actions;
-    for (const AddCommand add : commands) actions.push_back(add(app));
+    for (const AddCommand add : commands) actions.push_back(add(program));
 
-    try {
-        app.parse(arguments_for_parser(argc, argv));
-    } catch (const CLI::CallForHelp& e) {
-        return app.exit(e);
-    } catch (const CLI::CallForAllHelp& e) {
-        return app.exit(e);
-    } catch (const CLI::CallForVersion& e) {
-        return app.exit(e);
-    } catch (const CLI::ParseError& e) {
-        fmt::print(stderr, "hone: {}\n", e.what());
-        return hone::base::exit_code(hone::base::ErrorCode::invalid_argument);
-    }
+    const auto parsed = line.parse(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+    if (!parsed) return report(parsed.error());
+    if (!*parsed) return exit_code;
     install_signals();
 
-    const auto subcommands = app.get_subcommands({});
+    const auto declared = program.commands();
     for (size_t i = 0; i < actions.size(); ++i) {
-        if (!subcommands[i]->parsed()) continue;
+        if (!declared[i].chosen()) continue;
         if (auto status = actions[i](context); !status) return report(status.error());
     }
     return exit_code;

@@ -222,35 +222,33 @@ base::Status run(const Options& options, const CommandContext& context) {
     return finish(run, request, options, context);
 }
 
-void add_common_options(CLI::App& command, Options& options) {
+void add_common_options(Command command, Options& options) {
     command.add_option("--slo", options.slo,
                        "Limits, e.g. 'ttft_p95<200ms'; exit code 1 if missed");
     command.add_option("--gate", options.gate,
                        "What quality may cost, against the start: ppl:+2%, kl:0.05 (default: "
                        "ppl:+1%)");
     command.add_option("--budget", options.budget, "Time for everything, e.g. 90s or 8m")
-        ->capture_default_str();
+        .show_default();
     command.add_option("--floor", options.floor_percent, "Percent of change that counts")
-        ->check(CLI::Range(0.0, 100.0))
-        ->capture_default_str();
+        .in_range(0.0, 100.0)
+        .show_default();
     command.add_option("--prompts", options.prompts,
                        "Requests of your own, as in explain; every other one is held out");
     command.add_option("--text", options.text_file, "Judge quality on this text, half held out");
     command.add_option("--seed", options.seed, "Seed of the requests and of the order of pairs")
-        ->capture_default_str();
+        .show_default();
     command.add_flag("--no-learning", options.no_learning,
                      "Predict from the model and machine alone, not from earlier results too");
     command
         .add_option("--price", options.economy.price_per_hour,
                     "Price of this machine, EUR per hour")
-        ->check(CLI::Range(kPriceMin, kPriceMax));
+        .in_range(kPriceMin, kPriceMax);
     command
         .add_option("--load", options.economy.tokens_per_month,
                     "Output tokens per month, for the saving; e.g. 50M")
-        ->transform(
-            CLI::AsNumberWithUnit(std::map<std::string, double>{{"K", 1e3}, {"M", 1e6}, {"G", 1e9}},
-                                  CLI::AsNumberWithUnit::CASE_INSENSITIVE))
-        ->check(CLI::Range(1.0, 1e15));
+        .metric_suffix()
+        .in_range(1.0, 1e15);
     command.add_option(
         "-o,--output", options.output,
         "Folder for hone.toml, recipe.json, report.html and, with new weights, model.gguf");
@@ -262,34 +260,34 @@ void add_common_options(CLI::App& command, Options& options) {
 
 }  // namespace
 
-Action add_optimize(CLI::App& app) {
-    auto* command = app.add_subcommand(
+Action add_optimize(Command program) {
+    auto command = program.add_command(
         "optimize", "Predict, apply and measure changes; keep what pays, undo the rest");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file")->required();
-    command->add_option("--scenario", options->scenario, "realtime, batch or generative")
-        ->capture_default_str();
-    add_session_options(*command, options->session);
+    command.add_option("model", options->model, "Model file").required();
+    command.add_option("--scenario", options->scenario, "realtime, batch or generative")
+        .show_default();
+    add_session_options(command, options->session);
     command
-        ->add_option("--context", options->session.context, "Positions of a sequence to start with")
-        ->check(CLI::Range(1u, tune::kContextMax));
+        .add_option("--context", options->session.context, "Positions of a sequence to start with")
+        .in_range(1u, tune::kContextMax);
     command
-        ->add_option("--try", options->kinds_to_try,
-                     "Kinds of change to try whatever is expected of them, e.g. kv,threads; or "
-                     "all")
-        ->delimiter(',');
-    add_common_options(*command, *options);
+        .add_option("--try", options->kinds_to_try,
+                    "Kinds of change to try whatever is expected of them, e.g. kv,threads; or "
+                    "all")
+        .comma_separated();
+    add_common_options(command, *options);
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 
-Action add_apply(CLI::App& app) {
-    auto* command = app.add_subcommand(
+Action add_apply(Command program) {
+    auto command = program.add_command(
         "apply", "Try the changes of a recipe here: measured afresh, kept where they pay");
     auto options = std::make_shared<Options>();
-    command->add_option("recipe", options->recipe, "recipe.json of hone optimize")->required();
-    command->add_option("model", options->model, "Model file")->required();
-    add_session_options(*command, options->session);
-    add_common_options(*command, *options);
+    command.add_option("recipe", options->recipe, "recipe.json of hone optimize").required();
+    command.add_option("model", options->model, "Model file").required();
+    add_session_options(command, options->session);
+    add_common_options(command, *options);
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

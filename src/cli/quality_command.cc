@@ -331,7 +331,7 @@ base::Status run(QualityOptions& options, const CommandContext& context) {
     return {};
 }
 
-void add_task_options(CLI::App& command, QualityOptions& options) {
+void add_task_options(Command command, QualityOptions& options) {
     command.add_option("--data", options.data,
                        "Items of tasks, a file of JSON lines (docs/quality.md), or builtin:choice, "
                        "builtin:classification, builtin:generation, builtin:consistency "
@@ -340,56 +340,56 @@ void add_task_options(CLI::App& command, QualityOptions& options) {
         .add_option("--choice-length", options.choice_length,
                     "Divide a choice's log-likelihood by its length: none, characters, bytes "
                     "(default: characters; none for classes)")
-        ->check(CLI::IsMember({"none", "characters", "bytes"}));
+        .one_of({"none", "characters", "bytes"});
     command
         .add_option("--bleu-tokens", options.bleu_tokens,
                     "13a: words; characters: for scripts without spaces")
-        ->check(CLI::IsMember({"13a", "characters"}))
-        ->capture_default_str();
+        .one_of({"13a", "characters"})
+        .show_default();
     command
         .add_option("--rouge-tokens", options.rouge_tokens,
                     "ascii: as rouge-score, which drops other scripts; unicode: all of them")
-        ->check(CLI::IsMember({"ascii", "unicode"}))
-        ->capture_default_str();
-    command.add_option("--seed", options.seed, "Of sampled answers")->capture_default_str();
+        .one_of({"ascii", "unicode"})
+        .show_default();
+    command.add_option("--seed", options.seed, "Of sampled answers").show_default();
 }
 
 }  // namespace
 
-Action add_quality(CLI::App& app) {
-    auto* command = app.add_subcommand("quality",
+Action add_quality(Command program) {
+    auto command = program.add_command("quality",
                                        "How well a model predicts a text and solves tasks, and "
                                        "how far it is from another one");
     auto options = std::make_shared<QualityOptions>();
-    command->add_option("model", options->model,
-                        "Model file (not needed where the items carry their answers)");
-    command->add_option("--text", options->text, "Text to predict, a file");
-    add_task_options(*command, *options);
-    command->add_option("--against", options->against,
-                        "Base model, run with the defaults: adds paired differences, KL "
-                        "divergence and top-1 agreement");
-    command->add_option("--gate", options->gate,
-                        "What must hold, e.g. ppl:+1%,kl:<0.02,acc:-1%; exit code 1: fails, "
-                        "9: unproved");
+    command.add_option("model", options->model,
+                       "Model file (not needed where the items carry their answers)");
+    command.add_option("--text", options->text, "Text to predict, a file");
+    add_task_options(command, *options);
+    command.add_option("--against", options->against,
+                       "Base model, run with the defaults: adds paired differences, KL "
+                       "divergence and top-1 agreement");
+    command.add_option("--gate", options->gate,
+                       "What must hold, e.g. ppl:+1%,kl:<0.02,acc:-1%; exit code 1: fails, "
+                       "9: unproved");
     command
-        ->add_option("--base-runs", options->base_runs,
-                     "Keep what the base predicts and answers for the next comparison")
-        ->check(CLI::IsMember({"on", "off"}))
-        ->capture_default_str();
-    command->add_option("--metric", options->metrics, "Only these (repeatable)");
+        .add_option("--base-runs", options->base_runs,
+                    "Keep what the base predicts and answers for the next comparison")
+        .one_of({"on", "off"})
+        .show_default();
+    command.add_option("--metric", options->metrics, "Only these (repeatable)");
     command
-        ->add_option("--window", options->window,
-                     "llama: side by side, second halves; sliding: every token once")
-        ->check(CLI::IsMember({"llama", "sliding"}))
-        ->capture_default_str();
+        .add_option("--window", options->window,
+                    "llama: side by side, second halves; sliding: every token once")
+        .one_of({"llama", "sliding"})
+        .show_default();
     command
-        ->add_option("--context", options->windows.context,
-                     "Tokens of a window of the text; items may have 2048, or as many as this")
-        ->check(CLI::Range(8u, 1u << 20))
-        ->capture_default_str();
-    command->add_option("--windows", options->windows.windows_max, "At most so many windows");
-    add_session_options(*command, options->session);
-    command->add_flag("--json", options->json, "Print JSON");
+        .add_option("--context", options->windows.context,
+                    "Tokens of a window of the text; items may have 2048, or as many as this")
+        .in_range(8u, 1u << 20)
+        .show_default();
+    command.add_option("--windows", options->windows.windows_max, "At most so many windows");
+    add_session_options(command, options->session);
+    command.add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

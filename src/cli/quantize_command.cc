@@ -439,9 +439,9 @@ base::Status run(const Options& options, const CommandContext& context) {
     return print(quantize_text(outcome, context.terminal.style));
 }
 
-void add_options(CLI::App& command, Options& options) {
-    command.add_option("model", options.model, "Model file or directory")->required();
-    command.add_option("-o,--output", options.output, "File to write")->required();
+void add_options(Command command, Options& options) {
+    command.add_option("model", options.model, "Model file or directory").required();
+    command.add_option("-o,--output", options.output, "File to write").required();
     command.add_option("--type", options.type, "Type of the matrices");
     command.add_option("--embedding-type", options.embedding_type, "Type of token_embd");
     command.add_option("--output-type", options.output_type,
@@ -456,42 +456,42 @@ void add_options(CLI::App& command, Options& options) {
                        "(times the input's rate) or decode=120 (tokens per second)");
     options.types = {"Q4_0", "IQ4_NL", "Q4_1", "Q4_K", "Q5_0",
                      "Q5_1", "Q5_K",   "Q6_K", "Q8_0", "F16"};
-    command.add_option("--types", options.types, "What --target may choose from")->delimiter(',');
+    command.add_option("--types", options.types, "What --target may choose from").comma_separated();
     command
         .add_option("--calibration-tokens", options.calibration_tokens,
                     "Read at most so many tokens of the text")
-        ->check(CLI::Range(uint32_t{compress::kCalibrationTokensMin}, 1u << 24))
-        ->capture_default_str();
+        .in_range(uint32_t{compress::kCalibrationTokensMin}, 1u << 24)
+        .show_default();
     command.add_flag("--feedback", options.feedback,
                      "Let later columns make up for the rounding of earlier ones (needs memory "
                      "for the moments of all inputs)");
     command.add_flag("--force", options.force, "Replace an existing file");
     command.add_flag("--dry-run", options.dry_run, "Only say which tensor gets which type");
     command.add_option("--threads", options.threads, "Threads (default: the CPUs at hand)")
-        ->check(CLI::Range(1, machine::ThreadTeam::kThreadsMax));
+        .in_range(1, machine::ThreadTeam::kThreadsMax);
     command.add_flag("--json", options.json, "Print JSON");
 }
 
 }  // namespace
 
-Action add_quantize(CLI::App& app) {
-    auto* command = app.add_subcommand("quantize", "Write a model in smaller types");
+Action add_quantize(Command program) {
+    auto command = program.add_command("quantize", "Write a model in smaller types");
     auto options = std::make_shared<Options>();
-    add_options(*command, *options);
-    auto* calibrate =
+    add_options(command, *options);
+    auto calibrate =
         command
-            ->add_option("--calibrate", options->calibrate,
-                         "Weigh errors by the activations on this text (without FILE: on a small "
-                         "built-in one)")
-            ->expected(0, 1);
-    auto* scale =
-        command->add_flag("--scale-channels,--awq,!--no-scale-channels", options->scale_channels,
-                          "Scale columns that matter up and the norms or rows before "
-                          "them down, where that changes nothing but the rounding "
-                          "(AWQ; default with --calibrate and --type)");
+            .add_option("--calibrate", options->calibrate,
+                        "Weigh errors by the activations on this text (without FILE: on a small "
+                        "built-in one)")
+            .value_optional();
+    auto scale =
+        command.add_flag("--scale-channels,--awq,!--no-scale-channels", options->scale_channels,
+                         "Scale columns that matter up and the norms or rows before "
+                         "them down, where that changes nothing but the rounding "
+                         "(AWQ; default with --calibrate and --type)");
     return [options, calibrate, scale](const CommandContext& context) {
-        options->has_calibrate = calibrate->count() > 0;
-        options->asked_to_scale = scale->count() > 0 && options->scale_channels;
+        options->has_calibrate = calibrate.given();
+        options->asked_to_scale = scale.given() && options->scale_channels;
         return run(*options, context);
     };
 }

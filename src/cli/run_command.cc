@@ -260,10 +260,10 @@ base::Status run(Options& options, const CommandContext& context, bool has_promp
     return run_once(options, prompt, *session, context);
 }
 
-void add_sampling_options(CLI::App& command, Options& options) {
+void add_sampling_options(Command command, Options& options) {
     runtime::SamplingOptions& s = options.sampling;
     command.add_flag("--greedy", options.greedy, "Always the most likely token (the default)");
-    command.add_option("--temperature", s.temperature, "0 is greedy")->capture_default_str();
+    command.add_option("--temperature", s.temperature, "0 is greedy").show_default();
     command.add_option("--top-k", s.top_k, "Only the k most likely tokens (0: all)");
     command.add_option("--top-p", s.top_p, "Only the most likely tokens up to this mass");
     command.add_option("--min-p", s.min_p, "Only tokens this likely relative to the likeliest");
@@ -276,33 +276,33 @@ void add_sampling_options(CLI::App& command, Options& options) {
 
 }  // namespace
 
-Action add_run(CLI::App& app) {
-    auto* command = app.add_subcommand("run", "Generate text: a prompt, a file, a pipe or a chat");
+Action add_run(Command program) {
+    auto command = program.add_command("run", "Generate text: a prompt, a file, a pipe or a chat");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file or directory")->required();
-    auto* prompt = command->add_option("-p,--prompt", options->prompt, "Prompt");
-    command->add_option("-f,--file", options->file, "Read the prompt from this file");
-    command->add_option("--system", options->system, "System message of the chat");
-    command->add_flag("--raw", options->raw, "Complete the text as it is, without chat format");
-    command->add_option("-n,--output-tokens", options->output_tokens, "Tokens to generate at most")
-        ->check(CLI::Range(1, 1 << 20))
-        ->capture_default_str();
+    command.add_option("model", options->model, "Model file or directory").required();
+    auto prompt = command.add_option("-p,--prompt", options->prompt, "Prompt");
+    command.add_option("-f,--file", options->file, "Read the prompt from this file");
+    command.add_option("--system", options->system, "System message of the chat");
+    command.add_flag("--raw", options->raw, "Complete the text as it is, without chat format");
+    command.add_option("-n,--output-tokens", options->output_tokens, "Tokens to generate at most")
+        .in_range(1, 1 << 20)
+        .show_default();
     command
-        ->add_option("--context", options->context,
-                     "Positions: prompt and output together (default: 2048)")
-        ->check(CLI::Range(1, 1 << 24));
-    add_sampling_options(*command, *options);
-    add_session_options(*command, options->session);
-    command->add_flag("--stats", options->stats, "Print statistics to stderr also in a pipe");
-    auto* json =
-        command->add_flag("--json", options->json, "Print one JSON object instead of streaming");
+        .add_option("--context", options->context,
+                    "Positions: prompt and output together (default: 2048)")
+        .in_range(1, 1 << 24);
+    add_sampling_options(command, *options);
+    add_session_options(command, options->session);
+    command.add_flag("--stats", options->stats, "Print statistics to stderr also in a pipe");
+    auto json =
+        command.add_flag("--json", options->json, "Print one JSON object instead of streaming");
     command
-        ->add_option("--logprobs", options->logprobs,
-                     "With --json: the N likeliest tokens at each position")
-        ->check(CLI::Range(1u, runtime::kLogprobsMax))
-        ->needs(json);
+        .add_option("--logprobs", options->logprobs,
+                    "With --json: the N likeliest tokens at each position")
+        .in_range(1u, runtime::kLogprobsMax)
+        .needs(json);
     return [options, prompt](const CommandContext& context) {
-        return run(*options, context, prompt->count() > 0);
+        return run(*options, context, prompt.given());
     };
 }
 

@@ -15,14 +15,14 @@
 
 namespace hone::cli {
 
-void add_session_options(CLI::App& command, SessionOptions& options) {
+void add_session_options(Command command, SessionOptions& options) {
     // Options are taken in the order of their definition: what follows overrides the file.
-    command.add_option_function<std::string>(
+    command.add_option(
         "--config",
         [&options](const std::string& path) { options.config = tune::read_config(path, options); },
         "Settings of a file, as hone optimize writes it (hone.toml); other flags win");
     command.add_option("-t,--threads", options.threads, "Threads (default: CPUs of this process)")
-        ->check(CLI::Range(1, machine::ThreadTeam::kThreadsMax));
+        .in_range(1, machine::ThreadTeam::kThreadsMax);
     command.add_flag("--pin", options.pin, "Pin each thread to one CPU");
     command.add_option("--isa", options.isa,
                        "Highest instruction set: portable, avx2, avx512, avx512vnni, avx512bf16");
@@ -31,23 +31,23 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
         .add_option("--head", options.head,
                     "Output head: full, or screened: 5-bit scores say which tokens can win, and "
                     "only those are computed; the same text")
-        ->check(CLI::IsMember({"full", tune::kScreened}))
-        ->capture_default_str();
+        .one_of({"full", tune::kScreened})
+        .show_default();
     command
-        .add_option_function<std::vector<uint32_t>>(
+        .add_option(
             "--without-layers",
             [&options](std::vector<uint32_t> layers) {
                 options.without_layers = tune::in_order(std::move(layers));
             },
             "Leave these layers of the model out, numbered from 0: 12,17")
-        ->delimiter(',')
-        ->allow_extra_args(false)
-        ->check(CLI::Range(uint32_t{0}, static_cast<uint32_t>(models::kLayersMax - 1)));
+        .comma_separated()
+        .one_argument()
+        .in_range(uint32_t{0}, static_cast<uint32_t>(models::kLayersMax - 1));
     command.add_option("--variant", options.variants,
                        "Kernel by name, FAMILY=NAME; families: linear, rows, attention");
     command.add_option("--step-tokens", options.step_tokens, "Tokens of one engine step at most")
-        ->check(CLI::Range(1, 4096))
-        ->capture_default_str();
+        .in_range(1, 4096)
+        .show_default();
     const auto kv_dtypes = kernels::kv_dtype_names();
     command.add_flag("--flush-denormals", options.flush_denormals,
                      "Treat denormal numbers as zero (faster on some CPUs, not IEEE 754)");
@@ -55,24 +55,24 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
         .add_option("--kv", options.kv,
                     "Keys and values in the cache: f16, q8 for half of it, or q4 for a quarter, at "
                     "some loss of quality")
-        ->check(CLI::IsMember(std::vector<std::string>(kv_dtypes.begin(), kv_dtypes.end())))
-        ->capture_default_str();
+        .one_of(std::vector<std::string>(kv_dtypes.begin(), kv_dtypes.end()))
+        .show_default();
     command
         .add_option("--prefix-cache", options.prefix_cache,
                     "Keep the KV pages of prompts for later prompts that begin alike")
-        ->check(CLI::IsMember({"on", "off"}))
-        ->capture_default_str();
+        .one_of({"on", "off"})
+        .show_default();
     command
         .add_option("--speculate", options.speculate,
                     "Draft tokens from the text itself (ngram) and verify them together: the same "
                     "output in fewer steps where a text repeats itself")
-        ->check(CLI::IsMember({"off", tune::kNgram}))
-        ->capture_default_str();
+        .one_of({"off", tune::kNgram})
+        .show_default();
     command
         .add_option("--draft-tokens", options.draft_tokens,
                     "Tokens that --speculate drafts for a step at most")
-        ->check(CLI::Range(1u, runtime::kDraftTokensMax))
-        ->capture_default_str();
+        .in_range(1u, runtime::kDraftTokensMax)
+        .show_default();
     command.add_option("--weights", options.weights,
                        "Weights in another format, made once and kept: TYPE[,head=TYPE]"
                        "[,embedding=TYPE], e.g. Q4_0");
@@ -81,8 +81,8 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
             "--packed-cache", options.packed_cache,
             "Keep packed weights on disk for the next load: on, off, or auto: where packing "
             "takes longer than a second")
-        ->check(CLI::IsMember({"auto", "on", "off"}))
-        ->capture_default_str();
+        .one_of({"auto", "on", "off"})
+        .show_default();
     command.add_flag("--mlock", options.mlock, "Lock the packed weights in memory");
 }
 

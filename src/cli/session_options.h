@@ -1,7 +1,6 @@
 // Options that every command with a model shares, and what they become.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,7 +21,7 @@ struct SessionOptions : tune::Settings {
     base::Status config = {};  // of reading --config
 };
 
-void add_session_options(CLI::App& command, SessionOptions& options);
+void add_session_options(Command command, SessionOptions& options);
 
 // invalid_argument, or unsupported when this CPU lacks the ISA.
 base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,

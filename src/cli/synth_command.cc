@@ -42,34 +42,34 @@ base::Status run(Options& options, const CommandContext&) {
 
 }  // namespace
 
-Action add_synth(CLI::App& app) {
-    auto* command = app.add_subcommand("synth", "Write a deterministic random model file");
+Action add_synth(Command program) {
+    auto command = program.add_command("synth", "Write a deterministic random model file");
     auto options = std::make_shared<Options>();
     models::SynthSpec& spec = options->spec;
     command
-        ->add_option("architecture", spec.architecture,
-                     "Architecture: " + models::architecture_names())
-        ->required();
-    command->add_option("-o,--output", options->output, "File to write")->required();
-    command->add_option("--type", options->type, "Type of the matrices")->capture_default_str();
-    command->add_option("--embedding-type", options->embedding_type,
-                        "Type of token_embd and output (default: as --type)");
-    command->add_option("--layers", spec.n_layers, "Layers")->capture_default_str();
-    command->add_option("--embd", spec.n_embd, "Embedding width")->capture_default_str();
-    command->add_option("--heads", spec.n_heads, "Attention heads")->capture_default_str();
-    command->add_option("--kv-heads", spec.n_kv_heads, "KV heads")->capture_default_str();
-    command->add_option("--head-dim", spec.head_dim, "Head width (0: embd / heads)");
-    command->add_option("--ff", spec.n_ff, "Feed-forward width")->capture_default_str();
-    command->add_option("--vocab", spec.n_vocab, "Vocabulary size")->capture_default_str();
-    command->add_option("--context", spec.n_ctx, "Context length")->capture_default_str();
-    command->add_option("--seed", spec.seed, "Seed of the weights")->capture_default_str();
-    command->add_option("--window", spec.sliding_window, "Sliding window (0: none)");
-    command->add_option("--window-pattern", spec.sliding_window_pattern,
-                        "Every N-th layer is global (0: none is)");
-    command->add_option("--plant", options->plants,
-                        "Put something to be found into the weights: denormals, zero-blocks, "
-                        "zero-layer, duplicate-layer, duplicate-rows (repeatable)");
-    command->add_flag("--untied", options->untied, "Give the head a matrix of its own");
+        .add_option("architecture", spec.architecture,
+                    "Architecture: " + models::architecture_names())
+        .required();
+    command.add_option("-o,--output", options->output, "File to write").required();
+    command.add_option("--type", options->type, "Type of the matrices").show_default();
+    command.add_option("--embedding-type", options->embedding_type,
+                       "Type of token_embd and output (default: as --type)");
+    command.add_option("--layers", spec.n_layers, "Layers").show_default();
+    command.add_option("--embd", spec.n_embd, "Embedding width").show_default();
+    command.add_option("--heads", spec.n_heads, "Attention heads").show_default();
+    command.add_option("--kv-heads", spec.n_kv_heads, "KV heads").show_default();
+    command.add_option("--head-dim", spec.head_dim, "Head width (0: embd / heads)");
+    command.add_option("--ff", spec.n_ff, "Feed-forward width").show_default();
+    command.add_option("--vocab", spec.n_vocab, "Vocabulary size").show_default();
+    command.add_option("--context", spec.n_ctx, "Context length").show_default();
+    command.add_option("--seed", spec.seed, "Seed of the weights").show_default();
+    command.add_option("--window", spec.sliding_window, "Sliding window (0: none)");
+    command.add_option("--window-pattern", spec.sliding_window_pattern,
+                       "Every N-th layer is global (0: none is)");
+    command.add_option("--plant", options->plants,
+                       "Put something to be found into the weights: denormals, zero-blocks, "
+                       "zero-layer, duplicate-layer, duplicate-rows (repeatable)");
+    command.add_flag("--untied", options->untied, "Give the head a matrix of its own");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 

@@ -26,11 +26,11 @@ base::Status run(const Options& options, const CommandContext&) {
 
 }  // namespace
 
-Action add_tokenize(CLI::App& app) {
-    auto* command = app.add_subcommand("tokenize", "Token ids of standard input, as a JSON array");
+Action add_tokenize(Command program) {
+    auto command = program.add_command("tokenize", "Token ids of standard input, as a JSON array");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file or directory")->required();
-    command->add_flag("--special", options->special, "Texts of special tokens become those tokens");
+    command.add_option("model", options->model, "Model file or directory").required();
+    command.add_flag("--special", options->special, "Texts of special tokens become those tokens");
     return [options](const CommandContext& context) { return run(*options, context); };
 }
 
