@@ -117,7 +117,7 @@ def cases():
         Case("threads", "small", "startup_overhead", r"threads/8", f"threads:{few}", ["--threads", "8"],
              ["--threads", few]),
         Case("fusion", "narrow", "structural_redundancy", r"pass/merge_gate_up", "with:merge_gate_up",
-             ["--without", "merge_gate_up"]),
+             ["--without", "merge_gate_up"], may_cost_nothing=True),
         Case("denormals", "denormal", "structural_redundancy", r"(weights|activations)/denormals",
              "flush_denormals", repair=["--flush-denormals"], may_cost_nothing=True),
         Case("cold", "large", "io", r"load", "keep_warm", before=drop_pages),
