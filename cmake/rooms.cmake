@@ -71,7 +71,7 @@ function(hone_add_room room edges)
         endif()
         target_compile_definitions(hone_cli PRIVATE
             HONE_VERSION="${PROJECT_VERSION}" HONE_BUILD_FLAVOUR="${flavour}")
-        # Nothing here runs more than once in a command; optimizing it further only costs the build.
+        # Nothing here is hot; optimizing it further would only lengthen the build.
         target_compile_options(hone_cli PRIVATE -O1)
     endif()
     if(HONE_TESTS AND tests)

@@ -240,8 +240,7 @@ Action add_ab(Command program) {
     command.add_flag("--predict", options->predict,
                      "Say beforehand what the change would do: simulated from a profile of A, "
                      "and by a short experiment where there is one");
-    command.add_option("--price", options->price, "Price of this machine, EUR per hour")
-        .in_range(kPriceMin, kPriceMax);
+    add_price_option(command, options->price);
     command.add_flag("--fail-on-regression", options->fail_on_regression,
                      "Exit with 1 when a metric regressed");
     command.add_flag("--json", options->json, "Print JSON");

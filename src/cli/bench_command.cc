@@ -100,8 +100,7 @@ Action add_bench(Command program) {
         .comma_separated()
         .in_range(1, 64);
     command.add_option("--seed", bench.seed, "Seed of the random ids").show_default();
-    command.add_option("--price", options->price, "Price of this machine, EUR per hour")
-        .in_range(kPriceMin, kPriceMax);
+    add_price_option(command, options->price);
     command.add_option("--record", options->record, "Write the run record to this file");
     command.add_flag("--json", options->json, "Print JSON");
     return [options](const CommandContext& context) { return run(*options, context); };

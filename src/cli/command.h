@@ -31,9 +31,6 @@ struct CommandContext {
 // The comparison found a regression, and the user asked to be told by the exit code; or the SLO
 // that was asked for is not met.
 inline constexpr int kExitRegressed = 1;
-// What --price takes, EUR per hour.
-inline constexpr double kPriceMin = 1e-6;
-inline constexpr double kPriceMax = 1e6;
 // What was asked could neither be shown nor refuted: more data would tell.
 inline constexpr int kExitUnproved = 9;
 

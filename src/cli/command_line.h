@@ -1,9 +1,9 @@
 // The command line: commands, their options, the variables these write into, help and parsing.
 //
-// CLI11 does the work, and command_line.cc alone includes it: each file that does takes ten seconds
-// longer to compile. What it throws ends there. Option and Command are handles, to be copied, into
-// the CommandLine that they come from; neither it nor the variables may move or end before it is
-// parsed. Not for several threads.
+// CLI11 does the work, and command_line.cc alone includes it: each file that does takes some
+// seconds longer to compile. What it throws ends there. Option and Command are handles, to be
+// copied, into the CommandLine that they come from; neither it nor the variables may move or end
+// before it is parsed. Not for several threads.
 #pragma once
 
 #include <cstdint>

@@ -158,8 +158,7 @@ Action add_explain(Command program) {
     command.add_option("--scenario", options->scenario, "realtime, batch or generative")
         .show_default();
     command.add_option("--slo", options->slo, "Limits, e.g. 'ttft_p95<200ms,itl_p95<40ms'");
-    command.add_option("--price", options->price, "Price of this machine, EUR per hour")
-        .in_range(kPriceMin, kPriceMax);
+    add_price_option(command, options->price);
     command.add_option("--budget", options->budget_s, "Seconds to measure for")
         .in_range(1.0, 3600.0)
         .show_default();

@@ -240,10 +240,7 @@ void add_common_options(Command command, Options& options) {
         .show_default();
     command.add_flag("--no-learning", options.no_learning,
                      "Predict from the model and machine alone, not from earlier results too");
-    command
-        .add_option("--price", options.economy.price_per_hour,
-                    "Price of this machine, EUR per hour")
-        .in_range(kPriceMin, kPriceMax);
+    add_price_option(command, options.economy.price_per_hour);
     command
         .add_option("--load", options.economy.tokens_per_month,
                     "Output tokens per month, for the saving; e.g. 50M")

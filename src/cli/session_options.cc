@@ -86,6 +86,11 @@ void add_session_options(Command command, SessionOptions& options) {
     command.add_flag("--mlock", options.mlock, "Lock the packed weights in memory");
 }
 
+void add_price_option(Command command, std::optional<double>& price_per_hour) {
+    command.add_option("--price", price_per_hour, "Price of this machine, EUR per hour")
+        .in_range(1e-6, 1e6);
+}
+
 base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
                                                 runtime::EngineLimits limits,
                                                 const CommandContext& context) {

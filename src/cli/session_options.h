@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct SessionOptions : tune::Settings {
 };
 
 void add_session_options(Command command, SessionOptions& options);
+// EUR per hour of this machine, for commands that tell costs.
+void add_price_option(Command command, std::optional<double>& price_per_hour);
 
 // invalid_argument, or unsupported when this CPU lacks the ISA.
 base::Result<runtime::LoadOptions> load_options(const SessionOptions& options,
