@@ -24,7 +24,7 @@ using base::ErrorCode;
 using base::fail;
 
 // Raised when the same formats come to mean other bytes.
-constexpr int kMethodVersion = 3;
+constexpr int kMethodVersion = 4;
 constexpr std::string_view kExtension = ".gguf";
 // Half of what `hone quantize` reads: a loop has minutes, not an evening.
 constexpr uint32_t kCalibrationTokens = 4096;
@@ -39,6 +39,24 @@ tl::unexpected<base::Error> wrong(std::string_view text) {
 bool changes_nothing(const compress::Recipe& recipe) {
     return std::all_of(recipe.tensors.begin(), recipe.tensors.end(),
                        [](const compress::TensorChoice& t) { return t.from == t.to; });
+}
+
+// With eight bits, what calibration could change is lost in the rounding of activations.
+bool is_coarse(const compress::TensorChoice& tensor) {
+    return tensor.from != tensor.to && compress::bits_of(tensor.to) < 8;
+}
+
+// For those tensors alone: feedback takes most of the time that encoding takes.
+compress::Guidance for_coarse(const compress::Guidance& guidance, const compress::Recipe& recipe) {
+    compress::Guidance out;
+    for (const compress::TensorChoice& tensor : recipe.tensors) {
+        if (!is_coarse(tensor)) continue;
+        const auto importance = guidance.importance.find(tensor.name);
+        if (importance != guidance.importance.end()) out.importance.insert(*importance);
+        const auto factor = guidance.factors.find(tensor.name);
+        if (factor != guidance.factors.end()) out.factors.insert(*factor);
+    }
+    return out;
 }
 
 // For a file name: the same formats in one way.
@@ -146,10 +164,7 @@ base::Status WeightFiles::make(const std::string& model, const formats::GgufFile
     machine::ThreadTeamOptions options;
     options.threads = threads > 0 ? threads : runtime::default_threads();
     HONE_TRY(const auto team, machine::ThreadTeam::create(options));
-    // With eight bits, what calibration could change is lost in the rounding of activations.
-    const bool coarse =
-        std::any_of(recipe.tensors.begin(), recipe.tensors.end(),
-                    [](const auto& t) { return t.from != t.to && compress::bits_of(t.to) < 8; });
+    const bool coarse = std::any_of(recipe.tensors.begin(), recipe.tensors.end(), is_coarse);
     if (coarse && calibrated_ != model) {
         compress::CalibrationRequest request;
         request.model = model;
@@ -168,7 +183,7 @@ base::Status WeightFiles::make(const std::string& model, const formats::GgufFile
     compress::Guidance guidance;
     if (coarse) {
         // Factors are those of this recipe; the next one begins with what calibration said.
-        guidance = guidance_;
+        guidance = for_coarse(guidance_, recipe);
         HONE_TRY_STATUS(compress::scale_channels(file, groups_, recipe, guidance, *team,
                                                  told(conduct, "scaling channels")));
     }

@@ -1,7 +1,7 @@
 // Model files in other weight formats: made from a model when first asked for, and kept.
 //
 // The formats are a text in the words of the command line, TYPE[,head=TYPE][,embedding=TYPE]: what
-// `hone quantize --type` and its kin mean by it. A file of fewer than eight bits is written with
+// `hone quantize --type` and its kin mean by it. Tensors of fewer than eight bits are written with
 // calibration on the built-in text, and with error feedback where the moments fit kMomentsBytesMax;
 // a model that cannot read that text (no tokenizer, too short a context) is rounded without. Files
 // are named by the bytes of the model they come from, the formats and the version of the method,
