@@ -7,6 +7,10 @@ target_compile_options(hone_options INTERFACE -Wall -Wextra -Werror ${HONE_BASEL
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC 12 sees overlapping copies inside std::string that do not exist (GCC PR105651).
     target_compile_options(hone_options INTERFACE -Wno-restrict)
+    if(CMAKE_UNITY_BUILD)
+        # A warning for headers, which GCC gives for whatever is not the file it was called with.
+        target_compile_options(hone_options INTERFACE -Wno-subobject-linkage)
+    endif()
 endif()
 target_include_directories(hone_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 if(HONE_DCHECKS)

@@ -2,6 +2,7 @@
 // Nanoseconds on a monotonic scale whose zero has no meaning. now_ns is safe from any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace hone::base {
@@ -16,6 +17,18 @@ class Clock {
 class SteadyClock final : public Clock {
   public:
     int64_t now_ns() const override;
+};
+
+// A clock that moves by a step whenever somebody looks, and when told; for tests of what waits.
+class TickingClock final : public Clock {
+  public:
+    explicit TickingClock(int64_t tick_ns) : tick_ns_(tick_ns) {}
+    int64_t now_ns() const override { return now_ns_.fetch_add(tick_ns_); }
+    void advance_ns(int64_t delta_ns) { now_ns_ += delta_ns; }
+
+  private:
+    int64_t tick_ns_;
+    mutable std::atomic<int64_t> now_ns_{0};
 };
 
 // A clock that moves only when told; for tests.

@@ -26,7 +26,7 @@ struct Side {
     double delay_percent = 0;
 };
 
-struct Options {
+struct AbOptions {
     std::string model;
     std::string model_b;
     std::string flags_a;
@@ -40,7 +40,7 @@ struct Options {
     bool json = false;
 };
 
-constexpr size_t kTextBytesMax = 1u << 20;
+constexpr size_t kQualityTextBytesMax = 1u << 20;
 
 // The flags of a side are those of every command with a model, and what ab adds.
 base::Result<Side> parse_side(const char* name, const std::string& flags) {
@@ -138,7 +138,7 @@ void add_predictions(const probe::Forecasts& forecasts, measure::Comparison& com
     }
 }
 
-base::Status finish(const measure::Comparison& comparison, const Options& options,
+base::Status finish(const measure::Comparison& comparison, const AbOptions& options,
                     const CommandContext& context) {
     if (options.json) {
         HONE_TRY_STATUS(print(base::dump_json(report::comparison_json(comparison)) + "\n"));
@@ -155,11 +155,11 @@ base::Status finish(const measure::Comparison& comparison, const Options& option
     return {};
 }
 
-base::Status run(Options options, const CommandContext& context) {
+base::Status run_ab(AbOptions options, const CommandContext& context) {
     HONE_TRY(const Side side_a, parse_side("--a", options.flags_a));
     HONE_TRY(const Side side_b, parse_side("--b", options.flags_b));
     if (!options.text_file.empty()) {
-        HONE_TRY(options.ab.text, base::read_file(options.text_file, kTextBytesMax));
+        HONE_TRY(options.ab.text, base::read_file(options.text_file, kQualityTextBytesMax));
         options.ab.text_name = file_name(options.text_file);
         if (options.ab.text.empty()) {
             return base::fail(base::ErrorCode::invalid_argument, "{}: empty", options.text_file);
@@ -199,7 +199,7 @@ base::Status run(Options options, const CommandContext& context) {
 
 Action add_ab(Command program) {
     auto command = program.add_command("ab", "Compare two ways of running a model, taking turns");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<AbOptions>();
     probe::AbOptions& ab = options->ab;
     command.add_option("model", options->model, "Model file").required();
     command.add_option("--a", options->flags_a,
@@ -244,7 +244,7 @@ Action add_ab(Command program) {
     command.add_flag("--fail-on-regression", options->fail_on_regression,
                      "Exit with 1 when a metric regressed");
     command.add_flag("--json", options->json, "Print JSON");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_ab(*options, context); };
 }
 
 }  // namespace hone::cli

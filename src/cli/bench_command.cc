@@ -12,7 +12,7 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct BenchOptions {
     std::vector<std::string> models;
     SessionOptions session;
     probe::BenchOptions bench;
@@ -21,7 +21,7 @@ struct Options {
     bool json = false;
 };
 
-runtime::EngineLimits limits_for(const Options& options) {
+runtime::EngineLimits limits_for(const BenchOptions& options) {
     runtime::EngineLimits limits;
     const auto& bench = options.bench;
     limits.context =
@@ -33,7 +33,7 @@ runtime::EngineLimits limits_for(const Options& options) {
     return limits;
 }
 
-base::Result<measure::RunRecord> bench_model(const std::string& model, const Options& options,
+base::Result<measure::RunRecord> bench_model(const std::string& model, const BenchOptions& options,
                                              const machine::MachineProfile& machine,
                                              const CommandContext& context, bool first) {
     const int64_t start_ns = first ? context.process_start_ns : context.clock.now_ns();
@@ -47,7 +47,7 @@ base::Result<measure::RunRecord> bench_model(const std::string& model, const Opt
     return probe::run_bench(*session, options.bench, setting, conduct);
 }
 
-base::Status run(const Options& options, const CommandContext& context) {
+base::Status run_bench(const BenchOptions& options, const CommandContext& context) {
     if (!options.record.empty() && options.models.size() > 1) {
         return base::fail(base::ErrorCode::invalid_argument, "--record takes one model at a time");
     }
@@ -78,7 +78,7 @@ base::Status run(const Options& options, const CommandContext& context) {
 Action add_bench(Command program) {
     auto command =
         program.add_command("bench", "Measure prefill, decode, latency, memory and cost");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<BenchOptions>();
     probe::BenchOptions& bench = options->bench;
     command.add_option("models", options->models, "Model files").required();
     add_session_options(command, options->session);
@@ -103,7 +103,7 @@ Action add_bench(Command program) {
     add_price_option(command, options->price);
     command.add_option("--record", options->record, "Write the run record to this file");
     command.add_flag("--json", options->json, "Print JSON");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_bench(*options, context); };
 }
 
 }  // namespace hone::cli

@@ -31,7 +31,7 @@ using report::CacheKind;
 using report::CacheRow;
 using report::CacheState;
 
-struct Options {
+struct CacheOptions {
     std::vector<std::string> kinds;
     std::string older_than;
     std::string keep;
@@ -185,13 +185,13 @@ base::Result<CacheState> look(const CommandContext& context) {
     return cache;
 }
 
-base::Status list(const Options& options, const CommandContext& context) {
+base::Status list(const CacheOptions& options, const CommandContext& context) {
     HONE_TRY(const CacheState cache, look(context));
     return show(report::cache_json(cache), report::render_cache(cache, context.terminal.style),
                 options.json);
 }
 
-base::Result<base::CacheCut> cut_of(const Options& options) {
+base::Result<base::CacheCut> cut_of(const CacheOptions& options) {
     base::CacheCut cut;
     if (!options.older_than.empty()) {
         HONE_TRY(cut.older_than_s, parse_duration_s(options.older_than));
@@ -207,7 +207,7 @@ base::Result<base::CacheCut> cut_of(const Options& options) {
 }
 
 // Of what may go, in all chosen kinds together.
-std::vector<base::CachedFile> files_to_remove(const CacheState& cache, const Options& options,
+std::vector<base::CachedFile> files_to_remove(const CacheState& cache, const CacheOptions& options,
                                               const base::CacheCut& cut) {
     std::vector<base::CachedFile> files;
     for (size_t i = 0; i < cache.kinds.size(); ++i) {
@@ -229,7 +229,7 @@ CacheFate remove(const base::CachedFile& file, bool dry_run, std::string& proble
     return CacheFate::failed;
 }
 
-base::Status clean(const Options& options, const CommandContext& context) {
+base::Status clean(const CacheOptions& options, const CommandContext& context) {
     HONE_TRY(const base::CacheCut cut, cut_of(options));
     HONE_TRY(CacheState cache, look(context));
     const auto chosen = files_to_remove(cache, options, cut);
@@ -252,7 +252,7 @@ base::Status clean(const Options& options, const CommandContext& context) {
 Action add_cache(Command program) {
     auto command = program.add_command("cache", "Files that Hone keeps: list them, remove them");
     command.require_command();
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<CacheOptions>();
     auto ls = command.add_command("ls", "What is kept, by kind, with size and age");
     ls.add_flag("--json", options->json, "Print JSON");
     auto cleaning = command.add_command(

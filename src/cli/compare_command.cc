@@ -11,7 +11,7 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct CompareOptions {
     std::string a;
     std::vector<std::string> b;
     double floor_percent = measure::kEffectFloorPercent;
@@ -46,7 +46,7 @@ base::Result<measure::RunRecord> read_side(const std::string& path) {
     return record;
 }
 
-base::Status run(const Options& options, const CommandContext& context) {
+base::Status run_compare(const CompareOptions& options, const CommandContext& context) {
     HONE_TRY(const auto baseline, read_side(options.a));
     std::vector<measure::Comparison> comparisons;
     for (const std::string& path : options.b) {
@@ -81,7 +81,7 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 Action add_compare(Command program) {
     auto command = program.add_command("compare", "Compare stored run records");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<CompareOptions>();
     command.add_option("a", options->a, "Record of the baseline (--record, or bench --json)")
         .required();
     command.add_option("b", options->b, "Records of the candidates").required();
@@ -91,7 +91,7 @@ Action add_compare(Command program) {
     command.add_flag("--fail-on-regression", options->fail_on_regression,
                      "Exit with 1 when a metric regressed");
     command.add_flag("--json", options->json, "Print JSON (an array for several candidates)");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_compare(*options, context); };
 }
 
 }  // namespace hone::cli

@@ -14,7 +14,7 @@ namespace {
 using base::ErrorCode;
 using models::Pooling;
 
-struct Options {
+struct EmbedOptions {
     std::string model;
     std::vector<std::string> texts;
     std::string file;
@@ -47,7 +47,7 @@ const char* pooling_name(Pooling pooling) {
     return "none";
 }
 
-Pooling chosen_pooling(const Options& options, const models::ModelConfig& config) {
+Pooling chosen_pooling(const EmbedOptions& options, const models::ModelConfig& config) {
     for (const PoolingName& known : kPoolings) {
         if (options.pooling == known.name) return known.pooling;
     }
@@ -65,7 +65,7 @@ std::vector<std::string> lines_of(std::string_view input) {
     return out;
 }
 
-base::Result<std::vector<std::string>> read_texts(const Options& options) {
+base::Result<std::vector<std::string>> read_texts(const EmbedOptions& options) {
     std::vector<std::string> texts = options.texts;
     if (texts.empty()) {
         std::string input;
@@ -111,7 +111,7 @@ base::Json json_row(const std::vector<float>& vectors, size_t width, size_t toke
     return row;
 }
 
-base::Status embed_all(const Options& options, const std::vector<std::vector<int32_t>>& texts,
+base::Status embed_all(const EmbedOptions& options, const std::vector<std::vector<int32_t>>& texts,
                        const runtime::EmbedOptions& how, runtime::Embedder& embedder,
                        const CommandContext& context, base::Json& rows) {
     Progress progress(context.terminal.stderr_tty, context.clock);
@@ -136,7 +136,7 @@ base::Status embed_all(const Options& options, const std::vector<std::vector<int
     return {};
 }
 
-base::Status run(const Options& options, const CommandContext& context) {
+base::Status run_embed(const EmbedOptions& options, const CommandContext& context) {
     runtime::EngineLimits limits;
     limits.context = options.context;
     limits.sequences_max = kStepTexts;
@@ -172,7 +172,7 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 Action add_embed(Command program) {
     auto command = program.add_command("embed", "Vectors of texts, by an encoder (bert)");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<EmbedOptions>();
     command.add_option("model", options->model, "Model file or directory").required();
     command.add_option("-p,--prompt", options->texts, "A text (repeatable)");
     command.add_option("-f,--file", options->file,
@@ -190,7 +190,7 @@ Action add_embed(Command program) {
         .in_range(1, 1 << 24);
     add_session_options(command, options->session);
     command.add_flag("--json", options->json, "Print JSON");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_embed(*options, context); };
 }
 
 }  // namespace hone::cli

@@ -21,7 +21,7 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct ExplainOptions {
     std::string model;
     SessionOptions session;
     std::string scenario = "realtime";
@@ -44,12 +44,13 @@ struct Options {
 // Of the time budget: requests first, experiments with what is left.
 constexpr double kRequestsShare = 0.45;
 
-double requests_share(const Options& options) {
+double requests_share(const ExplainOptions& options) {
     return options.no_experiments ? 1 : kRequestsShare;
 }
 
 // Positions that the workload needs at most: a text has no more tokens than bytes, and BOS and EOS.
-base::Result<uint32_t> context_for(const Options& options, const diagnose::Scenario& scenario,
+base::Result<uint32_t> context_for(const ExplainOptions& options,
+                                   const diagnose::Scenario& scenario,
                                    const std::vector<probe::Prompt>& prompts) {
     const auto beside = static_cast<uint32_t>(scenario.output_tokens) + kPositionsSlack;
     if (prompts.empty()) return static_cast<uint32_t>(scenario.prompt_tokens) + beside;
@@ -62,7 +63,7 @@ base::Result<uint32_t> context_for(const Options& options, const diagnose::Scena
         std::min<size_t>(prompt_tokens + beside, model->config().context_max));
 }
 
-base::Result<measure::RunRecord> measure_model(const Options& options,
+base::Result<measure::RunRecord> measure_model(const ExplainOptions& options,
                                                const diagnose::Scenario& scenario,
                                                const CommandContext& context,
                                                measure::TraceLog* trace) {
@@ -107,7 +108,7 @@ base::Status write_trace(const measure::TraceLog& trace, const measure::RunRecor
     return base::write_file(path, base::dump_json(measure::to_chrome_trace(trace, record), -1));
 }
 
-base::Status run(const Options& options, const CommandContext& context) {
+base::Status run_explain(const ExplainOptions& options, const CommandContext& context) {
     HONE_TRY(const diagnose::Scenario* scenario, diagnose::find_scenario(options.scenario));
     HONE_TRY_STATUS(diagnose::parse_slo(options.slo));
     if (!options.from.empty() && !options.prompts.empty()) {
@@ -152,7 +153,7 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 Action add_explain(Command program) {
     auto command = program.add_command("explain", "Say where the time goes, why, and what to do");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ExplainOptions>();
     command.add_option("model", options->model, "Model file");
     add_session_options(command, options->session);
     command.add_option("--scenario", options->scenario, "realtime, batch or generative")
@@ -180,7 +181,7 @@ Action add_explain(Command program) {
         .one_of({"en", "zh"})
         .show_default();
     command.add_flag("--json", options->json, "Print JSON");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_explain(*options, context); };
 }
 
 }  // namespace hone::cli

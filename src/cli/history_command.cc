@@ -9,7 +9,7 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct HistoryOptions {
     std::string ledger;
     int64_t run = 0;
     int count = 20;
@@ -17,7 +17,7 @@ struct Options {
     bool json = false;
 };
 
-base::Status run(const Options& options, const CommandContext& context) {
+base::Status run_history(const HistoryOptions& options, const CommandContext& context) {
     const report::Style& style = context.terminal.style;
     HONE_TRY(const std::string path, ledger_path(options.ledger, context));
     HONE_TRY(auto ledger, ledger::Ledger::open(path, ledger::Access::read_only));
@@ -55,7 +55,7 @@ base::Result<std::string> ledger_path(const std::string& option, const CommandCo
 Action add_history(Command program) {
     auto command =
         program.add_command("history", "What was optimized here, and how good the promises were");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<HistoryOptions>();
     command.add_option("--run", options->run, "Everything of one run, by its number")
         .in_range(int64_t{1}, int64_t{1} << 40);
     command.add_option("--count", options->count, "Runs to list, newest first")
@@ -66,7 +66,7 @@ Action add_history(Command program) {
                      "and machine counts");
     add_ledger_option(command, options->ledger);
     command.add_flag("--json", options->json, "Print JSON");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_history(*options, context); };
 }
 
 }  // namespace hone::cli

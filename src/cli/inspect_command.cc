@@ -16,7 +16,7 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct InspectOptions {
     std::vector<std::string> models;
     SessionOptions session;
     TensorOptions tensors;
@@ -86,7 +86,7 @@ void fill_identity(const std::string& path, const models::Model& model,
     row.workspace_bytes = memory.workspace_bytes;
 }
 
-base::Status inspect_decoder(const std::string& path, const Options& options,
+base::Status inspect_decoder(const std::string& path, const InspectOptions& options,
                              const runtime::LoadOptions& load,
                              const machine::MachineProfile& machine, const CommandContext& context,
                              report::InspectRow& row) {
@@ -102,7 +102,7 @@ base::Status inspect_decoder(const std::string& path, const Options& options,
 }
 
 // Each token of a text is an output, and nothing is decoded.
-base::Status inspect_encoder(const std::string& path, const Options& options,
+base::Status inspect_encoder(const std::string& path, const InspectOptions& options,
                              const runtime::LoadOptions& load,
                              const machine::MachineProfile& machine, const CommandContext& context,
                              report::InspectRow& row) {
@@ -117,7 +117,7 @@ base::Status inspect_encoder(const std::string& path, const Options& options,
     return {};
 }
 
-base::Result<report::InspectRow> inspect(const std::string& path, const Options& options,
+base::Result<report::InspectRow> inspect(const std::string& path, const InspectOptions& options,
                                          const machine::MachineProfile& machine,
                                          const CommandContext& context) {
     report::InspectRow row;
@@ -133,18 +133,18 @@ base::Result<report::InspectRow> inspect(const std::string& path, const Options&
 }
 
 // --tensor reads the file alone: an option that would do nothing is a mistake.
-base::Status check_unused(const Options& options) {
+base::Status check_unused(const InspectOptions& options) {
     HONE_TRY_STATUS(base::Status(options.session.config));
     tune::Settings unused = options.session;
     unused.threads = 0;
-    unused.context = options.context == Options().context ? 0 : options.context;
+    unused.context = options.context == InspectOptions().context ? 0 : options.context;
     const std::string flags = tune::flags_text(unused);
     if (flags.empty()) return {};
     return base::fail(base::ErrorCode::invalid_argument,
                       "--tensor reads the file as it is: without {}", base::printable(flags));
 }
 
-base::Status run(const Options& options, const CommandContext& context) {
+base::Status run_inspect(const InspectOptions& options, const CommandContext& context) {
     HONE_TRY_STATUS(check_tensor_options(options.tensors));
     if (!options.tensors.patterns.empty()) {
         if (options.models.size() != 1) {
@@ -173,7 +173,7 @@ Action add_inspect(Command program) {
     auto command = program.add_command(
         "inspect",
         "Size, memory split, cost per token and speed of light of models; values of tensors");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<InspectOptions>();
     command.add_option("models", options->models, "Model files or directories").required();
     add_tensor_options(command, options->tensors);
     add_session_options(command, options->session);
@@ -181,7 +181,7 @@ Action add_inspect(Command program) {
         .in_range(1, 1 << 24)
         .show_default();
     command.add_flag("--json", options->json, "Print JSON");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_inspect(*options, context); };
 }
 
 }  // namespace hone::cli

@@ -12,14 +12,14 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct MachineOptions {
     bool json = false;
     bool refresh = false;
     bool facts_only = false;
     std::string svg;
 };
 
-base::Status run(const Options& options, const CommandContext& context) {
+base::Status run_machine(const MachineOptions& options, const CommandContext& context) {
     machine::MachineProfile profile;
     if (options.facts_only) {
         profile.facts = machine::read_machine_facts();
@@ -43,12 +43,12 @@ base::Status run(const Options& options, const CommandContext& context) {
 
 Action add_machine(Command program) {
     auto command = program.add_command("machine", "Facts and measured ceilings of this machine");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<MachineOptions>();
     command.add_flag("--json", options->json, "Print JSON");
     command.add_flag("--refresh", options->refresh, "Measure again even if cached");
     command.add_flag("--facts", options->facts_only, "Facts only, measure nothing");
     command.add_option("--svg", options->svg, "Write the roofline as a picture to this file");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_machine(*options, context); };
 }
 
 }  // namespace hone::cli

@@ -22,7 +22,7 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct OptimizeOptions {
     std::string model;
     std::string recipe;  // of `hone apply`
     SessionOptions session;
@@ -43,7 +43,7 @@ struct Options {
     bool json = false;
 };
 
-constexpr size_t kTextBytesMax = 1u << 20;
+constexpr size_t kGateTextBytesMax = 1u << 20;
 
 // A kind that no action has would be waited for in vain.
 base::Status check_kinds(const std::vector<std::string>& kinds) {
@@ -59,7 +59,7 @@ base::Status check_kinds(const std::vector<std::string>& kinds) {
 }
 
 // Everything of the request that can be wrong without looking at the model.
-base::Result<tune::OptimizeOptions> request_of(const Options& options) {
+base::Result<tune::OptimizeOptions> request_of(const OptimizeOptions& options) {
     tune::OptimizeOptions request;
     std::string scenario = options.scenario;
     std::string gate = options.gate;
@@ -81,7 +81,7 @@ base::Result<tune::OptimizeOptions> request_of(const Options& options) {
     HONE_TRY(request.budget_s, parse_duration_s(options.budget));
     HONE_TRY(request.work.prompts, read_prompts(options.prompts));
     if (!options.text_file.empty()) {
-        HONE_TRY(request.work.text, base::read_file(options.text_file, kTextBytesMax));
+        HONE_TRY(request.work.text, base::read_file(options.text_file, kGateTextBytesMax));
         request.work.text_name = file_name(options.text_file);
         if (request.work.text.empty()) {
             return base::fail(base::ErrorCode::invalid_argument, "{}: empty", options.text_file);
@@ -102,7 +102,7 @@ base::Result<tune::OptimizeOptions> request_of(const Options& options) {
 
 // The weights that were kept, where they are not the model's own: model.gguf. Without space wasted
 // where the file system can name one file twice.
-base::Result<bool> write_weights(const tune::Settings& best, const Options& options,
+base::Result<bool> write_weights(const tune::Settings& best, const OptimizeOptions& options,
                                  const CommandContext& context) {
     HONE_TRY(const auto made, model_file(options.model, best, context));
     if (made == options.model) return false;
@@ -119,7 +119,7 @@ base::Result<bool> write_weights(const tune::Settings& best, const Options& opti
 
 // hone.toml, recipe.json, report.html, model.gguf; each is whole or as it was before.
 base::Status write_results(const ledger::Run& run, const tune::OptimizeOptions& request,
-                           const Options& options, const CommandContext& context) {
+                           const OptimizeOptions& options, const CommandContext& context) {
     if (options.output.empty()) return {};
     const report::Style& style = context.terminal.style;
     HONE_TRY(const tune::Settings best, tune::changed(tune::Settings(), run.best));
@@ -137,7 +137,7 @@ base::Status write_results(const ledger::Run& run, const tune::OptimizeOptions& 
 }
 
 // Minutes before anything could be written there, not after them.
-base::Status prepare_output(const Options& options) {
+base::Status prepare_output(const OptimizeOptions& options) {
     if (options.output.empty()) return {};
     std::error_code error;
     std::filesystem::create_directories(options.output, error);
@@ -150,7 +150,7 @@ base::Status prepare_output(const Options& options) {
     return {};
 }
 
-base::Result<std::optional<ledger::Run>> left_run(const Options& options,
+base::Result<std::optional<ledger::Run>> left_run(const OptimizeOptions& options,
                                                   tune::OptimizeOptions& request,
                                                   const tune::OptimizeSetting& setting) {
     if (!options.resume) return std::optional<ledger::Run>();
@@ -166,7 +166,7 @@ base::Result<std::optional<ledger::Run>> left_run(const Options& options,
 }
 
 base::Status finish(const ledger::Run& run, const tune::OptimizeOptions& request,
-                    const Options& options, const CommandContext& context) {
+                    const OptimizeOptions& options, const CommandContext& context) {
     const report::Style& style = context.terminal.style;
     // First what cannot fail: the minutes are spent.
     HONE_TRY_STATUS(show(report::optimization_json(run, options.economy, style),
@@ -182,7 +182,7 @@ base::Status finish(const ledger::Run& run, const tune::OptimizeOptions& request
     return {};
 }
 
-base::Status run(const Options& options, const CommandContext& context) {
+base::Status run_optimize(const OptimizeOptions& options, const CommandContext& context) {
     HONE_TRY(tune::OptimizeOptions request, request_of(options));
     HONE_TRY_STATUS(prepare_output(options));
     HONE_TRY(const std::string path, ledger_path(options.ledger, context));
@@ -222,7 +222,7 @@ base::Status run(const Options& options, const CommandContext& context) {
     return finish(run, request, options, context);
 }
 
-void add_common_options(Command command, Options& options) {
+void add_common_options(Command command, OptimizeOptions& options) {
     command.add_option("--slo", options.slo,
                        "Limits, e.g. 'ttft_p95<200ms'; exit code 1 if missed");
     command.add_option("--gate", options.gate,
@@ -260,7 +260,7 @@ void add_common_options(Command command, Options& options) {
 Action add_optimize(Command program) {
     auto command = program.add_command(
         "optimize", "Predict, apply and measure changes; keep what pays, undo the rest");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<OptimizeOptions>();
     command.add_option("model", options->model, "Model file").required();
     command.add_option("--scenario", options->scenario, "realtime, batch or generative")
         .show_default();
@@ -274,18 +274,18 @@ Action add_optimize(Command program) {
                     "all")
         .comma_separated();
     add_common_options(command, *options);
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_optimize(*options, context); };
 }
 
 Action add_apply(Command program) {
     auto command = program.add_command(
         "apply", "Try the changes of a recipe here: measured afresh, kept where they pay");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<OptimizeOptions>();
     command.add_option("recipe", options->recipe, "recipe.json of hone optimize").required();
     command.add_option("model", options->model, "Model file").required();
     add_session_options(command, options->session);
     add_common_options(command, *options);
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_optimize(*options, context); };
 }
 
 }  // namespace hone::cli

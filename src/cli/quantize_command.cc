@@ -22,7 +22,7 @@ using base::ErrorCode;
 using base::fail;
 using tensor::DType;
 
-struct Options {
+struct QuantizeOptions {
     std::string model;
     std::string output;
     std::string type;
@@ -44,7 +44,7 @@ struct Options {
     int threads = 0;
 };
 
-constexpr size_t kTextBytesMax = 64u << 20;
+constexpr size_t kCalibrationBytesMax = 64u << 20;
 // A target counts as met within this share.
 constexpr double kTargetTolerance = 0.03;
 // Files that are written and measured for one speed, each aimed by what the one before showed.
@@ -52,7 +52,7 @@ constexpr int kDecodeFilesMax = 4;
 // Of the text, for measuring what each type costs.
 constexpr uint32_t kHeldOutTokens = 2048;
 
-base::Result<DType> parse_type(const std::string& name) {
+base::Result<DType> parse_written_type(const std::string& name) {
     const auto type = tensor::parse_dtype(name);
     if (!type || !compress::can_encode(*type)) {
         return fail(ErrorCode::invalid_argument, "'{}' is not a type that can be written: {}",
@@ -107,16 +107,16 @@ base::Result<Target> parse_target(const std::string& text) {
     return target;
 }
 
-base::Result<compress::RecipeSpec> recipe_spec(const Options& options) {
+base::Result<compress::RecipeSpec> recipe_spec(const QuantizeOptions& options) {
     compress::RecipeSpec spec;
     if (!options.type.empty()) {
-        HONE_TRY(spec.type, parse_type(options.type));
+        HONE_TRY(spec.type, parse_written_type(options.type));
     }
     if (!options.embedding_type.empty()) {
-        HONE_TRY(spec.embedding_type, parse_type(options.embedding_type));
+        HONE_TRY(spec.embedding_type, parse_written_type(options.embedding_type));
     }
     if (!options.output_type.empty()) {
-        HONE_TRY(spec.output_type, parse_type(options.output_type));
+        HONE_TRY(spec.output_type, parse_written_type(options.output_type));
     }
     spec.pure = options.pure;
     for (const std::string& text : options.tensors) {
@@ -133,7 +133,7 @@ bool is_chosen(const compress::RecipeSpec& spec, const std::string& name) {
 }
 
 // Nothing is overwritten by accident, least of all the model that is being read.
-base::Status check_output(const Options& options) {
+base::Status check_output(const QuantizeOptions& options) {
     std::error_code error;
     if (!std::filesystem::exists(options.output, error)) return {};
     if (std::filesystem::equivalent(options.model, options.output, error)) {
@@ -153,7 +153,7 @@ base::Status check_output(const Options& options) {
 // One run: what the steps share.
 class Quantizing {
   public:
-    Quantizing(const Options& options, const CommandContext& context)
+    Quantizing(const QuantizeOptions& options, const CommandContext& context)
         : options_(options),
           context_(context),
           threads_(options.threads > 0 ? options.threads : runtime::default_threads()),
@@ -213,7 +213,7 @@ class Quantizing {
         request.feedback = options_.feedback;
         if (target) request.held_out_max = kHeldOutTokens;
         if (!options_.calibrate.empty()) {
-            HONE_TRY(request.text, base::read_file(options_.calibrate, kTextBytesMax));
+            HONE_TRY(request.text, base::read_file(options_.calibrate, kCalibrationBytesMax));
             if (request.text.empty()) {
                 return fail(ErrorCode::invalid_argument, "{}: empty", options_.calibrate);
             }
@@ -256,7 +256,7 @@ class Quantizing {
         options.context = std::min(options.context, static_cast<uint32_t>(tokens.size()));
         options.go_on = go_on("measuring sensitivity");
         for (const std::string& name : options_.types) {
-            HONE_TRY(const DType type, parse_type(name));
+            HONE_TRY(const DType type, parse_written_type(name));
             options.types.push_back(type);
         }
         TargetFacts facts;
@@ -416,7 +416,7 @@ class Quantizing {
         return compress::allocate(items, static_cast<uint64_t>(std::max(wanted, least) - fixed));
     }
 
-    const Options& options_;
+    const QuantizeOptions& options_;
     const CommandContext& context_;
     int threads_;
     Progress progress_;
@@ -424,7 +424,7 @@ class Quantizing {
     QuantizeOutcome outcome_;
 };
 
-base::Status run(const Options& options, const CommandContext& context) {
+base::Status run_quantize(const QuantizeOptions& options, const CommandContext& context) {
     if (options.type.empty() == options.target.empty()) {
         return fail(ErrorCode::invalid_argument, "one of --type and --target is needed");
     }
@@ -439,7 +439,7 @@ base::Status run(const Options& options, const CommandContext& context) {
     return print(quantize_text(outcome, context.terminal.style));
 }
 
-void add_options(Command command, Options& options) {
+void add_options(Command command, QuantizeOptions& options) {
     command.add_option("model", options.model, "Model file or directory").required();
     command.add_option("-o,--output", options.output, "File to write").required();
     command.add_option("--type", options.type, "Type of the matrices");
@@ -476,7 +476,7 @@ void add_options(Command command, Options& options) {
 
 Action add_quantize(Command program) {
     auto command = program.add_command("quantize", "Write a model in smaller types");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<QuantizeOptions>();
     add_options(command, *options);
     auto calibrate =
         command
@@ -492,7 +492,7 @@ Action add_quantize(Command program) {
     return [options, calibrate, scale](const CommandContext& context) {
         options->has_calibrate = calibrate.given();
         options->asked_to_scale = scale.given() && options->scale_channels;
-        return run(*options, context);
+        return run_quantize(*options, context);
     };
 }
 

@@ -16,7 +16,7 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct RunOptions {
     std::string model;
     SessionOptions session;
     std::string prompt;
@@ -37,7 +37,7 @@ struct Options {
 constexpr uint32_t kContextDefault = 2048;
 constexpr size_t kPromptBytesMax = 16u << 20;
 
-base::Status parse_logit_bias(Options& options) {
+base::Status parse_logit_bias(RunOptions& options) {
     for (const std::string& text : options.logit_bias) {
         int32_t id = 0;
         float bias = 0;
@@ -122,7 +122,8 @@ base::Json outcome_json(const runtime::GenerationOutcome& outcome, double load_m
 
 class Conversation {
   public:
-    Conversation(const Options& options, runtime::Session& session, const CommandContext& context)
+    Conversation(const RunOptions& options, runtime::Session& session,
+                 const CommandContext& context)
         : options_(options),
           session_(session),
           context_(context),
@@ -176,7 +177,7 @@ class Conversation {
         return request;
     }
 
-    const Options& options_;
+    const RunOptions& options_;
     runtime::Session& session_;
     const CommandContext& context_;
     runtime::TextGenerator generator_;
@@ -185,8 +186,8 @@ class Conversation {
     base::Status output_;
 };
 
-base::Status run_once(const Options& options, const std::string& prompt, runtime::Session& session,
-                      const CommandContext& context) {
+base::Status run_once(const RunOptions& options, const std::string& prompt,
+                      runtime::Session& session, const CommandContext& context) {
     Conversation conversation(options, session, context);
     HONE_TRY_STATUS(conversation.start());
     HONE_TRY(const auto outcome, conversation.answer(prompt));
@@ -207,7 +208,7 @@ base::Status run_once(const Options& options, const std::string& prompt, runtime
     return {};
 }
 
-base::Status run_chat(const Options& options, runtime::Session& session,
+base::Status run_chat(const RunOptions& options, runtime::Session& session,
                       const CommandContext& context) {
     Conversation conversation(options, session, context);
     HONE_TRY_STATUS(conversation.start());
@@ -234,7 +235,7 @@ base::Status run_chat(const Options& options, runtime::Session& session,
     return {};
 }
 
-base::Status run(Options& options, const CommandContext& context, bool has_prompt) {
+base::Status run_model(RunOptions& options, const CommandContext& context, bool has_prompt) {
     HONE_TRY_STATUS(parse_logit_bias(options));
     if (options.greedy) options.sampling.temperature = 0;
     if (has_prompt && !options.file.empty()) {
@@ -260,7 +261,7 @@ base::Status run(Options& options, const CommandContext& context, bool has_promp
     return run_once(options, prompt, *session, context);
 }
 
-void add_sampling_options(Command command, Options& options) {
+void add_sampling_options(Command command, RunOptions& options) {
     runtime::SamplingOptions& s = options.sampling;
     command.add_flag("--greedy", options.greedy, "Always the most likely token (the default)");
     command.add_option("--temperature", s.temperature, "0 is greedy").show_default();
@@ -278,7 +279,7 @@ void add_sampling_options(Command command, Options& options) {
 
 Action add_run(Command program) {
     auto command = program.add_command("run", "Generate text: a prompt, a file, a pipe or a chat");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<RunOptions>();
     command.add_option("model", options->model, "Model file or directory").required();
     auto prompt = command.add_option("-p,--prompt", options->prompt, "Prompt");
     command.add_option("-f,--file", options->file, "Read the prompt from this file");
@@ -302,7 +303,7 @@ Action add_run(Command program) {
         .in_range(1u, runtime::kLogprobsMax)
         .needs(json);
     return [options, prompt](const CommandContext& context) {
-        return run(*options, context, prompt.given());
+        return run_model(*options, context, prompt.given());
     };
 }
 

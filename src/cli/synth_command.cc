@@ -11,7 +11,7 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct SynthOptions {
     models::SynthSpec spec;
     std::string type = "Q8_0";
     std::string embedding_type;
@@ -28,7 +28,7 @@ base::Result<tensor::DType> parse_type(const std::string& name) {
     return *type;
 }
 
-base::Status run(Options& options, const CommandContext&) {
+base::Status run_synth(SynthOptions& options, const CommandContext&) {
     HONE_TRY(options.spec.type, parse_type(options.type));
     if (!options.embedding_type.empty()) {
         HONE_TRY(options.spec.embedding_type, parse_type(options.embedding_type));
@@ -44,7 +44,7 @@ base::Status run(Options& options, const CommandContext&) {
 
 Action add_synth(Command program) {
     auto command = program.add_command("synth", "Write a deterministic random model file");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<SynthOptions>();
     models::SynthSpec& spec = options->spec;
     command
         .add_option("architecture", spec.architecture,
@@ -70,7 +70,7 @@ Action add_synth(Command program) {
                        "Put something to be found into the weights: denormals, zero-blocks, "
                        "zero-layer, duplicate-layer, duplicate-rows (repeatable)");
     command.add_flag("--untied", options->untied, "Give the head a matrix of its own");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_synth(*options, context); };
 }
 
 }  // namespace hone::cli

@@ -10,12 +10,12 @@
 namespace hone::cli {
 namespace {
 
-struct Options {
+struct TokenizeOptions {
     std::string model;
     bool special = false;
 };
 
-base::Status run(const Options& options, const CommandContext&) {
+base::Status run_tokenize(const TokenizeOptions& options, const CommandContext&) {
     HONE_TRY(const auto model, models::Model::open(options.model));
     HONE_TRY(const auto tokenizer, runtime::open_tokenizer(*model));
     HONE_TRY(const std::string input, read_standard_input(text::Tokenizer::kTextBytesMax));
@@ -28,10 +28,10 @@ base::Status run(const Options& options, const CommandContext&) {
 
 Action add_tokenize(Command program) {
     auto command = program.add_command("tokenize", "Token ids of standard input, as a JSON array");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<TokenizeOptions>();
     command.add_option("model", options->model, "Model file or directory").required();
     command.add_flag("--special", options->special, "Texts of special tokens become those tokens");
-    return [options](const CommandContext& context) { return run(*options, context); };
+    return [options](const CommandContext& context) { return run_tokenize(*options, context); };
 }
 
 }  // namespace hone::cli

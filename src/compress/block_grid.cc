@@ -14,11 +14,9 @@ using tensor::DType;
 using tensor::f16_to_f32;
 using tensor::f32_to_f16;
 
-// The largest half; a scale beyond it would be stored as infinity.
-constexpr float kHalfMax = 65504.0f;
-
+// A scale beyond the largest half would be stored as infinity.
 uint16_t to_half(float value) {
-    return f32_to_f16(std::clamp(value, -kHalfMax, kHalfMax));
+    return f32_to_f16(std::clamp(value, -tensor::kHalfMax, tensor::kHalfMax));
 }
 
 float inverse(float scale) {

@@ -15,7 +15,6 @@ namespace {
 
 using tensor::DType;
 
-constexpr float kHalfMax = 65504.0f;
 // A column counts at least this share of the mean importance.
 constexpr float kImportanceFloor = 1e-3f;
 
@@ -47,7 +46,7 @@ bool can_encode(DType dtype) {
 
 std::optional<BadElement> find_bad(DType dtype, std::span<const float> row) {
     for (size_t i = 0; i < row.size(); ++i) {
-        const bool too_large = dtype == DType::f16 && std::fabs(row[i]) > kHalfMax;
+        const bool too_large = dtype == DType::f16 && std::fabs(row[i]) > tensor::kHalfMax;
         if (!std::isfinite(row[i]) || too_large) return BadElement{i, row[i]};
     }
     return std::nullopt;

@@ -16,7 +16,7 @@ constexpr size_t kPanel = 8;
 // for rounding.
 constexpr float kPivotMin = 1e-6f;
 
-using Lanes = std::array<float, kFeedbackRows>;
+using RowLanes = std::array<float, kFeedbackRows>;
 
 // Row j loses factor[k] times row k, for `Count` rows k at once; i <= j.
 template <size_t Count>
@@ -53,8 +53,8 @@ void factor_in_place(std::vector<float>& h, size_t n, float pivot_min) {
 }
 
 // acc += sum over i in [begin, end) of a[i] * errors[i].
-void add_feedback(const float* a, const Lanes* errors, size_t begin, size_t end, Lanes& acc) {
-    Lanes sum = acc;
+void add_feedback(const float* a, const RowLanes* errors, size_t begin, size_t end, RowLanes& acc) {
+    RowLanes sum = acc;
     for (size_t i = begin; i < end; ++i) {
         const float factor = a[i];
         for (size_t lane = 0; lane < kFeedbackRows; ++lane) sum[lane] += factor * errors[i][lane];
@@ -119,7 +119,7 @@ class FeedbackTile {
     }
 
     void round_column(size_t k, size_t at) {
-        Lanes target = base_[k - at];
+        RowLanes target = base_[k - at];
         add_feedback(factor_.lower.data() + k * factor_.width, errors_.data(), at, k, target);
         const int group = static_cast<int>(k - at) / shape_.group_elements;
         for (size_t r = 0; r < n_rows_; ++r) {
@@ -136,9 +136,9 @@ class FeedbackTile {
     GridShape shape_;
     const FeedbackFactor& factor_;
     size_t n_rows_;
-    std::vector<Lanes> weights_;
-    std::vector<Lanes> errors_;
-    std::array<Lanes, kBlockElementsMax> base_{};  // u of the block's columns, when it began
+    std::vector<RowLanes> weights_;
+    std::vector<RowLanes> errors_;
+    std::array<RowLanes, kBlockElementsMax> base_{};  // u of the block's columns, when it began
     std::array<BlockGrid, kFeedbackRows> grids_{};
     std::array<BlockCodes, kFeedbackRows> codes_{};
     double cost_ = 0;  // sum of D (u - w')^2, D of mean 1

@@ -23,7 +23,7 @@ using tensor::DType;
 
 // Whole blocks of every type, and small enough for a first-level cache.
 constexpr size_t kPieceElements = 4096;
-constexpr int kLanes = 8;
+constexpr int kProfileLanes = 8;
 // Pieces of each lane between two looks at go_on.
 constexpr uint64_t kPiecesPerLook = 64;
 // Enough for a wide terminal and for a picture; divisible by the columns of narrow ones.
@@ -108,7 +108,7 @@ void add_scales(DType dtype, const std::byte* blocks, size_t elements, FloatHist
 class Profiler {
   public:
     Profiler(const formats::GgufTensor& tensor, const ProfileOptions& options)
-        : tensor_(tensor), view_(tensor.view), options_(options), lanes_(kLanes) {
+        : tensor_(tensor), view_(tensor.view), options_(options), lanes_(kProfileLanes) {
         // Two that fall back to the same are tried once.
         for (const DType asked : options.types) {
             const DType type = tensor::fitting_type(asked, view_.columns());
@@ -122,7 +122,7 @@ class Profiler {
 
     base::Result<measure::TensorProfile> run(machine::ThreadTeam& team) {
         const uint64_t pieces = pieces_per_row_ * view_.rows();
-        const uint64_t at_once = kLanes * kPiecesPerLook;
+        const uint64_t at_once = kProfileLanes * kPiecesPerLook;
         for (uint64_t begin = 0; begin < pieces; begin += at_once) {
             if (options_.go_on &&
                 !options_.go_on(static_cast<double>(begin) / static_cast<double>(pieces))) {
@@ -130,9 +130,9 @@ class Profiler {
             }
             const uint64_t end = std::min(pieces, begin + at_once);
             team.run([&](int thread) {
-                for (int lane = thread; lane < kLanes; lane += team.threads()) {
+                for (int lane = thread; lane < kProfileLanes; lane += team.threads()) {
                     for (uint64_t piece = begin + static_cast<uint64_t>(lane); piece < end;
-                         piece += kLanes) {
+                         piece += kProfileLanes) {
                         add_piece(piece, lanes_[static_cast<size_t>(lane)]);
                     }
                 }

@@ -23,14 +23,14 @@ TEST(Sensitivity, Groups) {
     }
 }
 
-struct Bench {
+struct SensitivityBench {
     SynthModel model{{.n_layers = 2, .n_ff = 256, .n_vocab = 512, .type = DType::f16}};
     base::SteadyClock clock;
     std::unique_ptr<runtime::Session> session;
     std::vector<int32_t> tokens;
     Guidance guidance;
 
-    Bench() {
+    SensitivityBench() {
         auto opened = runtime::open_session(model.path(), calibration_load(128, 2), clock);
         EXPECT_TRUE(opened);
         session = std::move(*opened);
@@ -45,7 +45,7 @@ struct Bench {
 };
 
 TEST(Sensitivity, MoreBitsCostLess) {
-    Bench bench;
+    SensitivityBench bench;
     SensitivityOptions options;
     options.types = {DType::q4_0, DType::q5_0, DType::q8_0, DType::q6_k};
     options.context = 96;
@@ -72,7 +72,7 @@ TEST(Sensitivity, MoreBitsCostLess) {
 
 // The logits of the unchanged model are kept: fewer windows where memory is short, one at least.
 TEST(Sensitivity, KeepsItsLogitsWithinTheLimit) {
-    Bench bench;
+    SensitivityBench bench;
     SensitivityOptions options;
     options.types = {DType::q4_0};
     options.context = 96;
@@ -87,7 +87,7 @@ TEST(Sensitivity, KeepsItsLogitsWithinTheLimit) {
 }
 
 TEST(Sensitivity, ShortTextIsRefused) {
-    Bench bench;
+    SensitivityBench bench;
     SensitivityOptions options;
     options.types = {DType::q4_0};
     options.context = 500;
@@ -98,7 +98,7 @@ TEST(Sensitivity, ShortTextIsRefused) {
 
 // Replaced weights are what the executor computes with, in their own type.
 TEST(WeightOverlay, ReplacesAndRetypes) {
-    Bench bench;
+    SensitivityBench bench;
     WeightOverlay overlay(bench.session->model());
     const std::string name = "blk.0.ffn_up.weight";
     const auto view = bench.model.file().tensor(name);

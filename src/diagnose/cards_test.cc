@@ -13,13 +13,6 @@ namespace {
 using measure::RunRecord;
 using Words = std::vector<std::string>;
 
-const Decision* card_of(const Diagnosis& diagnosis, std::string_view action) {
-    for (const Decision& card : diagnosis.decisions) {
-        if (card.action == action) return &card;
-    }
-    return nullptr;
-}
-
 // A sure gain by a flag, between these changes, whose own interval holds it.
 void expect_gain(const RunRecord& record, const char* action, double low, double high) {
     const Diagnosis diagnosis = diagnose(record);

@@ -16,13 +16,6 @@ using cost::WhatIf;
 using cost::WhatIfKind;
 using measure::RunRecord;
 
-const Decision* card_of(const Diagnosis& diagnosis, std::string_view action) {
-    for (const Decision& card : diagnosis.decisions) {
-        if (card.action == action) return &card;
-    }
-    return nullptr;
-}
-
 TEST(Prediction, ResimulatesTheWholeRequest) {
     const auto result = predict_primary(experimented_record(), {WhatIfKind::threads, "", "1"});
     ASSERT_TRUE(result.value);

@@ -4,11 +4,20 @@
 
 #include "cost/fake_record.h"
 #include "cost/observations.h"
+#include "diagnose/diagnosis.h"
 
 namespace hone::diagnose {
 
 using cost::fake_record;
 using cost::samples;
+
+// The card of an action, or null.
+inline const Decision* card_of(const Diagnosis& diagnosis, std::string_view action) {
+    for (const Decision& card : diagnosis.decisions) {
+        if (card.action == action) return &card;
+    }
+    return nullptr;
+}
 
 // The clean record with the experiments that `hone explain` runs.
 inline measure::RunRecord experimented_record() {

@@ -27,9 +27,6 @@ struct Broken {
     std::function<void(GgufBytes&)> breaks;
 };
 
-constexpr ErrorCode kCorrupt = ErrorCode::corrupt;
-constexpr ErrorCode kUnsupported = ErrorCode::unsupported;
-constexpr ErrorCode kExhausted = ErrorCode::exhausted;
 constexpr uint64_t kHuge = ~uint64_t{0};
 
 void check(const std::vector<Broken>& table) {
@@ -54,15 +51,20 @@ TEST(BrokenGguf, Header) {
         };
     };
     check({
-        {"other magic", kCorrupt, "header: not a GGUF file (it starts with 'GGML')",
+        {"other magic", ErrorCode::corrupt, "header: not a GGUF file (it starts with 'GGML')",
          set_bytes("GGML")},
-        {"binary magic", kCorrupt, "not a GGUF file", set_bytes(std::string("\x7f\0\n\xff", 4))},
-        {"version 0", kUnsupported, "GGUF version 0", [](GgufBytes& b) { b.version = 0; }},
-        {"version 1", kUnsupported, "GGUF version 1", [](GgufBytes& b) { b.version = 1; }},
-        {"version 4", kUnsupported, "GGUF version 4", [](GgufBytes& b) { b.version = 4; }},
-        {"version max", kUnsupported, "GGUF version 4294967295",
+        {"binary magic", ErrorCode::corrupt, "not a GGUF file",
+         set_bytes(std::string("\x7f\0\n\xff", 4))},
+        {"version 0", ErrorCode::unsupported, "GGUF version 0",
+         [](GgufBytes& b) { b.version = 0; }},
+        {"version 1", ErrorCode::unsupported, "GGUF version 1",
+         [](GgufBytes& b) { b.version = 1; }},
+        {"version 4", ErrorCode::unsupported, "GGUF version 4",
+         [](GgufBytes& b) { b.version = 4; }},
+        {"version max", ErrorCode::unsupported, "GGUF version 4294967295",
          [](GgufBytes& b) { b.version = ~0u; }},
-        {"big endian", kUnsupported, "big endian", [](GgufBytes& b) { b.version = 0x03000000; }},
+        {"big endian", ErrorCode::unsupported, "big endian",
+         [](GgufBytes& b) { b.version = 0x03000000; }},
     });
 }
 
@@ -72,28 +74,29 @@ TEST(BrokenGguf, HeaderCounts) {
     for (uint64_t count : {uint64_t{1} << 31, (uint64_t{1} << 32) - 1, uint64_t{1} << 32,
                            kHuge / 64 + 1, uint64_t{1} << 63, kHuge}) {
         const std::string text = std::to_string(count);
-        table.push_back({"tensors " + text, kCorrupt, "header: claims " + text + " tensors",
+        table.push_back({"tensors " + text, ErrorCode::corrupt,
+                         "header: claims " + text + " tensors",
                          [count](GgufBytes& b) { b.tensor_count = count; }});
-        table.push_back({"entries " + text, kCorrupt,
+        table.push_back({"entries " + text, ErrorCode::corrupt,
                          "header: claims " + text + " metadata entries",
                          [count](GgufBytes& b) { b.entry_count = count; }});
     }
-    table.push_back({"entries above the limit", kExhausted, "65537 metadata entries, more than",
-                     [](GgufBytes& b) {
+    table.push_back({"entries above the limit", ErrorCode::exhausted,
+                     "65537 metadata entries, more than", [](GgufBytes& b) {
                          b.entry_count = 65537;
                          b.data.resize(14 * 65537);
                      }});
-    table.push_back(
-        {"tensors above the limit", kExhausted, "65537 tensors, more than", [](GgufBytes& b) {
-             b.tensor_count = 65537;
-             b.data.resize(33 * 65537);
-         }});
+    table.push_back({"tensors above the limit", ErrorCode::exhausted, "65537 tensors, more than",
+                     [](GgufBytes& b) {
+                         b.tensor_count = 65537;
+                         b.data.resize(33 * 65537);
+                     }});
     // One too many: the parser then reads tensor infos as metadata, or data as a tensor info.
-    table.push_back({"one entry too many", kCorrupt, "",
+    table.push_back({"one entry too many", ErrorCode::corrupt, "",
                      [](GgufBytes& b) { b.entry_count = b.entries.size() + 1; }});
-    table.push_back({"one entry too few", kCorrupt, "",
+    table.push_back({"one entry too few", ErrorCode::corrupt, "",
                      [](GgufBytes& b) { b.entry_count = b.entries.size() - 1; }});
-    table.push_back({"one tensor too many", kCorrupt, "",
+    table.push_back({"one tensor too many", ErrorCode::corrupt, "",
                      [](GgufBytes& b) { b.tensor_count = b.tensors.size() + 1; }});
     check(table);
 }
@@ -107,36 +110,44 @@ Broken entry(const std::string& name, ErrorCode code, const std::string& fragmen
 TEST(BrokenGguf, Metadata) {
     const std::string one = wire<uint32_t>(1);
     check({
-        entry("empty key", kCorrupt, "metadata entry 3: empty key", wire_entry("", 4, one)),
-        entry("key beyond the file", kCorrupt, "metadata entry 3: key of 18446744073709551615",
-              wire(kHuge)),
-        entry("key of 64 KiB", kExhausted, "key of 65536 bytes, more than the 65535",
+        entry("empty key", ErrorCode::corrupt, "metadata entry 3: empty key",
+              wire_entry("", 4, one)),
+        entry("key beyond the file", ErrorCode::corrupt,
+              "metadata entry 3: key of 18446744073709551615", wire(kHuge)),
+        entry("key of 64 KiB", ErrorCode::exhausted, "key of 65536 bytes, more than the 65535",
               wire_entry(std::string(65536, 'k'), 4, one)),
-        entry("duplicate key", kCorrupt, "key 'llama.block_count': appears twice",
+        entry("duplicate key", ErrorCode::corrupt, "key 'llama.block_count': appears twice",
               wire_entry("llama.block_count", 4, one)),
-        entry("value type 13", kCorrupt, "key 'k': value type 13", wire_entry("k", 13, one)),
-        entry("value type max", kCorrupt, "value type 4294967295", wire_entry("k", ~0u, one)),
-        entry("bool of 2", kCorrupt, "key 'k': a bool of value 2",
+        entry("value type 13", ErrorCode::corrupt, "key 'k': value type 13",
+              wire_entry("k", 13, one)),
+        entry("value type max", ErrorCode::corrupt, "value type 4294967295",
+              wire_entry("k", ~0u, one)),
+        entry("bool of 2", ErrorCode::corrupt, "key 'k': a bool of value 2",
               wire_entry("k", 7, wire<uint8_t>(2))),
-        entry("string beyond the file", kCorrupt, "key 'k': string of 9223372036854775808 bytes",
+        entry("string beyond the file", ErrorCode::corrupt,
+              "key 'k': string of 9223372036854775808 bytes",
               wire_entry("k", 8, wire(uint64_t{1} << 63))),
-        entry("string one beyond", kCorrupt, "key 'k': string of",
+        entry("string one beyond", ErrorCode::corrupt, "key 'k': string of",
               wire_entry("k", 8, wire(uint64_t{1000}))),
-        entry("array of arrays", kUnsupported, "key 'k': an array of arrays",
+        entry("array of arrays", ErrorCode::unsupported, "key 'k': an array of arrays",
               wire_entry("k", 9, wire_array(9, 1, wire_array(4, 1, one)))),
-        entry("array of type 77", kCorrupt, "key 'k': element type 77",
+        entry("array of type 77", ErrorCode::corrupt, "key 'k': element type 77",
               wire_entry("k", 9, wire_array(77, 1, one))),
-        entry("array count max", kCorrupt, "key 'k': claims 18446744073709551615 elements",
+        entry("array count max", ErrorCode::corrupt,
+              "key 'k': claims 18446744073709551615 elements",
               wire_entry("k", 9, wire_array(4, kHuge, one))),
-        entry("array count wraps at 4 bytes", kCorrupt, "claims 4611686018427387905 elements",
+        entry("array count wraps at 4 bytes", ErrorCode::corrupt,
+              "claims 4611686018427387905 elements",
               wire_entry("k", 9, wire_array(4, kHuge / 4 + 2, one))),
-        entry("array count wraps at 8 bytes", kCorrupt, "claims 2305843009213693953 elements",
+        entry("array count wraps at 8 bytes", ErrorCode::corrupt,
+              "claims 2305843009213693953 elements",
               wire_entry("k", 9, wire_array(10, kHuge / 8 + 2, one))),
-        entry("string array count", kCorrupt, "claims 4294967296 elements",
+        entry("string array count", ErrorCode::corrupt, "claims 4294967296 elements",
               wire_entry("k", 9, wire_array(8, uint64_t{1} << 32, ""))),
-        entry("string in an array", kCorrupt, "key 'k': array element of 18446744073709551615",
+        entry("string in an array", ErrorCode::corrupt,
+              "key 'k': array element of 18446744073709551615",
               wire_entry("k", 9, wire_array(8, 1, wire(kHuge)))),
-        entry("control characters in a key", kCorrupt, "key 'a\\x0ab\\x1b[31m'",
+        entry("control characters in a key", ErrorCode::corrupt, "key 'a\\x0ab\\x1b[31m'",
               wire_entry("a\nb\x1b[31m", 13, one)),
     });
 }
@@ -144,23 +155,23 @@ TEST(BrokenGguf, Metadata) {
 TEST(BrokenGguf, Alignment) {
     std::vector<Broken> table;
     for (uint32_t alignment : {0u, 1u, 4u, 7u, 12u, 33u, 131072u, 1u << 31, ~0u}) {
-        table.push_back(entry("alignment " + std::to_string(alignment), kCorrupt,
+        table.push_back(entry("alignment " + std::to_string(alignment), ErrorCode::corrupt,
                               fmt::format("{} is not a power of two", alignment),
                               wire_entry("general.alignment", 4, wire(alignment))));
     }
-    table.push_back(entry("alignment as string", kCorrupt, "holds string, must be u32",
+    table.push_back(entry("alignment as string", ErrorCode::corrupt, "holds string, must be u32",
                           wire_entry("general.alignment", 8, wire_text("32"))));
-    table.push_back(entry("alignment as u64", kCorrupt, "holds u64, must be u32",
+    table.push_back(entry("alignment as u64", ErrorCode::corrupt, "holds u64, must be u32",
                           wire_entry("general.alignment", 10, wire<uint64_t>(32))));
     table.push_back(
-        entry("alignment as array", kCorrupt, "holds array of 1 u32, must be u32",
+        entry("alignment as array", ErrorCode::corrupt, "holds array of 1 u32, must be u32",
               wire_entry("general.alignment", 9, wire_array(4, 1, wire<uint32_t>(32)))));
     check(table);
 }
 
 // A table line whose second tensor is replaced.
 Broken tensor(const std::string& name, const std::string& fragment, const std::string& bytes,
-              ErrorCode code = kCorrupt) {
+              ErrorCode code = ErrorCode::corrupt) {
     return {name, code, fragment, [bytes](GgufBytes& b) { b.tensors[1] = bytes; }};
 }
 
@@ -171,7 +182,7 @@ TEST(BrokenGguf, TensorInfos) {
         tensor("name beyond the file", "tensor entry 1: name of 18446744073709551615 bytes",
                wire(kHuge)),
         tensor("name above the limit", "name of 1025 bytes, more than the 1024",
-               wire_tensor(std::string(1025, 'n'), {32}, 8, 32), kExhausted),
+               wire_tensor(std::string(1025, 'n'), {32}, 8, 32), ErrorCode::exhausted),
         tensor("duplicate name", "tensor 'a.weight': appears twice",
                wire_tensor("a.weight", {32}, 8, 32)),
         tensor("rank 0", "tensor 'b': rank 0", wire_tensor("b", {}, 8, 32)),
@@ -214,9 +225,10 @@ TEST(BrokenGguf, TensorData) {
               fmt::format("model.gguf: tensor 'b.weight': data ends at byte {} but the file has {} "
                           "bytes",
                           bytes.size() + 1, bytes.size()));
-    check({{"no data at all", kCorrupt, "tensor 'a.weight': data ends",
+    check({{"no data at all", ErrorCode::corrupt, "tensor 'a.weight': data ends",
             [](GgufBytes& b) { b.data.clear(); }},
-           {"no padding either", kCorrupt, "tensor 'a.weight': data ends", [](GgufBytes& b) {
+           {"no padding either", ErrorCode::corrupt, "tensor 'a.weight': data ends",
+            [](GgufBytes& b) {
                 b.data.clear();
                 b.alignment = 0;
             }}});

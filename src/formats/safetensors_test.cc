@@ -21,10 +21,7 @@ namespace fs = std::filesystem;
 using base::ErrorCode;
 using testing::HasSubstr;
 
-constexpr ErrorCode kCorrupt = ErrorCode::corrupt;
-constexpr ErrorCode kExhausted = ErrorCode::exhausted;
-constexpr ErrorCode kUnsupported = ErrorCode::unsupported;
-const fs::path kCorpus = HONE_SOURCE_DIR "/src/formats/corpus/safetensors_fuzz";
+const fs::path kSafetensorsCorpus = HONE_SOURCE_DIR "/src/formats/corpus/safetensors_fuzz";
 
 std::string tensor(const std::string& name, const std::string& dtype, const std::string& shape,
                    const std::string& offsets) {
@@ -70,15 +67,15 @@ TEST(Safetensors, TakesOddFilesThatTheFormatAllows) {
     }
 }
 
-struct Broken {
+struct BrokenFile {
     std::string name;
     ErrorCode code;
     std::string fragment;
     SafetensorsBytes bytes;
 };
 
-void check(const std::vector<Broken>& table) {
-    for (const Broken& broken : table) {
+void check_broken(const std::vector<BrokenFile>& table) {
+    for (const BrokenFile& broken : table) {
         const std::string bytes = broken.bytes.build();
         const auto file = SafetensorsFile::parse(as_span(bytes), "m.st");
         ASSERT_FALSE(file) << broken.name << ": was accepted";
@@ -90,13 +87,14 @@ void check(const std::vector<Broken>& table) {
 }
 
 TEST(BrokenSafetensors, Header) {
-    std::vector<Broken> table;
+    std::vector<BrokenFile> table;
     for (const uint64_t size : {uint64_t{1} << 31, uint64_t{1} << 32, uint64_t{1} << 63,
                                 ~uint64_t{0}, ~uint64_t{0} - 7}) {
-        table.push_back({"size", kCorrupt, "header: claims " + std::to_string(size), {size}});
+        table.push_back(
+            {"size", ErrorCode::corrupt, "header: claims " + std::to_string(size), {size}});
     }
     const auto header = [&](const char* name, const char* fragment, const std::string& text) {
-        table.push_back({name, kCorrupt, fragment, with_header(text, 0)});
+        table.push_back({name, ErrorCode::corrupt, fragment, with_header(text, 0)});
     };
     header("empty", "does not begin with '{'", "");
     header("space first", "does not begin with '{'", " {}");
@@ -119,46 +117,49 @@ TEST(BrokenSafetensors, Header) {
     header("metadata twice", "'__metadata__': appears twice",
            R"({"__metadata__":{},"__metadata__":{}})");
     header("metadata's key twice", "'k': appears twice", R"({"__metadata__":{"k":"1","k":"2"}})");
-    check(table);
+    check_broken(table);
     const std::string seven(7, '\0');
     EXPECT_FALSE(SafetensorsFile::parse(as_span(seven), "m"));
 }
 
 TEST(BrokenSafetensors, Tensors) {
-    std::vector<Broken> table;
+    std::vector<BrokenFile> table;
     const auto one = [&](const char* name, ErrorCode code, const char* fragment,
                          const std::string& dtype, const std::string& shape,
                          const std::string& offsets) {
         table.push_back(
             {name, code, fragment, with_header("{" + tensor("t", dtype, shape, offsets) + "}", 8)});
     };
-    one("unknown type", kUnsupported, "dtype 'Q4_0'", "Q4_0", "[2]", "[0,8]");
-    one("begin behind end", kCorrupt, "bytes 8 to 0 of 8", "F32", "[2]", "[8,0]");
-    one("end behind the file", kCorrupt, "bytes 0 to 9 of 8", "F32", "[2]", "[0,9]");
-    one("end that wraps", kCorrupt, "of 8", "F32", "[2]", "[8,18446744073709551615]");
-    one("offset over 64 bits", kCorrupt, "a fraction", "F32", "[2]", "[0,18446744073709551616]");
-    one("negative offset", kCorrupt, "a negative number", "F32", "[2]", "[-8,0]");
-    one("negative dimension", kCorrupt, "a negative number", "F32", "[-2]", "[0,8]");
-    one("fraction", kCorrupt, "a fraction", "F32", "[2.0]", "[0,8]");
-    one("text for a dimension", kCorrupt, "a string", "F32", "[\"2\"]", "[0,8]");
-    one("one offset", kCorrupt, "lacks its", "F32", "[2]", "[0]");
-    one("three offsets", kCorrupt, "more than 2 numbers", "F32", "[2]", "[0,8,8]");
-    one("nine dimensions", kCorrupt, "more than 8 numbers", "F32", "[1,1,1,1,1,1,1,1,2]", "[0,8]");
-    one("too short for its shape", kCorrupt, "has 8 bytes; its shape asks for 12", "F32", "[3]",
+    one("unknown type", ErrorCode::unsupported, "dtype 'Q4_0'", "Q4_0", "[2]", "[0,8]");
+    one("begin behind end", ErrorCode::corrupt, "bytes 8 to 0 of 8", "F32", "[2]", "[8,0]");
+    one("end behind the file", ErrorCode::corrupt, "bytes 0 to 9 of 8", "F32", "[2]", "[0,9]");
+    one("end that wraps", ErrorCode::corrupt, "of 8", "F32", "[2]", "[8,18446744073709551615]");
+    one("offset over 64 bits", ErrorCode::corrupt, "a fraction", "F32", "[2]",
+        "[0,18446744073709551616]");
+    one("negative offset", ErrorCode::corrupt, "a negative number", "F32", "[2]", "[-8,0]");
+    one("negative dimension", ErrorCode::corrupt, "a negative number", "F32", "[-2]", "[0,8]");
+    one("fraction", ErrorCode::corrupt, "a fraction", "F32", "[2.0]", "[0,8]");
+    one("text for a dimension", ErrorCode::corrupt, "a string", "F32", "[\"2\"]", "[0,8]");
+    one("one offset", ErrorCode::corrupt, "lacks its", "F32", "[2]", "[0]");
+    one("three offsets", ErrorCode::corrupt, "more than 2 numbers", "F32", "[2]", "[0,8,8]");
+    one("nine dimensions", ErrorCode::corrupt, "more than 8 numbers", "F32", "[1,1,1,1,1,1,1,1,2]",
         "[0,8]");
-    one("too long for its shape", kCorrupt, "asks for 4", "F32", "[]", "[0,8]");
-    one("a shape that wraps to 8 bytes", kCorrupt, "not a number of bytes", "F32",
+    one("too short for its shape", ErrorCode::corrupt, "has 8 bytes; its shape asks for 12", "F32",
+        "[3]", "[0,8]");
+    one("too long for its shape", ErrorCode::corrupt, "asks for 4", "F32", "[]", "[0,8]");
+    one("a shape that wraps to 8 bytes", ErrorCode::corrupt, "not a number of bytes", "F32",
         "[4611686018427387906]", "[0,8]");
-    one("a product that wraps to 0", kCorrupt, "not a number of bytes", "F32",
+    one("a product that wraps to 0", ErrorCode::corrupt, "not a number of bytes", "F32",
         "[4294967296,4294967296]", "[0,0]");
-    one("half a byte", kCorrupt, "not a number of bytes", "F4", "[15]", "[0,8]");
-    one("a hole at the end", kCorrupt, "4 bytes at its end belong to no tensor", "F32", "[1]",
-        "[0,4]");
-    one("a hole at the start", kCorrupt, "leaves a hole before it", "F32", "[1]", "[4,8]");
+    one("half a byte", ErrorCode::corrupt, "not a number of bytes", "F4", "[15]", "[0,8]");
+    one("a hole at the end", ErrorCode::corrupt, "4 bytes at its end belong to no tensor", "F32",
+        "[1]", "[0,4]");
+    one("a hole at the start", ErrorCode::corrupt, "leaves a hole before it", "F32", "[1]",
+        "[4,8]");
     const auto two = [&](const char* name, const char* fragment, const std::string& first,
                          const std::string& second) {
         table.push_back(
-            {name, kCorrupt, fragment, with_header("{" + first + "," + second + "}", 8)});
+            {name, ErrorCode::corrupt, fragment, with_header("{" + first + "," + second + "}", 8)});
     };
     const std::string whole = tensor("t", "F32", "[2]", "[0,8]");
     two("twice the same bytes", "overlaps another", whole, tensor("u", "F32", "[2]", "[0,8]"));
@@ -169,8 +170,9 @@ TEST(BrokenSafetensors, Tensors) {
     two("the same name", "'t': appears twice", whole, tensor("t", "F32", "[0]", "[8,8]"));
     const std::string twice =
         R"({"t":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
-    table.push_back({"a field twice", kCorrupt, "'dtype': appears twice", with_header(twice, 8)});
-    check(table);
+    table.push_back(
+        {"a field twice", ErrorCode::corrupt, "'dtype': appears twice", with_header(twice, 8)});
+    check_broken(table);
 }
 
 TEST(BrokenSafetensors, Limits) {
@@ -178,9 +180,10 @@ TEST(BrokenSafetensors, Limits) {
     for (size_t i = 0; i <= kSafetensorsTensorsMax; ++i) {
         many += (i > 0 ? "," : "") + tensor(std::to_string(i), "F32", "[0]", "[0,0]");
     }
-    check({{"tensors", kExhausted, "more than the 65536", with_header(many + "}", 0)},
-           {"header", kExhausted, "more than the 100000000 of the format",
-            with_header("{" + std::string(kSafetensorsHeaderBytesMax, ' ') + "}", 0)}});
+    check_broken(
+        {{"tensors", ErrorCode::exhausted, "more than the 65536", with_header(many + "}", 0)},
+         {"header", ErrorCode::exhausted, "more than the 100000000 of the format",
+          with_header("{" + std::string(kSafetensorsHeaderBytesMax, ' ') + "}", 0)}});
 }
 
 TEST(BrokenSafetensors, NoTruncationIsAccepted) {
@@ -205,17 +208,18 @@ TEST(BrokenSafetensors, MutationsAreReadOrRefused) {
 }
 
 TEST(SafetensorsCorpus, EveryFileIsHandled) {
-    const base::CorpusCounts counts = base::run_corpus(kCorpus, [](std::string_view bytes) {
-        base::Error error;
-        exercise_safetensors(std::as_bytes(std::span(bytes)), &error);
-        return error.message.empty();
-    });
+    const base::CorpusCounts counts =
+        base::run_corpus(kSafetensorsCorpus, [](std::string_view bytes) {
+            base::Error error;
+            exercise_safetensors(std::as_bytes(std::span(bytes)), &error);
+            return error.message.empty();
+        });
     EXPECT_GE(counts.files, 5u);
     EXPECT_GE(counts.accepted, 2u);
 }
 
 TEST(SafetensorsCorpus, DISABLED_WriteSeeds) {
-    fs::create_directories(kCorpus);
+    fs::create_directories(kSafetensorsCorpus);
     const SafetensorsBytes seeds[] = {
         {},
         with_header("{}", 0),
@@ -226,7 +230,7 @@ TEST(SafetensorsCorpus, DISABLED_WriteSeeds) {
                     8)};
     int index = 0;
     for (const SafetensorsBytes& seed : seeds) {
-        std::ofstream(kCorpus / ("seed_" + std::to_string(index++)), std::ios::binary)
+        std::ofstream(kSafetensorsCorpus / ("seed_" + std::to_string(index++)), std::ios::binary)
             << seed.build();
     }
 }
@@ -276,7 +280,7 @@ TEST(GgufAssembly, RefusesWhatNoModelFileHas) {
         with_header("{" + tensor("t", "F32", "[1,1,1,1,2]", "[0,8]") + "}", 8).build();
     made = assemble(five, {{.name = "x"}}, 0);
     ASSERT_FALSE(made);
-    EXPECT_EQ(made.error().code, kUnsupported);
+    EXPECT_EQ(made.error().code, ErrorCode::unsupported);
     // A type that nothing computes with is refused when it is used.
     const std::string other =
         with_header("{" + tensor("t", "F8_E4M3", "[8]", "[0,8]") + "}", 8).build();

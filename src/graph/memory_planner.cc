@@ -11,7 +11,7 @@
 namespace hone::graph {
 namespace {
 
-constexpr size_t kAlignment = 64;
+constexpr size_t kBufferAlignment = 64;
 
 // The rows of the result are split over the threads, and row r needs row r of the inputs alone.
 bool takes_same_rows(OpKind kind) {
@@ -177,12 +177,13 @@ size_t value_bytes(const Value& value, uint32_t tokens, uint32_t outputs) {
     if (value.type == ElementType::q8) return kernels::quantized_rows_bytes(rows, value.width());
     if (value.type == ElementType::routes) {
         const size_t bytes = routes_bytes(rows, value.width(), value.dims[1].factor);
-        return base::round_up(bytes, kAlignment);
+        return base::round_up(bytes, kBufferAlignment);
     }
     if (value.type != ElementType::f32) return 0;
     const size_t width = value.dims.size() < 2 ? 1 : padded_width(value.width());
     return base::round_up(
-        (value.dims.size() < 2 ? padded_width(rows) : rows) * width * sizeof(float), kAlignment);
+        (value.dims.size() < 2 ? padded_width(rows) : rows) * width * sizeof(float),
+        kBufferAlignment);
 }
 
 Binding plan_memory(const Graph& graph, const std::vector<PlanNode>& nodes, uint32_t tokens_max,

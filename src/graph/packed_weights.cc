@@ -15,7 +15,7 @@
 namespace hone::graph {
 namespace {
 
-constexpr size_t kAlignment = 64;
+constexpr size_t kMatrixAlignment = 64;
 
 // An interleaved pair is packed in groups of two tiles (32 rows) of each part.
 constexpr size_t kInterleaveTiles = 2;
@@ -149,7 +149,7 @@ base::Status PackedWeights::lay_out(const Plan& plan) {
             matrix.offset = total;
             const auto bytes = base::checked_add<size_t>(total, matrix.view.bytes());
             if (!bytes) return base::fail(base::ErrorCode::exhausted, "weights overflow memory");
-            total = base::round_up(*bytes, kAlignment);
+            total = base::round_up(*bytes, kMatrixAlignment);
             if (matrix.is_screen()) {
                 matrix.bounds_offset = total;
                 total += matrix.view.tiles() * kernels::kTileRows * sizeof(float);
@@ -157,7 +157,7 @@ base::Status PackedWeights::lay_out(const Plan& plan) {
             matrices_.push_back(std::move(matrix));
         }
     }
-    matrix_bytes_ = std::max<size_t>(total, kAlignment);
+    matrix_bytes_ = std::max<size_t>(total, kMatrixAlignment);
     bytes_ = total;
     return {};
 }

@@ -10,7 +10,7 @@ namespace hone::measure {
 namespace {
 
 constexpr uint32_t kSign = 0x8000'0000;
-constexpr uint32_t kInfinity = 0x7f80'0000;
+constexpr uint32_t kInfinityBits = 0x7f80'0000;
 constexpr int kFloatFractionBits = 23;
 // The first page of numbers below zero.
 constexpr size_t kNegative = 256;
@@ -26,8 +26,8 @@ uint64_t rank_of(double p, uint64_t n) {
 void FloatHistogram::add(float value) {
     const auto bits = std::bit_cast<uint32_t>(value);
     const uint32_t magnitude = bits & ~kSign;
-    if (magnitude >= kInfinity) {
-        (magnitude == kInfinity ? infinities_ : nans_) += 1;
+    if (magnitude >= kInfinityBits) {
+        (magnitude == kInfinityBits ? infinities_ : nans_) += 1;
         return;
     }
     min_ = count_ == 0 ? value : std::min(min_, value);

@@ -16,7 +16,7 @@ namespace {
 using base::ErrorCode;
 using base::Json;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kFailed = std::numeric_limits<double>::infinity();
 
 RunRecord sample_record() {
     RunRecord record;
@@ -45,12 +45,12 @@ RunRecord sample_record() {
     request.phase = "warm";
     request.stage_ns = {{"tokenize", 1000}, {"prefill", 2e6}};
     request.ttft_ns = 3e6;
-    request.total_ns = kInfinity;
-    request.token_gap_ns = {1e6, 2e6, kInfinity};
+    request.total_ns = kFailed;
+    request.token_gap_ns = {1e6, 2e6, kFailed};
     request.prompt_tokens = 64;
     record.requests = {request};
     record.add_sample("ttft_ms", "ms", 12.5);
-    record.add_sample("ttft_ms", "ms", kInfinity);
+    record.add_sample("ttft_ms", "ms", kFailed);
     record.add_sample("itl_ms", "ms", 4);
     record.experiments = {
         {"hot_copy", "linear", Json{{"bytes", 5}}, Json{{"ratio", 1.5}}, false, "too short"}};
@@ -91,7 +91,7 @@ class TemporaryFile {
 TEST(Record, SamplesAreGatheredByName) {
     const RunRecord record = sample_record();
     ASSERT_NE(record.metric("ttft_ms"), nullptr);
-    EXPECT_EQ(record.metric("ttft_ms")->samples, (std::vector<double>{12.5, kInfinity}));
+    EXPECT_EQ(record.metric("ttft_ms")->samples, (std::vector<double>{12.5, kFailed}));
     EXPECT_EQ(record.metric("itl_ms")->unit, "ms");
     EXPECT_EQ(record.metric("ttft"), nullptr);
 }
@@ -107,7 +107,7 @@ TEST(Record, JsonRoundTripKeepsEverything) {
     EXPECT_TRUE(read->unknown->empty());
     EXPECT_EQ(read->context.seed, 0xffffffffffffffffull);
     EXPECT_FALSE(read->context.warm);
-    EXPECT_EQ(read->requests[0].total_ns, kInfinity);
+    EXPECT_EQ(read->requests[0].total_ns, kFailed);
     EXPECT_EQ(read->operators[1].compute_mean_ns, 9e8);
     EXPECT_EQ(read->model.bytes_by_dtype.at("q4_1"), 1ull << 40);
     EXPECT_EQ(read->experiments[0].values->at("ratio"), 1.5);

@@ -13,7 +13,7 @@
 namespace hone::measure {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNever = std::numeric_limits<double>::infinity();
 
 // 0, 1, ..., n - 1 in a fixed mixed order: a sample's value is its 0-based rank.
 std::vector<double> ranks(size_t n) {
@@ -50,15 +50,15 @@ TEST(Statistics, PercentilesAreLinear) {
 }
 
 TEST(Statistics, InfiniteSamplesAreTheSlowest) {
-    const std::vector<double> samples = {kInfinity, 3, 1, 2, kInfinity};
+    const std::vector<double> samples = {kNever, 3, 1, 2, kNever};
     EXPECT_DOUBLE_EQ(median(samples).value(), 3);
-    EXPECT_EQ(percentile(samples, 0.6), kInfinity);
-    EXPECT_EQ(percentile(samples, 0.9), kInfinity);
+    EXPECT_EQ(percentile(samples, 0.6), kNever);
+    EXPECT_EQ(percentile(samples, 0.9), kNever);
     std::vector<double> many(100, 1.0);
-    many[5] = kInfinity;
+    many[5] = kNever;
     EXPECT_EQ(percentile_interval(many, 0.5)->high, 1.0);
-    EXPECT_EQ(percentile_interval(many, 0.95)->high, kInfinity);
-    EXPECT_EQ(mean(samples), kInfinity);
+    EXPECT_EQ(percentile_interval(many, 0.95)->high, kNever);
+    EXPECT_EQ(mean(samples), kNever);
     EXPECT_FALSE(relative_spread(samples).has_value());
 }
 
@@ -162,7 +162,7 @@ TEST(Statistics, Lines) {
     EXPECT_FALSE(fit_line({}, {}).has_value());
     EXPECT_FALSE(fit_line(std::vector<double>{1}, std::vector<double>{1}).has_value());
     EXPECT_FALSE(fit_line(std::vector<double>{0.1, 0.1, 0.1}, std::vector<double>{1, 2, 3}));
-    EXPECT_FALSE(fit_line(x, std::vector<double>{1, 2, kInfinity, 4}).has_value());
+    EXPECT_FALSE(fit_line(x, std::vector<double>{1, 2, kNever, 4}).has_value());
 }
 
 }  // namespace

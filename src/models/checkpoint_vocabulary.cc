@@ -25,7 +25,7 @@ using text::TokenType;
 constexpr const char* kTokenizer = "tokenizer.json";
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 constexpr base::JsonLimits kTokenizerLimits = {256u << 20, 16, 16384};
-constexpr base::JsonLimits kSettingsLimits = {16u << 20, 16, 16384};
+constexpr base::JsonLimits kTokenizerConfigLimits = {16u << 20, 16, 16384};
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
 
 // tokenizer.json with its vocabulary apart.
@@ -146,7 +146,7 @@ std::string special_token(const CheckpointJson& settings, const char* field,
 base::Result<Json> read_settings(const ReadText& read) {
     HONE_TRY(const auto text, read_if_there(read, kTokenizerConfig));
     if (!text) return Json::object();
-    return parse_file(kTokenizerConfig, *text, kSettingsLimits);
+    return parse_file(kTokenizerConfig, *text, kTokenizerConfigLimits);
 }
 
 // --- WordPiece

@@ -90,14 +90,14 @@ TEST(GgufVocabulary, MissingIdsMeanWhatTheKindMeans) {
     EXPECT_EQ(read(entries)->bos_id, 2) << "an id outside the vocabulary counts as missing";
 }
 
-struct Broken {
+struct BrokenVocabulary {
     const char* key;
     uint32_t type;
     std::string value;
 };
 
 TEST(GgufVocabulary, ValuesOfAnotherKindAreCorrupt) {
-    const Broken table[] = {
+    const BrokenVocabulary table[] = {
         {"tokenizer.ggml.model", kU32, wire<uint32_t>(1)},
         {"tokenizer.ggml.model", kArray, strings({"llama"})},
         {"tokenizer.ggml.pre", kU32, wire<uint32_t>(1)},
@@ -115,7 +115,7 @@ TEST(GgufVocabulary, ValuesOfAnotherKindAreCorrupt) {
         {"tokenizer.chat_template", kArray, strings({"a", "b"})},
         {"general.name", kU32, wire<uint32_t>(1)},
     };
-    for (const Broken& broken : table) {
+    for (const BrokenVocabulary& broken : table) {
         auto entries = entries_of("llama");
         std::erase_if(entries, [&](const std::string& entry) {
             return entry.find(broken.key) != std::string::npos;

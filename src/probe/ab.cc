@@ -18,11 +18,10 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr int kTokensMax = 1 << 20;
 // Looks at the data, evenly spread over the budget: more would cost power and gain little time.
 constexpr int kLooks = 16;
 // The Walsh averages of more pairs take longer than a pair does.
-constexpr size_t kPairsMax = 1000;
+constexpr size_t kAbPairsMax = 1000;
 // Of the budget, for quality.
 constexpr double kQualityShare = 0.25;
 
@@ -64,7 +63,7 @@ base::Status check_options(const AbOptions& options) {
     if (sorted.empty() || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
         return fail(ErrorCode::invalid_argument, "metrics: at least one, each once");
     }
-    const auto tokens_ok = [](int value) { return value >= 1 && value <= kTokensMax; };
+    const auto tokens_ok = [](int value) { return value >= 1 && value <= kRequestTokensMax; };
     if (!tokens_ok(options.prompt_tokens) || !tokens_ok(options.output_tokens)) {
         return fail(ErrorCode::invalid_argument, "{} prompt tokens, {} output tokens: out of range",
                     options.prompt_tokens, options.output_tokens);
@@ -81,7 +80,8 @@ base::Status check_options(const AbOptions& options) {
 }
 
 base::Status check_side(const AbSide& side, const AbOptions& options) {
-    if (side.batch < 1 || side.depth < 0 || side.depth > kTokensMax || side.delay_share < 0) {
+    if (side.batch < 1 || side.depth < 0 || side.depth > kRequestTokensMax ||
+        side.delay_share < 0) {
         return fail(ErrorCode::invalid_argument, "batch {}, depth {}, delay {}: out of range",
                     side.batch, side.depth, side.delay_share);
     }
@@ -296,7 +296,7 @@ base::Status AbRun::pairs(int64_t end_ns, std::string& ended) {
     int looks = 0;
     while (true) {
         const double share = static_cast<double>(clock_.now_ns() - begin_ns) / length_ns;
-        const bool last = is_over(end_ns) || sequence_.pairs() >= kPairsMax;
+        const bool last = is_over(end_ns) || sequence_.pairs() >= kAbPairsMax;
         // All that looks may spend is spent at the last one.
         if (last || (share < 1 && share * kLooks >= looks + 1)) {
             looks = static_cast<int>(share * kLooks);

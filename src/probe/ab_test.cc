@@ -8,7 +8,6 @@
 
 #include "base/text.h"
 #include "measure/sequential.h"
-#include "measure/sequential.h"
 #include "models/model.h"
 #include "models/synth.h"
 #include "probe/ab_quality.h"
@@ -18,15 +17,6 @@ namespace hone::probe {
 namespace {
 
 using measure::Verdict;
-
-// Time passes only by being looked at, so that every run of a test takes the same time.
-class TickingClock final : public base::Clock {
-  public:
-    int64_t now_ns() const override { return now_ns_ += 10'000; }
-
-  private:
-    mutable int64_t now_ns_ = 0;
-};
 
 class AbTest : public TinyModelTest {
   protected:
@@ -38,7 +28,7 @@ class AbTest : public TinyModelTest {
         options.budget_s = 0.2;
         return options;
     }
-    TickingClock ticking_;
+    base::TickingClock ticking_{10'000};
 };
 
 TEST_F(AbTest, IdenticalSidesAreWithinNoiseAndAlike) {

@@ -16,22 +16,21 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr int kTokensMax = 1 << 20;
 constexpr int kRepeatsMax = 10'000;
 
 base::Status check_options(const BenchOptions& options, uint32_t context) {
     const auto in_range = [](int value, int low, int high) {
         return value >= low && value <= high;
     };
-    if (!in_range(options.prompt_tokens, 1, kTokensMax) ||
-        !in_range(options.output_tokens, 1, kTokensMax) ||
-        !in_range(options.depth, 0, kTokensMax)) {
+    if (!in_range(options.prompt_tokens, 1, kRequestTokensMax) ||
+        !in_range(options.output_tokens, 1, kRequestTokensMax) ||
+        !in_range(options.depth, 0, kRequestTokensMax)) {
         return fail(ErrorCode::invalid_argument,
                     "{} prompt tokens, {} output tokens, depth {}: out of range",
                     options.prompt_tokens, options.output_tokens, options.depth);
     }
     if (!in_range(options.repeats, 1, kRepeatsMax) || !in_range(options.warm_ups, 0, kRepeatsMax) ||
-        !in_range(options.batch_steps_max, 1, kTokensMax)) {
+        !in_range(options.batch_steps_max, 1, kRequestTokensMax)) {
         return fail(ErrorCode::invalid_argument, "{} repeats after {} warm-ups: out of range",
                     options.repeats, options.warm_ups);
     }

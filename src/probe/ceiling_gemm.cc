@@ -10,7 +10,7 @@
 namespace hone::probe {
 namespace {
 
-constexpr uint32_t kBatchMax = 256;
+constexpr uint32_t kGemmBatchMax = 256;
 
 kernels::LinearArgs arguments(const kernels::LinearVariant& variant,
                               const kernels::QuantizedRows& quantized, const float* rows,
@@ -37,9 +37,9 @@ base::Result<GemmArena> GemmArena::create(machine::ThreadTeam& team, uint64_t we
     GemmArena arena;
     HONE_TRY(arena.weights_, tensor::Buffer::allocate(std::max(weight_bytes, largest)));
     HONE_TRY(arena.quantized_,
-             tensor::Buffer::allocate(kernels::quantized_rows_bytes(kBatchMax, kGemmColumns)));
-    HONE_TRY(arena.rows_, tensor::Buffer::allocate(kBatchMax * kGemmColumns * sizeof(float)));
-    HONE_TRY(arena.out_, tensor::Buffer::allocate(kBatchMax * kGemmRows * sizeof(float)));
+             tensor::Buffer::allocate(kernels::quantized_rows_bytes(kGemmBatchMax, kGemmColumns)));
+    HONE_TRY(arena.rows_, tensor::Buffer::allocate(kGemmBatchMax * kGemmColumns * sizeof(float)));
+    HONE_TRY(arena.out_, tensor::Buffer::allocate(kGemmBatchMax * kGemmRows * sizeof(float)));
     // 0x2c2c is 0.065 as f16, and normal as bf16 and as f32: arithmetic takes the same time for all
     // finite numbers but denormal ones.
     team.run([&](int thread) {
@@ -48,13 +48,13 @@ base::Result<GemmArena> GemmArena::create(machine::ThreadTeam& team, uint64_t we
         std::memset(arena.weights_.data() + range.begin, 0x2c,
                     static_cast<size_t>(range.end - range.begin));
     });
-    const auto x = kernels::quantized_rows_at(arena.quantized_.data(), kBatchMax, kGemmColumns);
+    const auto x = kernels::quantized_rows_at(arena.quantized_.data(), kGemmBatchMax, kGemmColumns);
     auto* rows = reinterpret_cast<float*>(arena.rows_.data());
-    for (size_t i = 0; i < size_t{kBatchMax} * kGemmColumns; ++i) {
+    for (size_t i = 0; i < size_t{kGemmBatchMax} * kGemmColumns; ++i) {
         x.q[i] = static_cast<int8_t>(i * 37 % 255 - 127);
         rows[i] = 0.01f * static_cast<float>(x.q[i]);
     }
-    std::fill_n(x.scale, size_t{kBatchMax} * kGemmColumns / kernels::kBlock, 0.01f);
+    std::fill_n(x.scale, size_t{kGemmBatchMax} * kGemmColumns / kernels::kBlock, 0.01f);
     return arena;
 }
 
@@ -62,8 +62,8 @@ std::optional<machine::GemmPoint> GemmArena::measure(machine::ThreadTeam& team,
                                                      const kernels::LinearVariant& variant,
                                                      uint32_t m, double budget_s,
                                                      const base::Clock& clock) {
-    HONE_CHECK_LE(m, kBatchMax);
-    const auto x = kernels::quantized_rows_at(quantized_.data(), kBatchMax, kGemmColumns);
+    HONE_CHECK_LE(m, kGemmBatchMax);
+    const auto x = kernels::quantized_rows_at(quantized_.data(), kGemmBatchMax, kGemmColumns);
     const auto* rows = reinterpret_cast<const float*>(rows_.data());
     const kernels::LinearArgs common = arguments(variant, x, rows, m);
     const size_t tiles = kGemmRows / kernels::kTileRows;

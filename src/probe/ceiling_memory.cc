@@ -15,14 +15,13 @@
 namespace hone::probe {
 namespace {
 
-constexpr uint64_t kChunkBytes = 512;  // what the loops of CeilingVariant ask for
 constexpr uint64_t kSmallPageBytes = 4096;
 constexpr uint64_t kFaultBytes = 32u << 20;
 constexpr int kFaultSamples = 3;
 
 void store_part(const kernels::CeilingVariant& variant, StoreLoop loop, std::byte* data,
                 uint64_t bytes) {
-    const uint64_t half = bytes / 2 / kChunkBytes * kChunkBytes;
+    const uint64_t half = bytes / 2 / kernels::kCeilingChunkBytes * kernels::kCeilingChunkBytes;
     switch (loop) {
         case StoreLoop::write:
             return variant.write(data, bytes);
@@ -108,7 +107,8 @@ std::optional<machine::BandwidthPoint> store_point(machine::ThreadTeam& team,
                                                    double budget_s, const base::Clock& clock) {
     const auto threads = static_cast<uint64_t>(team.threads());
     const uint64_t share = (bytes_total + threads - 1) / threads;
-    const uint64_t part = (share + 2 * kChunkBytes - 1) / (2 * kChunkBytes) * 2 * kChunkBytes;
+    const uint64_t part = (share + 2 * kernels::kCeilingChunkBytes - 1) /
+                          (2 * kernels::kCeilingChunkBytes) * 2 * kernels::kCeilingChunkBytes;
     if (part > arena.part_bytes()) return std::nullopt;
     const bool copies = loop == StoreLoop::copy || loop == StoreLoop::copy_streaming;
     const double stored = static_cast<double>(copies ? part / 2 : part);

@@ -13,10 +13,10 @@ namespace hone::probe {
 namespace {
 
 constexpr uint64_t kReadChunkBytes = 512;  // what CeilingVariant::read asks for
-constexpr double kSampleNs = 4e6;
+constexpr double kPointSampleNs = 4e6;
 constexpr int kSamplesMin = 3;
 constexpr int kSamplesMax = 400;
-constexpr int64_t kRoundsMax = int64_t{1} << 40;
+constexpr int64_t kPointRepeatsMax = int64_t{1} << 40;
 constexpr int64_t kGrowthMax = 64;  // rounds per calibration step, so that one step cannot run away
 
 constexpr int kBarriersPerSample = 1000;
@@ -60,9 +60,9 @@ std::optional<Rate> sample_rate(const base::Clock& clock, double budget_s,
         const int64_t start = clock.now_ns();
         work(rounds);
         const double ns = static_cast<double>(clock.now_ns() - start);
-        if (ns >= kSampleNs / 2 || rounds >= kRoundsMax / kGrowthMax) break;
+        if (ns >= kPointSampleNs / 2 || rounds >= kPointRepeatsMax / kGrowthMax) break;
         if (ns <= 0 && rounds > 1) return std::nullopt;  // a clock that does not move
-        const double wanted = ns > 0 ? kSampleNs / ns : 2.0;
+        const double wanted = ns > 0 ? kPointSampleNs / ns : 2.0;
         rounds *= std::clamp<int64_t>(static_cast<int64_t>(wanted), 2, kGrowthMax);
     }
     std::vector<double> rates;

@@ -20,7 +20,7 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr int kPairsMax = 9;
+constexpr int kColdPairsMax = 9;
 // Of what was asked for, that must have come from storage for a reading to count as cold.
 constexpr double kColdShareMin = 0.5;
 
@@ -158,7 +158,7 @@ ExperimentOutcome cold_warm(const ExperimentBench& bench, const ExperimentOrder&
     result.subject = first_run ? "first_run" : "load";
     result.bytes_read = UINT64_MAX;
     // Storage may be slow: one pair will do.
-    for (int i = 0; i < kPairsMax && (i == 0 || box.open()); ++i) {
+    for (int i = 0; i < kColdPairsMax && (i == 0 || box.open()); ++i) {
         HONE_TRY_STATUS(bench.conduct.check());
         HONE_TRY_STATUS(measure_pair(bench, file, bytes, i % 2 == 0, result));
     }

@@ -11,17 +11,8 @@
 namespace hone::probe {
 namespace {
 
-// Moves by 10 ns whenever somebody looks.
-class TickingClock final : public base::Clock {
-  public:
-    int64_t now_ns() const override { return now_ns_.fetch_add(10); }
-
-  private:
-    mutable std::atomic<int64_t> now_ns_{0};
-};
-
 TEST(NodeDelay, WaitsAfterItsNodesOnly) {
-    const TickingClock clock;
+    const base::TickingClock clock(10);
     NodeDelay delay(4, {1, 3}, 95, 2, false, clock);
     const graph::NodeHook hook = delay.hook();
     EXPECT_EQ(delay.waited_ns_mean(), 0);
@@ -34,7 +25,7 @@ TEST(NodeDelay, WaitsAfterItsNodesOnly) {
 }
 
 TEST(NodeDelay, OneThreadIsTheCaller) {
-    const TickingClock clock;
+    const base::TickingClock clock(10);
     NodeDelay delay(2, {0}, 50, 3, true, clock);
     const graph::NodeHook hook = delay.hook();
     for (const int thread : {0, 1, 2}) hook.after(hook.context, 0, thread);

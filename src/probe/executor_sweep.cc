@@ -15,10 +15,10 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr size_t kSettingsMax = 8;
+constexpr size_t kSweepSettingsMax = 8;
 
 // One point of a sweep: an executor, the session's own or a second one, and what was measured.
-struct Contender {
+struct SweepContender {
     std::string setting;
     std::optional<runtime::ExecutorParts> parts;  // absent: the session's executor
     std::optional<Stepper> stepper;
@@ -34,10 +34,10 @@ struct SweepPlan {
 };
 
 // Every point against the run's own setting.
-bool all_settled(const std::vector<Contender>& contenders, const std::string& baseline) {
+bool all_settled(const std::vector<SweepContender>& contenders, const std::string& baseline) {
     const auto own = std::find_if(contenders.begin(), contenders.end(),
-                                  [&](const Contender& c) { return c.setting == baseline; });
-    return std::all_of(contenders.begin(), contenders.end(), [&](const Contender& c) {
+                                  [&](const SweepContender& c) { return c.setting == baseline; });
+    return std::all_of(contenders.begin(), contenders.end(), [&](const SweepContender& c) {
         return c.setting == baseline || (settled(c.point.decode_ns, own->point.decode_ns) &&
                                          settled(c.point.prefill_ns, own->point.prefill_ns));
     });
@@ -48,12 +48,12 @@ double sweep_s(const ExperimentBench& bench, size_t settings) {
     return bench.costs.open_s * static_cast<double>(settings - 1) + samples * sample_s(bench);
 }
 
-base::Result<std::vector<Contender>> open_contenders(const ExperimentBench& bench,
-                                                     const SweepPlan& plan) {
-    std::vector<Contender> contenders;
+base::Result<std::vector<SweepContender>> open_contenders(const ExperimentBench& bench,
+                                                          const SweepPlan& plan) {
+    std::vector<SweepContender> contenders;
     for (const auto& [setting, options] : plan.settings) {
         HONE_TRY_STATUS(bench.conduct.check());
-        Contender& contender = contenders.emplace_back();
+        SweepContender& contender = contenders.emplace_back();
         contender.setting = contender.point.setting = setting;
         if (setting != plan.baseline) {
             HONE_TRY(contender.parts, bench.session.make_executor(options));
@@ -72,9 +72,9 @@ base::Result<cost::Sweep> run_sweep(const ExperimentBench& bench, const SweepPla
     const auto is_baseline = [&](const auto& s) { return s.first == plan.baseline; };
     const auto own = std::count_if(plan.settings.begin(), plan.settings.end(), is_baseline);
     HONE_TRY_STATUS(check_affordable(bench, plan.settings.size() - static_cast<size_t>(own), box));
-    HONE_TRY(std::vector<Contender> contenders, open_contenders(bench, plan));
+    HONE_TRY(std::vector<SweepContender> contenders, open_contenders(bench, plan));
     base::Random random(bench.options.seed);
-    for (Contender& contender : contenders) {
+    for (SweepContender& contender : contenders) {
         HONE_TRY_STATUS(bench.conduct.check());
         cost::SweepPoint warm_up;
         measure_sample(bench, *contender.stepper,
@@ -89,7 +89,7 @@ base::Result<cost::Sweep> run_sweep(const ExperimentBench& bench, const SweepPla
             // Each round starts with another, so that none always follows the same one.
             for (size_t i = 0; i < contenders.size(); ++i) {
                 HONE_TRY_STATUS(bench.conduct.check());
-                Contender& contender = contenders[(first + i) % contenders.size()];
+                SweepContender& contender = contenders[(first + i) % contenders.size()];
                 measure_sample(bench, *contender.stepper, tokens, contender.point);
             }
             ++first;
@@ -97,7 +97,7 @@ base::Result<cost::Sweep> run_sweep(const ExperimentBench& bench, const SweepPla
         },
         [&] { return all_settled(contenders, plan.baseline); }));
     cost::Sweep sweep{plan.name, plan.subject, plan.baseline, {}};
-    for (Contender& contender : contenders) sweep.points.push_back(std::move(contender.point));
+    for (SweepContender& contender : contenders) sweep.points.push_back(std::move(contender.point));
     return sweep;
 }
 
@@ -152,8 +152,8 @@ ExperimentOutcome thread_sweep(const ExperimentBench& bench, const ExperimentOrd
         }
         counts.insert(*count);
     }
-    if (counts.size() > kSettingsMax) {
-        return fail(ErrorCode::invalid_argument, "more than {} settings", kSettingsMax);
+    if (counts.size() > kSweepSettingsMax) {
+        return fail(ErrorCode::invalid_argument, "more than {} settings", kSweepSettingsMax);
     }
     SweepPlan plan{"thread_sweep", order.subject, std::to_string(now), {}};
     for (const int count : counts) {
@@ -203,7 +203,7 @@ ExperimentOutcome variant_sweep(const ExperimentBench& bench, const ExperimentOr
     const auto is_family = [&](const auto& choice) { return choice.first == order.subject; };
     const auto given = std::find_if(own.variants.begin(), own.variants.end(), is_family);
     const std::string baseline = given == own.variants.end() ? "chosen" : given->second;
-    if (order.settings.empty() || order.settings.size() >= kSettingsMax) {
+    if (order.settings.empty() || order.settings.size() >= kSweepSettingsMax) {
         return fail(ErrorCode::invalid_argument, "{} variants to measure", order.settings.size());
     }
     SweepPlan plan{"variant_sweep", order.subject, baseline, {{baseline, own}}};

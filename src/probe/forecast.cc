@@ -23,8 +23,8 @@ using cost::WhatIf;
 using cost::WhatIfKind;
 using measure::RunRecord;
 
-constexpr int kRoundsMin = 6;  // pairs of the control need that many for an interval
-constexpr int kRoundsMax = 200;
+constexpr int kForecastRoundsMin = 6;  // pairs of the control need that many for an interval
+constexpr int kForecastRoundsMax = 200;
 constexpr int kRoundsLate = 4;
 // Steps of a few tokens: what a batch leads to, and the path between one token and a prompt.
 constexpr int kPieces[] = {2, 4, 8, 16};
@@ -140,11 +140,11 @@ class Profile {
     base::Status own_steps(Stepper& stepper, const Conduct& conduct) {
         const int64_t begin_ns = clock_.now_ns();
         const auto batch = static_cast<size_t>(std::max(1, side_.batch));
-        for (int round = 0; round < kRoundsMax; ++round) {
+        for (int round = 0; round < kForecastRoundsMax; ++round) {
             const double spent_s = static_cast<double>(clock_.now_ns() - begin_ns) * 1e-9;
             // The first round warms up and is not kept as a pair; where each round has to fill a
             // deep cache first, a few have to do.
-            const bool enough = round > 2 * kRoundsMin;
+            const bool enough = round > 2 * kForecastRoundsMin;
             const bool late = round > kRoundsLate && spent_s >= 2 * options_.profile_s;
             if (late || (enough && spent_s >= options_.profile_s)) break;
             HONE_TRY_STATUS(conduct.check());

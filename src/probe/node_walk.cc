@@ -6,8 +6,6 @@
 namespace hone::probe {
 namespace {
 
-// The reading loops take whole chunks of this many bytes; a matrix loses less than one at its end.
-constexpr size_t kChunkBytes = 512;
 constexpr size_t kSumsPerLine = 8;
 // How long a reading of all weights is at least, and how often it reads those of a small model.
 constexpr double kReadingNs = 2e6;
@@ -50,7 +48,8 @@ base::Result<WeightReader> WeightReader::create(graph::Executor& executor,
     for (const uint32_t node : nodes) {
         std::vector<std::span<const std::byte>>& spans = reader.spans_.emplace_back();
         for (const std::span<const std::byte> matrix : executor.packed_weights(node)) {
-            spans.push_back(matrix.first(matrix.size() / kChunkBytes * kChunkBytes));
+            spans.push_back(matrix.first(matrix.size() / kernels::kCeilingChunkBytes *
+                                         kernels::kCeilingChunkBytes));
             reader.bytes_ += spans.back().size();
         }
     }
@@ -67,8 +66,9 @@ base::Result<WeightReader> WeightReader::of_plan(graph::Executor& executor) {
 uint64_t WeightReader::read_part(size_t index, int thread) const {
     uint64_t sum = 0;
     for (const std::span<const std::byte> span : spans_[index]) {
-        const machine::IndexRange part = machine::split_range(
-            static_cast<int64_t>(span.size()), kChunkBytes, thread, executor_->team().threads());
+        const machine::IndexRange part =
+            machine::split_range(static_cast<int64_t>(span.size()), kernels::kCeilingChunkBytes,
+                                 thread, executor_->team().threads());
         const auto begin = static_cast<size_t>(part.begin);
         const auto size = static_cast<size_t>(part.end) - begin;
         if (size > 0) sum += variant_->read(span.data() + begin, size);

@@ -11,7 +11,7 @@
 namespace hone::probe {
 namespace {
 
-constexpr int kLooks = 8;
+constexpr int kRateLooks = 8;
 
 // The tests of both sides, in turns.
 class TakingTurns {
@@ -62,8 +62,8 @@ base::Result<RateCheck> check_decode_rate(runtime::Session& a, runtime::Session&
     for (int looks = 0; !out.decided;) {
         const double spent_s = static_cast<double>(clock.now_ns() - begin_ns) * 1e-9;
         const double share = std::min(1.0, spent_s / options.budget_s);
-        if (sequence.pairs() > 0 && share * kLooks >= looks + 1) {
-            looks = static_cast<int>(share * kLooks);
+        if (sequence.pairs() > 0 && share * kRateLooks >= looks + 1) {
+            looks = static_cast<int>(share * kRateLooks);
             out.decided = sequence.look(share);
             if (share >= 1 || out.decided) break;
         }

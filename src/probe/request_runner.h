@@ -37,6 +37,8 @@
 
 namespace hone::probe {
 
+constexpr int kRequestTokensMax = 1 << 20;  // of a prompt, an output or a depth asked for
+
 struct RequestRunnerOptions {
     uint32_t sequences = 1;
     uint32_t positions = 0;     // of each sequence

@@ -17,16 +17,15 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr int kTokensMax = 1 << 20;
 constexpr int kRequestsMax = 100'000;
-constexpr int kPairsMax = 10'000;
-constexpr int kRoundsMin = 2;
+constexpr int kOverheadPairsMax = 10'000;
+constexpr int kRequestRoundsMin = 2;
 
 base::Status check_options(const ScenarioOptions& options, const runtime::Session& session) {
-    if (options.prompt_tokens < 1 || options.prompt_tokens > kTokensMax ||
-        options.output_tokens < 1 || options.output_tokens > kTokensMax || options.requests < 1 ||
-        options.requests > kRequestsMax || options.overhead_pairs < 0 ||
-        options.overhead_pairs > kPairsMax) {
+    if (options.prompt_tokens < 1 || options.prompt_tokens > kRequestTokensMax ||
+        options.output_tokens < 1 || options.output_tokens > kRequestTokensMax ||
+        options.requests < 1 || options.requests > kRequestsMax || options.overhead_pairs < 0 ||
+        options.overhead_pairs > kOverheadPairsMax) {
         return fail(ErrorCode::invalid_argument,
                     "{} requests of {} tokens in and {} out: out of range", options.requests,
                     options.prompt_tokens, options.output_tokens);
@@ -151,7 +150,8 @@ base::Status ScenarioRun::run_warm_rounds() {
     double longest_s = 0;
     for (int round = 0; warm_requests_ < options_.requests; ++round) {
         const double start_s = seconds_so_far();
-        if (round >= kRoundsMin && start_s + longest_s + overhead_s() > options_.budget_s) break;
+        if (round >= kRequestRoundsMin && start_s + longest_s + overhead_s() > options_.budget_s)
+            break;
         conduct_.report("requests", std::min(1.0, static_cast<double>(warm_requests_) /
                                                       static_cast<double>(options_.requests)));
         HONE_TRY_STATUS(run_round("warm", &recorder_));

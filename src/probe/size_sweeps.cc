@@ -18,7 +18,7 @@ constexpr int kStepsPerSample = 4;
 constexpr int kBatchMax = 64;
 // Tokens of each sequence's prompt in a batch.
 constexpr int kPromptTokensMax = 32;
-constexpr size_t kSettingsMax = 16;
+constexpr size_t kSizesMax = 16;
 
 base::Result<std::vector<int>> sizes_of(const ExperimentOrder& order, std::set<int> fallback,
                                         int most) {
@@ -33,8 +33,8 @@ base::Result<std::vector<int>> sizes_of(const ExperimentOrder& order, std::set<i
         sizes.insert(value);
     }
     if (sizes.empty()) sizes = std::move(fallback);
-    if (sizes.size() > kSettingsMax) {
-        return fail(ErrorCode::invalid_argument, "more than {} settings", kSettingsMax);
+    if (sizes.size() > kSizesMax) {
+        return fail(ErrorCode::invalid_argument, "more than {} settings", kSizesMax);
     }
     return std::vector<int>(sizes.begin(), sizes.end());
 }

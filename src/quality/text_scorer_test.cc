@@ -13,7 +13,7 @@
 namespace hone::quality {
 namespace {
 
-constexpr uint32_t kContext = 48;
+constexpr uint32_t kWindow = 48;
 
 class TextScorerTest : public ::testing::Test {
   protected:
@@ -31,7 +31,7 @@ class TextScorerTest : public ::testing::Test {
         runtime::LoadOptions load;
         load.threads = 2;
         load.disabled_passes = std::move(without);
-        load.limits = runtime::reader_limits(kContext);
+        load.limits = runtime::reader_limits(kWindow);
         load.limits.sequences_max = rows;
         load.limits.step_tokens_max = std::max(rows, 40u);
         auto session = runtime::open_session(path_, load, clock_);
@@ -67,11 +67,11 @@ class TextScorerTest : public ::testing::Test {
 
 TEST_F(TextScorerTest, LlamaWindowsScoreTheirSecondHalf) {
     auto session = open();
-    const auto tokens = text(3 * kContext + 20);
-    const auto scored = windows(*session, nullptr, tokens, {.context = kContext});
+    const auto tokens = text(3 * kWindow + 20);
+    const auto scored = windows(*session, nullptr, tokens, {.context = kWindow});
     ASSERT_EQ(scored.size(), 3u);
     for (const ScoredWindow& window : scored) {
-        EXPECT_EQ(window.n, kContext / 2 - 1);
+        EXPECT_EQ(window.n, kWindow / 2 - 1);
         // A random model is about as sure as chance.
         EXPECT_GT(window.nll / window.n, 0.5 * std::log(session->config().n_vocab));
     }
@@ -79,47 +79,47 @@ TEST_F(TextScorerTest, LlamaWindowsScoreTheirSecondHalf) {
 
 TEST_F(TextScorerTest, SlidingWindowsScoreEveryTokenOnce) {
     auto session = open();
-    const auto tokens = text(3 * kContext + 20);
-    const auto scored = windows(*session, nullptr, tokens, {WindowKind::sliding, kContext, 0});
+    const auto tokens = text(3 * kWindow + 20);
+    const auto scored = windows(*session, nullptr, tokens, {WindowKind::sliding, kWindow, 0});
     size_t n = 0;
     for (const ScoredWindow& window : scored) n += window.n;
     EXPECT_EQ(n, tokens.size() - 1);
-    EXPECT_EQ(scored.front().n, kContext - 1);
-    EXPECT_EQ(windows(*session, nullptr, tokens, {WindowKind::sliding, kContext, 2}).size(), 2u);
+    EXPECT_EQ(scored.front().n, kWindow - 1);
+    EXPECT_EQ(windows(*session, nullptr, tokens, {WindowKind::sliding, kWindow, 2}).size(), 2u);
 }
 
 TEST_F(TextScorerTest, StepSizesDoNotChangeTheScores) {
-    const auto tokens = text(2 * kContext);
+    const auto tokens = text(2 * kWindow);
     auto wide = open();
     auto narrow = open({}, 3);
-    const auto a = windows(*wide, nullptr, tokens, {.context = kContext});
-    const auto b = windows(*narrow, nullptr, tokens, {.context = kContext});
+    const auto a = windows(*wide, nullptr, tokens, {.context = kWindow});
+    const auto b = windows(*narrow, nullptr, tokens, {.context = kWindow});
     for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].nll, b[i].nll);
 }
 
 TEST_F(TextScorerTest, AnExactReferenceIsAtDistanceZeroAndARoundedOneIsNot) {
-    const auto tokens = text(2 * kContext);
+    const auto tokens = text(2 * kWindow);
     auto model = open();
     auto same = open({"merge_qkv"});
     auto rounded = open({"quantize_activations"});
-    for (const ScoredWindow& w : windows(*model, same.get(), tokens, {.context = kContext})) {
+    for (const ScoredWindow& w : windows(*model, same.get(), tokens, {.context = kWindow})) {
         EXPECT_LT(w.kl, 1e-9);
         EXPECT_EQ(w.nll, w.nll_reference);
         EXPECT_EQ(w.same_top, w.n);
     }
     double kl = 0;
-    for (const ScoredWindow& w : windows(*model, rounded.get(), tokens, {.context = kContext})) {
+    for (const ScoredWindow& w : windows(*model, rounded.get(), tokens, {.context = kWindow})) {
         kl += w.kl;
     }
     EXPECT_GT(kl, 1e-9);
 }
 
 TEST_F(TextScorerTest, StoredRowsGiveTheSameScores) {
-    const auto tokens = text(3 * kContext);
+    const auto tokens = text(3 * kWindow);
     auto model = open();
     auto rounded = open({"quantize_activations"});
-    const auto parts = cut(*model, tokens, {.context = kContext});
-    const auto live = windows(*model, rounded.get(), tokens, {.context = kContext});
+    const auto parts = cut(*model, tokens, {.context = kWindow});
+    const auto live = windows(*model, rounded.get(), tokens, {.context = kWindow});
 
     const BaseStore store{::testing::TempDir() + "hone_text_scorer_base"};
     const size_t vocab = model->config().n_vocab;
@@ -153,10 +153,10 @@ TEST_F(TextScorerTest, WhatCannotBeScoredIsRefused) {
         const auto scored = score_text(*session, *parts, nullptr);
         return scored ? base::ErrorCode::internal : scored.error().code;
     };
-    EXPECT_EQ(code(kContext - 1, kContext), base::ErrorCode::invalid_argument);
-    EXPECT_EQ(code(500, kContext + 1), base::ErrorCode::invalid_argument);
+    EXPECT_EQ(code(kWindow - 1, kWindow), base::ErrorCode::invalid_argument);
+    EXPECT_EQ(code(500, kWindow + 1), base::ErrorCode::invalid_argument);
     EXPECT_EQ(code(500, 4), base::ErrorCode::invalid_argument);
-    const auto parts = cut(*session, text(200), {.context = kContext});
+    const auto parts = cut(*session, text(200), {.context = kWindow});
     const auto stopped = score_text(*session, parts, nullptr, [](double) { return false; });
     ASSERT_FALSE(stopped);
     EXPECT_EQ(stopped.error().code, base::ErrorCode::cancelled);

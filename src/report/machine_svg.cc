@@ -18,8 +18,8 @@ constexpr double kLeft = 80;
 constexpr double kRight = 790;  // labels of the tops and the legend stand to the right
 constexpr double kTop = 70;
 constexpr double kBottom = 530;
-constexpr double kIntensityFrom = -2;  // powers of two
-constexpr double kIntensityTo = 11;
+constexpr double kPictureIntensityFrom = -2;  // powers of two
+constexpr double kPictureIntensityTo = 11;
 
 constexpr const char* kStyle = R"(<style>
 svg{--paper:#fff;--ink:#1c2330;--soft:#5d6675;--grid:#e3e7ee;--roof:#1f5fbf;--top:#b3541e;
@@ -42,8 +42,8 @@ struct Axes {
     double rate_to = 1;
 
     double x(double intensity) const {
-        const double share =
-            (std::log2(intensity) - kIntensityFrom) / (kIntensityTo - kIntensityFrom);
+        const double share = (std::log2(intensity) - kPictureIntensityFrom) /
+                             (kPictureIntensityTo - kPictureIntensityFrom);
         return kLeft + share * (kRight - kLeft);
     }
     double y(double g_per_s) const {
@@ -53,7 +53,7 @@ struct Axes {
 };
 
 Axes axes_of(const Roofline& roofline) {
-    double low = roofline.far_gb_per_s() * std::exp2(kIntensityFrom);
+    double low = roofline.far_gb_per_s() * std::exp2(kPictureIntensityFrom);
     for (const Roofline::Point& point : roofline.points) low = std::min(low, point.g_per_s);
     return {std::floor(std::log10(low)), std::log10(roofline.peak()) + 0.25};
 }
@@ -73,7 +73,8 @@ std::string line_of(const char* kind, double x1, double y1, double x2, double y2
 
 std::string grid(const Axes& axes, const Style& style) {
     std::string out;
-    for (int power = static_cast<int>(kIntensityFrom); power <= kIntensityTo; ++power) {
+    for (int power = static_cast<int>(kPictureIntensityFrom); power <= kPictureIntensityTo;
+         ++power) {
         const double x = axes.x(std::exp2(power));
         out += line_of("grid", x, kTop, x, kBottom);
         const std::string label = power < 0 ? fmt::format("1/{:g}", std::exp2(-power))
@@ -101,8 +102,9 @@ std::string slopes(const Axes& axes, const Roofline& roofline) {
     for (size_t i = 0; i < roofline.slopes.size(); ++i) {
         const Roofline::Slope& slope = roofline.slopes[i];
         const double lowest = std::pow(10, axes.rate_from);
-        const double from = std::max(std::exp2(kIntensityFrom), lowest / slope.gb_per_s);
-        const double to = std::min(std::exp2(kIntensityTo), roofline.peak() / slope.gb_per_s);
+        const double from = std::max(std::exp2(kPictureIntensityFrom), lowest / slope.gb_per_s);
+        const double to =
+            std::min(std::exp2(kPictureIntensityTo), roofline.peak() / slope.gb_per_s);
         if (to <= from) continue;
         const bool far = i + 1 == roofline.slopes.size();
         const double x1 = axes.x(from);

@@ -4,7 +4,7 @@
 namespace hone::report {
 namespace {
 
-constexpr Message kMessages[] = {
+constexpr Message kEnglishMessages[] = {
     // Grades of the measurement.
     {"trust_A", "Measurement: grade A - this can be trusted"},
     {"trust_B", "Measurement: grade B - good enough to act on"},
@@ -807,7 +807,7 @@ constexpr Message kMessages[] = {
 }  // namespace
 
 std::span<const Message> messages_en() {
-    return kMessages;
+    return kEnglishMessages;
 }
 
 }  // namespace hone::report

@@ -4,7 +4,7 @@
 namespace hone::report {
 namespace {
 
-constexpr Message kMessages[] = {
+constexpr Message kChineseMessages[] = {
     // Grades of the measurement.
     {"trust_A", "测量：A 级，结果可信"},
     {"trust_B", "测量：B 级，足以据此行动"},
@@ -768,7 +768,7 @@ constexpr Message kMessages[] = {
 }  // namespace
 
 std::span<const Message> messages_zh() {
-    return kMessages;
+    return kChineseMessages;
 }
 
 }  // namespace hone::report

@@ -32,7 +32,7 @@ Ink ink_of(TrialStatus status) {
     return Ink::dim;
 }
 
-std::string interval_text(const std::optional<measure::Interval>& interval) {
+std::string interval_suffix(const std::optional<measure::Interval>& interval) {
     if (!interval) return {};
     return fmt::format(" [{:+.1f}, {:+.1f}]", interval->low, interval->high);
 }
@@ -40,7 +40,7 @@ std::string interval_text(const std::optional<measure::Interval>& interval) {
 std::string change_text(std::optional<double> percent,
                         const std::optional<measure::Interval>& interval) {
     if (!percent) return "-";
-    return fmt::format("{:+.1f} %", *percent) + interval_text(interval);
+    return fmt::format("{:+.1f} %", *percent) + interval_suffix(interval);
 }
 
 std::string promised_text(const Trial& trial) {

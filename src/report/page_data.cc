@@ -20,7 +20,7 @@ using measure::RunRecord;
 // A set this much smaller than the largest one measured lies in a cache.
 constexpr uint64_t kCacheFraction = 8;
 
-Json number(const std::optional<double>& value) {
+Json finite(const std::optional<double>& value) {
     return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
 }
 
@@ -122,7 +122,7 @@ Json node_row(const diagnose::OperatorRow& row) {
             {"calls", row.calls},
             {"flops", row.flops},
             {"bytes", row.bytes},
-            {"roof_share", number(row.roof_share())},
+            {"roof_share", finite(row.roof_share())},
             {"roof", bound},
             {"barrier_ms", row.barrier_ns / 1e6},
             {"dispatch_ms", row.dispatch_ns / 1e6}};
@@ -203,9 +203,9 @@ Json latency_by_position(const RunRecord& record) {
         out.push_back({{"position", first},
                        {"position_last", it->first},
                        {"n", row.size()},
-                       {"median_ms", number(measure::median(row))},
-                       {"low_ms", number(measure::percentile(row, 0.1))},
-                       {"high_ms", number(measure::percentile(row, 0.9))}});
+                       {"median_ms", finite(measure::median(row))},
+                       {"low_ms", finite(measure::percentile(row, 0.1))},
+                       {"high_ms", finite(measure::percentile(row, 0.9))}});
         row.clear();
         in_row = 0;
     }

@@ -18,7 +18,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-void expect_narrow(const std::string& text, size_t width) {
+void expect_fits(const std::string& text, size_t width) {
     for (const auto line : base::split(text, '\n')) EXPECT_LE(display_width(line), width) << line;
 }
 
@@ -54,7 +54,7 @@ TEST(Cache, SaysWhatGoesAndWhatStays) {
     EXPECT_THAT(list, HasSubstr("6.00 MiB of 1.00 GiB at most"));
     EXPECT_THAT(list, HasSubstr("40 d"));
     EXPECT_THAT(list, HasSubstr("left alone: notes"));
-    expect_narrow(list, 100);
+    expect_fits(list, 100);
     const std::string cleaning = render_cleaning(cache, Style());
     EXPECT_THAT(cleaning, HasSubstr("removed packed/a.packed (old.gguf; 3.00 MiB"));
     EXPECT_THAT(cleaning, HasSubstr("in use, left: packed/b.packed"));
@@ -120,7 +120,7 @@ TEST(BenchReport, TellsTheMetricsAndTheCost) {
     EXPECT_THAT(render_bench(record, style), HasSubstr("no metrics were measured"));
     for (const int width : {40, 80, 120}) {
         style.width = width;
-        expect_narrow(render_bench(bench_record(), style), static_cast<size_t>(width));
+        expect_fits(render_bench(bench_record(), style), static_cast<size_t>(width));
     }
 }
 
@@ -138,7 +138,7 @@ TEST(MachineReport, ShowsFactsCeilingsAndRoofline) {
     for (const int width : {40, 80, 120}) {
         style.width = width;
         style.unicode = style.colour = true;
-        expect_narrow(render_machine(cost::fake_machine(), style), static_cast<size_t>(width));
+        expect_fits(render_machine(cost::fake_machine(), style), static_cast<size_t>(width));
     }
 }
 
@@ -185,7 +185,7 @@ TEST(InspectReport, ManyModelsGoBelowEachOther) {
         Style style;
         style.width = width;
         const std::string text = render_inspect(rows, style);
-        expect_narrow(text, static_cast<size_t>(width));
+        expect_fits(text, static_cast<size_t>(width));
         for (int i = 0; i < 7; ++i) EXPECT_THAT(text, HasSubstr(fmt::format("model-{}", i)));
     }
     EXPECT_EQ(render_inspect({}, Style{}), "");

@@ -33,7 +33,7 @@ std::string real(double value) {
     return fmt::format("{:.4g}", value);
 }
 
-std::string percent(double share) {
+std::string fine_percent(double share) {
     // Two digits are too few for outliers: shares far below 1 % are the interesting ones.
     return share > 0 && share < 0.001 ? fmt::format("{:.2g} %", 100 * share)
                                       : fmt::format("{:.2f} %", 100 * share);
@@ -93,9 +93,9 @@ void add_values(Page& page, const ValueProfile& values) {
                   .with("p99", real(values.magnitude_p99))
                   .with("p999", real(values.magnitude_p999)));
     page.note(note("tensor_shares")
-                  .with("zero", percent(values.zero_share))
-                  .with("denormal", percent(values.denormal_share))
-                  .with("outlier", percent(values.outlier_share))
+                  .with("zero", fine_percent(values.zero_share))
+                  .with("denormal", fine_percent(values.denormal_share))
+                  .with("outlier", fine_percent(values.outlier_share))
                   .with("deviations", real(measure::kOutlierDeviations)));
     if (values.nans + values.infinities > 0) {
         page.note(note("tensor_not_finite")
@@ -156,8 +156,8 @@ void add_types(Page& page, const TensorProfile& tensor) {
         if (!stored.reason.empty()) continue;
         table.add({type_name(style, stored), fmt::format("{:.4g}", stored.bits_per_weight),
                    base::format_bytes(static_cast<double>(stored.bytes)), decibels(stored.snr_db),
-                   percent(stored.relative_rmse), fmt::format("{:.3g}", stored.rmse),
-                   fmt::format("{:.3g}", stored.max_error), percent(stored.to_zero_share)});
+                   fine_percent(stored.relative_rmse), fmt::format("{:.3g}", stored.rmse),
+                   fmt::format("{:.3g}", stored.max_error), fine_percent(stored.to_zero_share)});
     }
     if (!table.empty()) {
         page.section("tensor_types");
@@ -286,7 +286,7 @@ void add_overview(Page& page, std::span<const TensorProfile> tensors, bool show_
         const double largest = std::max(std::fabs(tensor.values.min), std::fabs(tensor.values.max));
         table.add({one_line(tensor.name), shape(tensor), tensor.type,
                    fmt::format("{:.3g}", tensor.values.stddev), fmt::format("{:.3g}", largest),
-                   percent(tensor.values.outlier_share),
+                   fine_percent(tensor.values.outlier_share),
                    small_chart(style, tensor.values.bins, kTinyColumns)});
     }
     page.table(table, 0);
@@ -299,7 +299,8 @@ void add_overview(Page& page, std::span<const TensorProfile> tensors, bool show_
     for (const TensorProfile& tensor : tensors) {
         std::vector<std::string> cells = {one_line(tensor.name)};
         for (const StoredAs& stored : tensor.stored_as) {
-            const std::string error = stored.reason.empty() ? percent(stored.relative_rmse) : "-";
+            const std::string error =
+                stored.reason.empty() ? fine_percent(stored.relative_rmse) : "-";
             cells.push_back(stored.asked == stored.type ? error : error + " (" + stored.type + ")");
         }
         errors.add(std::move(cells));

@@ -19,16 +19,16 @@ using base::ErrorCode;
 using models::Pooling;
 using testing::HasSubstr;
 
-constexpr const char* kGoldens = HONE_SOURCE_DIR "/tests/golden/";
+constexpr const char* kEmbeddingGoldens = HONE_SOURCE_DIR "/tests/golden/";
 // Of a vector of length 1 and 32 values: 2 % of their deviation. Keys and values are kept in f16.
 constexpr float kTolerance = 0.0035f;
 
 std::string golden_model(const char* name) {
-    return std::string(kGoldens) + "architectures/" + name + ".gguf";
+    return std::string(kEmbeddingGoldens) + "architectures/" + name + ".gguf";
 }
 
-base::Json goldens() {
-    const auto text = base::read_file(std::string(kGoldens) + "embeddings.json", 1 << 20);
+base::Json embedding_goldens() {
+    const auto text = base::read_file(std::string(kEmbeddingGoldens) + "embeddings.json", 1 << 20);
     EXPECT_TRUE(text) << text.error().message;
     const auto json = base::parse_json(text ? *text : "[]");
     EXPECT_TRUE(json) << json.error().message;
@@ -46,7 +46,7 @@ std::unique_ptr<Embedder> open(LoadOptions options = {},
 
 std::vector<std::vector<int32_t>> golden_tokens() {
     std::vector<std::vector<int32_t>> out;
-    for (const base::Json& golden : goldens()) {
+    for (const base::Json& golden : embedding_goldens()) {
         out.push_back(golden["tokens"].get<std::vector<int32_t>>());
     }
     return out;
@@ -55,8 +55,8 @@ std::vector<std::vector<int32_t>> golden_tokens() {
 TEST(Embedder, TextsEqualAnIndependentImplementation) {
     const auto embedder = open();
     ASSERT_NE(embedder, nullptr);
-    ASSERT_GE(goldens().size(), size_t{6});
-    for (const base::Json& golden : goldens()) {
+    ASSERT_GE(embedding_goldens().size(), size_t{6});
+    for (const base::Json& golden : embedding_goldens()) {
         const std::string text = golden["text"];
         SCOPED_TRACE(text);
         const std::vector<int32_t> tokens = embedder->tokenizer().encode(text);
@@ -95,7 +95,7 @@ TEST(Embedder, DirectoriesGiveTheSameVectors) {
     namespace fs = std::filesystem;
     const fs::path odd = fs::path(testing::TempDir()) / "embedder_odd";
     fs::remove_all(odd);
-    fs::copy(std::string(kGoldens) + "checkpoints/bert", odd, fs::copy_options::recursive);
+    fs::copy(std::string(kEmbeddingGoldens) + "checkpoints/bert", odd, fs::copy_options::recursive);
     auto weights = base::read_file((odd / "model.safetensors").string(), 1 << 20);
     ASSERT_TRUE(weights);
     uint64_t header_bytes = 0;
@@ -107,7 +107,8 @@ TEST(Embedder, DirectoriesGiveTheSameVectors) {
     const auto tokens = golden_tokens();
     const auto expected = open()->embed(tokens, {});
     ASSERT_TRUE(expected) << expected.error().message;
-    for (const std::string& path : {std::string(kGoldens) + "checkpoints/bert", odd.string()}) {
+    for (const std::string& path :
+         {std::string(kEmbeddingGoldens) + "checkpoints/bert", odd.string()}) {
         const auto embedder = open({}, path);
         ASSERT_NE(embedder, nullptr);
         EXPECT_EQ(embedder->config().pooling, Pooling::mean);

@@ -13,6 +13,8 @@
 
 namespace hone::tensor {
 
+constexpr float kHalfMax = 65504.0f;  // the largest finite f16
+
 constexpr float f16_to_f32(uint16_t half) {
     const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
     const uint32_t exponent = (half >> 10) & 0x1fu;

@@ -10,7 +10,7 @@ namespace hone::tensor {
 
 namespace {
 
-constexpr int kGroups = 8;  // of 32 elements in a block of 256
+constexpr int kBlockGroups = 8;  // of 32 elements in a block of 256
 
 void set_group_scale(IntegerBlock& out, int g, float scale) {
     out.scales[2 * g] = scale;
@@ -66,7 +66,7 @@ void decode_q3_k(const std::byte* block, IntegerBlock& out) {
 
 void decode_iq2_xxs(const std::byte* block, IntegerBlock& out) {
     const float d = load_half(block);
-    for (int g = 0; g < kGroups; ++g) {
+    for (int g = 0; g < kBlockGroups; ++g) {
         const std::byte* group = block + 2 + 8 * g;
         const auto packed = load_field<uint32_t>(group + 4);
         set_group_scale(out, g, d * (0.5f + static_cast<float>(packed >> 28)) * 0.25f);
@@ -105,7 +105,7 @@ void decode_iq2_s(const std::byte* block, IntegerBlock& out) {
 
 void decode_iq3_xxs(const std::byte* block, IntegerBlock& out) {
     const float d = load_half(block);
-    for (int g = 0; g < kGroups; ++g) {
+    for (int g = 0; g < kBlockGroups; ++g) {
         const auto packed = load_field<uint32_t>(block + 66 + 4 * g);
         set_group_scale(out, g, d * (0.5f + static_cast<float>(packed >> 28)) * 0.5f);
         for (int k = 0; k < 4; ++k) {
@@ -126,7 +126,7 @@ void decode_iq3_s(const std::byte* block, IntegerBlock& out) {
         const int ninth = byte_at(high + four / 8) >> (four % 8) & 1;
         return kIq3SGrid[static_cast<size_t>(byte_at(qs + four) | ninth << 8)];
     };
-    for (int g = 0; g < kGroups; ++g) {
+    for (int g = 0; g < kBlockGroups; ++g) {
         set_group_scale(out, g, d * static_cast<float>(1 + 2 * nibble(block + 106, g)));
     }
     for (int k = 0; k < 32; ++k) {
@@ -145,7 +145,7 @@ void put_ternary(uint32_t entry, bool minus, int8_t* to) {
 
 void decode_iq1_s(const std::byte* block, IntegerBlock& out) {
     const float d = load_half(block);
-    for (int g = 0; g < kGroups; ++g) {
+    for (int g = 0; g < kBlockGroups; ++g) {
         const auto high = load_field<uint16_t>(block + 34 + 2 * g);
         set_group_scale(out, g, d * static_cast<float>(2 * (high >> 12 & 7) + 1) * 0.125f);
         for (int k = 0; k < 4; ++k) {
@@ -186,7 +186,7 @@ void put_nibbles(const std::byte* codes, const std::array<int8_t, 16>& levels, i
 void decode_iq4_xs(const std::byte* block, IntegerBlock& out) {
     const float d = load_half(block);
     const int high = load_field<uint16_t>(block + 2);
-    for (int g = 0; g < kGroups; ++g) {
+    for (int g = 0; g < kBlockGroups; ++g) {
         const int s = nibble(block + 4, g) | (high >> (2 * g) & 3) << 4;
         set_group_scale(out, g, d * static_cast<float>(s - 32));
         put_nibbles(block + 8 + 16 * g, kIq4Levels, &out.values[32 * g]);

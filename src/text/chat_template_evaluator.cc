@@ -6,7 +6,7 @@
 
 namespace hone::text {
 
-using Kind = TemplateExpression::Kind;
+using ExpressionKind = TemplateExpression::Kind;
 
 // The bound of Jinja's sandbox.
 constexpr int64_t kRangeMax = 100'000;
@@ -23,8 +23,8 @@ Value TemplateInterpreter::look_up(const std::string& name) const {
 base::Result<Value> TemplateInterpreter::evaluate(const Expression& node) {
     HONE_TRY_STATUS(context_.spend(1));
     // Leaves are most of the nodes; they need no level.
-    if (node.kind == Kind::literal) return node.value;
-    if (node.kind == Kind::name) return look_up(node.text);
+    if (node.kind == ExpressionKind::literal) return node.value;
+    if (node.kind == ExpressionKind::name) return look_up(node.text);
     HONE_TRY_STATUS(context_.enter());
     const TemplateLevel level(context_);
     context_.at_line(node.line);
@@ -33,48 +33,48 @@ base::Result<Value> TemplateInterpreter::evaluate(const Expression& node) {
 
 base::Result<Value> TemplateInterpreter::evaluate_node(const Expression& node) {
     switch (node.kind) {
-        case Kind::list:
+        case ExpressionKind::list:
             return evaluate_list(node);
-        case Kind::dict:
+        case ExpressionKind::dict:
             return evaluate_dict(node);
-        case Kind::attribute: {
+        case ExpressionKind::attribute: {
             HONE_TRY(const Value object, evaluate(*node.children[0]));
             return get_attribute(context_, object, node.text);
         }
-        case Kind::index:
-        case Kind::slice:
+        case ExpressionKind::index:
+        case ExpressionKind::slice:
             return evaluate_subscript(node);
-        case Kind::call:
+        case ExpressionKind::call:
             return evaluate_call(node);
-        case Kind::filter:
-        case Kind::test:
+        case ExpressionKind::filter:
+        case ExpressionKind::test:
             return evaluate_filter_or_test(node);
-        case Kind::logical_and:
-        case Kind::logical_or:
+        case ExpressionKind::logical_and:
+        case ExpressionKind::logical_or:
             return evaluate_logical(node);
-        case Kind::concat:
+        case ExpressionKind::concat:
             return evaluate_concat(node);
-        case Kind::compare:
+        case ExpressionKind::compare:
             return evaluate_compare(node);
-        case Kind::conditional: {
+        case ExpressionKind::conditional: {
             HONE_TRY(const Value condition, evaluate(*node.children[0]));
             return evaluate_optional(node.children[condition.truthy() ? 1 : 2].get());
         }
-        case Kind::binary: {
+        case ExpressionKind::binary: {
             HONE_TRY(const Value left, evaluate(*node.children[0]));
             HONE_TRY(const Value right, evaluate(*node.children[1]));
             return apply_binary(context_, node.text, left, right);
         }
-        case Kind::literal:
-        case Kind::name:
-        case Kind::logical_not:
-        case Kind::negate:
-        case Kind::positive:
+        case ExpressionKind::literal:
+        case ExpressionKind::name:
+        case ExpressionKind::logical_not:
+        case ExpressionKind::negate:
+        case ExpressionKind::positive:
             break;
     }
     HONE_TRY(const Value operand, evaluate(*node.children[0]));
-    if (node.kind == Kind::logical_not) return Value::boolean(!operand.truthy());
-    if (node.kind == Kind::negate) return negate(context_, operand);
+    if (node.kind == ExpressionKind::logical_not) return Value::boolean(!operand.truthy());
+    if (node.kind == ExpressionKind::negate) return negate(context_, operand);
     if (!operand.is_number()) return context_.error("'+' needs a number");
     return operand;
 }
@@ -113,7 +113,7 @@ base::Result<Value> TemplateInterpreter::evaluate_dict(const Expression& node) {
 
 // The first operand that decides, or the last one: Python's `and` and `or`.
 base::Result<Value> TemplateInterpreter::evaluate_logical(const Expression& node) {
-    const bool decisive = node.kind == Kind::logical_or;
+    const bool decisive = node.kind == ExpressionKind::logical_or;
     Value value;
     for (const auto& child : node.children) {
         HONE_TRY(value, evaluate(*child));
@@ -149,7 +149,7 @@ base::Result<Value> TemplateInterpreter::evaluate_compare(const Expression& node
 base::Result<Value> TemplateInterpreter::evaluate_subscript(const Expression& node) {
     HONE_TRY(const Value object, evaluate(*node.children[0]));
     HONE_TRY(const Value first, evaluate_optional(node.children[1].get()));
-    if (node.kind == Kind::index) return get_item(context_, object, first);
+    if (node.kind == ExpressionKind::index) return get_item(context_, object, first);
     HONE_TRY(const Value stop, evaluate_optional(node.children[2].get()));
     HONE_TRY(const Value step, evaluate_optional(node.children[3].get()));
     return get_slice(context_, object, first, stop, step);
@@ -174,14 +174,15 @@ base::Result<Value> TemplateInterpreter::evaluate_filter_or_test(const Expressio
     HONE_TRY(const Value input, evaluate(*node.children[0]));
     HONE_TRY(const TemplateArguments arguments, evaluate_arguments(node));
     context_.at_line(node.line);
-    if (node.kind == Kind::filter) return apply_filter(context_, node.text, input, arguments);
+    if (node.kind == ExpressionKind::filter)
+        return apply_filter(context_, node.text, input, arguments);
     HONE_TRY(const bool holds, apply_test(context_, node.text, input, arguments));
     return Value::boolean(holds);
 }
 
 base::Result<Value> TemplateInterpreter::evaluate_call(const Expression& node) {
     const Expression& callee = *node.children[0];
-    if (callee.kind == Kind::attribute) {
+    if (callee.kind == ExpressionKind::attribute) {
         HONE_TRY(const Value object, evaluate(*callee.children[0]));
         HONE_TRY(const TemplateArguments arguments, evaluate_arguments(node));
         context_.at_line(node.line);
@@ -192,7 +193,8 @@ base::Result<Value> TemplateInterpreter::evaluate_call(const Expression& node) {
     context_.at_line(node.line);
     if (function.is(Value::Kind::function)) return call_function(function.as_function(), arguments);
     if (function.is(Value::Kind::macro)) return call_macro(*function.as_macro(), arguments);
-    const std::string name = callee.kind == Kind::name ? callee.text : function.type_name();
+    const std::string name =
+        callee.kind == ExpressionKind::name ? callee.text : function.type_name();
     return context_.error(fmt::format("'{}' is not a function", name));
 }
 

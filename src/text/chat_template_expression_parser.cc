@@ -8,7 +8,7 @@ namespace hone::text {
 
 using base::ErrorCode;
 using TokenKind = TemplateTokenKind;
-using Kind = TemplateExpression::Kind;
+using ExpressionKind = TemplateExpression::Kind;
 
 TemplateExpressionPointer TemplateParser::make(ExpressionKind kind) const {
     auto node = std::make_unique<TemplateExpression>();
@@ -30,7 +30,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::finish(
 base::Result<TemplateExpressionPointer> TemplateParser::parse_expression() {
     HONE_TRY(auto first, parse_conditional());
     if (!at_operation(",")) return first;
-    auto tuple = make(Kind::list);
+    auto tuple = make(ExpressionKind::list);
     tuple->children.push_back(std::move(first));
     while (take_operation(",")) {
         const TokenKind kind = peek().kind;
@@ -49,7 +49,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_conditional() {
     ++depth_;
     HONE_TRY(auto node, parse_or());
     while (take_name("if")) {
-        auto conditional = make(Kind::conditional);
+        auto conditional = make(ExpressionKind::conditional);
         HONE_TRY(auto condition, parse_or());
         TemplateExpressionPointer otherwise;
         if (take_name("else")) {
@@ -67,7 +67,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_conditional() {
 base::Result<TemplateExpressionPointer> TemplateParser::parse_or() {
     HONE_TRY(auto first, parse_and());
     if (!at_name("or")) return first;
-    auto node = make(Kind::logical_or);
+    auto node = make(ExpressionKind::logical_or);
     node->children.push_back(std::move(first));
     while (take_name("or")) {
         HONE_TRY(auto next, parse_and());
@@ -79,7 +79,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_or() {
 base::Result<TemplateExpressionPointer> TemplateParser::parse_and() {
     HONE_TRY(auto first, parse_not());
     if (!at_name("and")) return first;
-    auto node = make(Kind::logical_and);
+    auto node = make(ExpressionKind::logical_and);
     node->children.push_back(std::move(first));
     while (take_name("and")) {
         HONE_TRY(auto next, parse_not());
@@ -93,7 +93,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_not() {
     while (take_name("not")) ++count;
     HONE_TRY(auto node, parse_compare());
     for (; count > 0; --count) {
-        auto negation = make(Kind::logical_not);
+        auto negation = make(ExpressionKind::logical_not);
         negation->children.push_back(std::move(node));
         HONE_TRY(node, finish(std::move(negation)));
     }
@@ -118,7 +118,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_compare() {
     HONE_TRY(auto first, parse_sum());
     HONE_TRY(auto op, take_comparison());
     if (op.empty()) return first;
-    auto node = make(Kind::compare);
+    auto node = make(ExpressionKind::compare);
     node->children.push_back(std::move(first));
     while (!op.empty()) {
         node->names.push_back(std::move(op));
@@ -132,7 +132,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_compare() {
 base::Result<TemplateExpressionPointer> TemplateParser::parse_sum() {
     HONE_TRY(auto left, parse_concat());
     while (at_operation("+") || at_operation("-")) {
-        auto node = make(Kind::binary);
+        auto node = make(ExpressionKind::binary);
         node->text = take().text;
         HONE_TRY(auto right, parse_concat());
         node->children.push_back(std::move(left));
@@ -145,7 +145,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_sum() {
 base::Result<TemplateExpressionPointer> TemplateParser::parse_concat() {
     HONE_TRY(auto first, parse_product());
     if (!at_operation("~")) return first;
-    auto node = make(Kind::concat);
+    auto node = make(ExpressionKind::concat);
     node->children.push_back(std::move(first));
     while (take_operation("~")) {
         HONE_TRY(auto next, parse_product());
@@ -157,7 +157,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_concat() {
 base::Result<TemplateExpressionPointer> TemplateParser::parse_product() {
     HONE_TRY(auto left, parse_power());
     while (at_operation("*") || at_operation("/") || at_operation("//") || at_operation("%")) {
-        auto node = make(Kind::binary);
+        auto node = make(ExpressionKind::binary);
         node->text = take().text;
         HONE_TRY(auto right, parse_power());
         node->children.push_back(std::move(left));
@@ -170,7 +170,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_product() {
 base::Result<TemplateExpressionPointer> TemplateParser::parse_power() {
     HONE_TRY(auto left, parse_unary(true));
     while (at_operation("**")) {
-        auto node = make(Kind::binary);
+        auto node = make(ExpressionKind::binary);
         node->text = take().text;
         HONE_TRY(auto right, parse_unary(true));
         node->children.push_back(std::move(left));
@@ -185,7 +185,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_unary(bool with_fi
     if (at_operation("-") || at_operation("+")) {
         if (depth_ >= kTemplateDepthMax) return error("nested too deep");
         ++depth_;
-        auto sign = make(at_operation("-") ? Kind::negate : Kind::positive);
+        auto sign = make(at_operation("-") ? ExpressionKind::negate : ExpressionKind::positive);
         take();
         HONE_TRY(auto operand, parse_unary(false));
         --depth_;
@@ -207,7 +207,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_primary() {
         case TokenKind::real:
             return parse_number();
         case TokenKind::string: {
-            auto node = make(Kind::literal);
+            auto node = make(ExpressionKind::literal);
             std::string text;
             while (peek().kind == TokenKind::string) text += take().text;
             node->value = Value::string(std::move(text));
@@ -223,7 +223,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_primary() {
 }
 
 base::Result<TemplateExpressionPointer> TemplateParser::parse_name() {
-    auto node = make(Kind::literal);
+    auto node = make(ExpressionKind::literal);
     const std::string& name = peek().text;
     if (name == "true" || name == "True") {
         node->value = Value::boolean(true);
@@ -232,7 +232,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_name() {
     } else if (name == "none" || name == "None") {
         node->value = Value::none();
     } else {
-        node->kind = Kind::name;
+        node->kind = ExpressionKind::name;
         node->text = name;
     }
     take();
@@ -240,7 +240,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_name() {
 }
 
 base::Result<TemplateExpressionPointer> TemplateParser::parse_number() {
-    auto node = make(Kind::literal);
+    auto node = make(ExpressionKind::literal);
     const TemplateToken& token = peek();
     const char* begin = token.text.data();
     const char* end = begin + token.text.size();
@@ -258,14 +258,14 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_number() {
 }
 
 base::Result<TemplateExpressionPointer> TemplateParser::parse_parentheses() {
-    if (take_operation(")")) return make(Kind::list);
+    if (take_operation(")")) return make(ExpressionKind::list);
     HONE_TRY(auto node, parse_expression());
     HONE_TRY_STATUS(expect_operation(")"));
     return node;
 }
 
 base::Result<TemplateExpressionPointer> TemplateParser::parse_list() {
-    auto node = make(Kind::list);
+    auto node = make(ExpressionKind::list);
     while (!take_operation("]")) {
         HONE_TRY(auto item, parse_conditional());
         node->children.push_back(std::move(item));
@@ -275,7 +275,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_list() {
 }
 
 base::Result<TemplateExpressionPointer> TemplateParser::parse_dict() {
-    auto node = make(Kind::dict);
+    auto node = make(ExpressionKind::dict);
     while (!take_operation("}")) {
         HONE_TRY(auto key, parse_conditional());
         HONE_TRY_STATUS(expect_operation(":"));
@@ -319,7 +319,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_filters(
 
 base::Result<TemplateExpressionPointer> TemplateParser::parse_filter(
     TemplateExpressionPointer input) {
-    auto node = make(Kind::filter);
+    auto node = make(ExpressionKind::filter);
     HONE_TRY(node->text, expect_identifier());
     node->children.push_back(std::move(input));
     if (take_operation("(")) HONE_TRY_STATUS(parse_arguments(*node));
@@ -329,7 +329,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_filter(
 // 'is' 'not'? name, then arguments in parentheses or one bare argument.
 base::Result<TemplateExpressionPointer> TemplateParser::parse_test(
     TemplateExpressionPointer input) {
-    auto node = make(Kind::test);
+    auto node = make(ExpressionKind::test);
     const bool negated = take_name("not");
     HONE_TRY(node->text, expect_identifier());
     node->children.push_back(std::move(input));
@@ -346,7 +346,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_test(
         node->children.push_back(std::move(argument));
     }
     if (!negated) return finish(std::move(node));
-    auto negation = make(Kind::logical_not);
+    auto negation = make(ExpressionKind::logical_not);
     HONE_TRY(node, finish(std::move(node)));
     negation->children.push_back(std::move(node));
     return finish(std::move(negation));
@@ -355,13 +355,13 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_test(
 base::Result<TemplateExpressionPointer> TemplateParser::parse_member(
     TemplateExpressionPointer object) {
     if (peek().kind == TokenKind::integer) {
-        auto node = make(Kind::index);
+        auto node = make(ExpressionKind::index);
         HONE_TRY(auto subscript, parse_number());
         node->children.push_back(std::move(object));
         node->children.push_back(std::move(subscript));
         return finish(std::move(node));
     }
-    auto node = make(Kind::attribute);
+    auto node = make(ExpressionKind::attribute);
     HONE_TRY(node->text, expect_identifier());
     node->children.push_back(std::move(object));
     return finish(std::move(node));
@@ -370,7 +370,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_member(
 // object[subscript] or object[start:stop:step]
 base::Result<TemplateExpressionPointer> TemplateParser::parse_subscript(
     TemplateExpressionPointer object) {
-    auto node = make(Kind::index);
+    auto node = make(ExpressionKind::index);
     node->children.push_back(std::move(object));
     for (int part = 0; part < 3; ++part) {
         if (at_operation(":") || at_operation("]")) {
@@ -380,10 +380,10 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_subscript(
             node->children.push_back(std::move(bound));
         }
         if (!take_operation(":")) break;
-        node->kind = Kind::slice;
+        node->kind = ExpressionKind::slice;
     }
     HONE_TRY_STATUS(expect_operation("]"));
-    if (node->kind == Kind::slice) {
+    if (node->kind == ExpressionKind::slice) {
         node->children.resize(4);
     } else if (node->children[1] == nullptr) {
         return error("expected a subscript");
@@ -393,7 +393,7 @@ base::Result<TemplateExpressionPointer> TemplateParser::parse_subscript(
 
 base::Result<TemplateExpressionPointer> TemplateParser::parse_call(
     TemplateExpressionPointer callee) {
-    auto node = make(Kind::call);
+    auto node = make(ExpressionKind::call);
     node->children.push_back(std::move(callee));
     HONE_TRY_STATUS(parse_arguments(*node));
     return finish(std::move(node));

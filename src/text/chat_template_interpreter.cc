@@ -4,7 +4,7 @@ namespace hone::text {
 
 namespace {
 
-using Kind = TemplateStatement::Kind;
+using StatementKind = TemplateStatement::Kind;
 
 constexpr const char* kLoopKeys[] = {"index",  "index0", "revindex", "revindex0", "first",   "last",
                                      "length", "depth",  "depth0",   "previtem",  "nextitem"};
@@ -40,35 +40,35 @@ base::Result<TemplateInterpreter::Flow> TemplateInterpreter::run(const Statement
     context_.at_line(statement.line);
     HONE_TRY_STATUS(context_.spend(1));
     switch (statement.kind) {
-        case Kind::text:
+        case StatementKind::text:
             HONE_TRY_STATUS(append(out, Value::string(statement.text)));
             return Flow::go_on;
-        case Kind::print: {
+        case StatementKind::print: {
             HONE_TRY(const Value value, evaluate(*statement.expressions[0]));
             HONE_TRY_STATUS(append(out, value));
             return Flow::go_on;
         }
-        case Kind::choose:
+        case StatementKind::choose:
             return run_choose(statement, out);
-        case Kind::loop:
+        case StatementKind::loop:
             return run_loop(statement, out);
-        case Kind::assign:
-        case Kind::assign_member:
+        case StatementKind::assign:
+        case StatementKind::assign_member:
             HONE_TRY_STATUS(run_assign(statement));
             return Flow::go_on;
-        case Kind::assign_body:
+        case StatementKind::assign_body:
             HONE_TRY_STATUS(run_assign_body(statement));
             return Flow::go_on;
-        case Kind::macro:
+        case StatementKind::macro:
             scopes_.back()[statement.text] = Value::macro(&statement);
             return Flow::go_on;
-        case Kind::group:
+        case StatementKind::group:
             return run_body(statement.bodies[0], out);
-        case Kind::scope:
+        case StatementKind::scope:
             return run_scope(statement, out);
-        case Kind::leave_loop:
+        case StatementKind::leave_loop:
             return Flow::leave_loop;
-        case Kind::next_loop:
+        case StatementKind::next_loop:
             return Flow::next_loop;
     }
     return Flow::go_on;
@@ -183,7 +183,8 @@ base::Result<TemplateInterpreter::Flow> TemplateInterpreter::run_scope(const Sta
 
 base::Status TemplateInterpreter::run_assign(const Statement& statement) {
     HONE_TRY(Value value, evaluate(*statement.expressions[0]));
-    if (statement.kind == Kind::assign_member) return assign_member(statement, std::move(value));
+    if (statement.kind == StatementKind::assign_member)
+        return assign_member(statement, std::move(value));
     return bind(statement.names, value);
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 using base::ErrorCode;
 using base::fail;
-using Kind = TemplateTokenKind;
+using TokenKind = TemplateTokenKind;
 
 bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
@@ -56,7 +56,7 @@ class Lexer {
 
     base::Result<std::vector<TemplateToken>> run() {
         while (position_ < source_.size()) HONE_TRY_STATUS(lex_data());
-        add(Kind::end, {});
+        add(TokenKind::end, {});
         return std::move(tokens_);
     }
 
@@ -64,7 +64,9 @@ class Lexer {
     std::string_view rest() const { return std::string_view(source_).substr(position_); }
     bool at(std::string_view text) const { return rest().substr(0, text.size()) == text; }
 
-    void add(Kind kind, std::string text) { tokens_.push_back({kind, std::move(text), line_}); }
+    void add(TokenKind kind, std::string text) {
+        tokens_.push_back({kind, std::move(text), line_});
+    }
 
     // Moves on, counting lines.
     void skip(size_t count) {
@@ -97,7 +99,7 @@ class Lexer {
         std::string_view data = rest().substr(0, has_tag ? open - position_ : std::string::npos);
         const size_t data_bytes = data.size();
         if (has_tag) data = trim_before_tag(data, source_[open + 1], open + 2);
-        if (!data.empty()) add(Kind::data, std::string(data));
+        if (!data.empty()) add(TokenKind::data, std::string(data));
         skip(data_bytes);
         if (!has_tag) return {};
         const char kind = source_[open + 1];
@@ -168,7 +170,7 @@ class Lexer {
             if (close == std::string::npos) break;
             const std::string_view data =
                 trim_before_tag(rest().substr(0, open - position_), '%', open + 2);
-            if (!data.empty()) add(Kind::data, std::string(data));
+            if (!data.empty()) add(TokenKind::data, std::string(data));
             const char sign = source_[close - 1];
             finish_tag(close + 2 - position_, sign == '-', sign == '+');
             return {};
@@ -177,7 +179,7 @@ class Lexer {
     }
 
     base::Status lex_tag(bool block) {
-        add(block ? Kind::block_begin : Kind::variable_begin, {});
+        add(block ? TokenKind::block_begin : TokenKind::variable_begin, {});
         std::string brackets;
         const std::string_view close = block ? "%}" : "}}";
         while (true) {
@@ -188,7 +190,7 @@ class Lexer {
                 const bool plus = block && source_[position_] == '+';
                 const size_t sign = minus || plus ? 1 : 0;
                 if (rest().substr(sign, 2) == close) {
-                    add(block ? Kind::block_end : Kind::variable_end, {});
+                    add(block ? TokenKind::block_end : TokenKind::variable_end, {});
                     // Only block tags take the newline behind them.
                     finish_tag(sign + 2, minus, plus || !block);
                     return {};
@@ -206,7 +208,7 @@ class Lexer {
                                                          is_digit(source_[position_ + size]))) {
                 ++size;
             }
-            add(Kind::name, std::string(rest().substr(0, size)));
+            add(TokenKind::name, std::string(rest().substr(0, size)));
             skip(size);
             return {};
         }
@@ -217,7 +219,7 @@ class Lexer {
             return error(fmt::format("unexpected '{}'", base::printable(rest().substr(0, 1))));
         }
         HONE_TRY_STATUS(balance(op, brackets));
-        add(Kind::operation, std::string(op));
+        add(TokenKind::operation, std::string(op));
         skip(op.size());
         return {};
     }
@@ -263,7 +265,7 @@ class Lexer {
             size += 1 + sign;
             digits();
         }
-        add(real ? Kind::real : Kind::integer, std::move(text));
+        add(real ? TokenKind::real : TokenKind::integer, std::move(text));
         skip(size);
         return {};
     }
@@ -281,7 +283,7 @@ class Lexer {
             i = read_escape(i + 1, text);
         }
         if (i >= source_.size()) return error("the string is not closed");
-        add(Kind::string, std::move(text));
+        add(TokenKind::string, std::move(text));
         skip(i + 1 - position_);
         return {};
     }

@@ -8,7 +8,7 @@ namespace hone::text {
 
 using base::ErrorCode;
 using TokenKind = TemplateTokenKind;
-using Kind = TemplateStatement::Kind;
+using StatementKind = TemplateStatement::Kind;
 
 const TemplateToken& TemplateParser::peek(size_t ahead) const {
     return tokens_[std::min(position_ + ahead, tokens_.size() - 1)];
@@ -91,10 +91,10 @@ base::Result<TemplateBody> TemplateParser::parse_body(std::vector<std::string_vi
 
 base::Result<TemplateStatement> TemplateParser::parse_statement() {
     const TemplateToken token = take();
-    TemplateStatement statement{Kind::text, token.line, token.text, {}, {}, {}};
+    TemplateStatement statement{StatementKind::text, token.line, token.text, {}, {}, {}};
     if (token.kind == TokenKind::data) return statement;
     if (token.kind == TokenKind::variable_begin) {
-        statement.kind = Kind::print;
+        statement.kind = StatementKind::print;
         HONE_TRY(auto expression, parse_expression());
         statement.expressions.push_back(std::move(expression));
         if (take().kind != TokenKind::variable_end) return error("expected '}}'");
@@ -107,7 +107,8 @@ base::Result<TemplateStatement> TemplateParser::parse_statement() {
     if (take_name("with")) return parse_scope();
     if (take_name("generation")) return parse_group();
     if (loops_ > 0 && (at_name("break") || at_name("continue"))) {
-        statement.kind = take().text == "break" ? Kind::leave_loop : Kind::next_loop;
+        statement.kind =
+            take().text == "break" ? StatementKind::leave_loop : StatementKind::next_loop;
         if (take().kind != TokenKind::block_end) return error("expected '%}'");
         return statement;
     }
@@ -123,7 +124,7 @@ base::Status TemplateParser::finish_block(std::string_view end) {
 }
 
 base::Result<TemplateStatement> TemplateParser::parse_choose() {
-    TemplateStatement out{Kind::choose, peek().line, {}, {}, {}, {}};
+    TemplateStatement out{StatementKind::choose, peek().line, {}, {}, {}, {}};
     while (true) {
         HONE_TRY(auto condition, parse_expression());
         out.expressions.push_back(std::move(condition));
@@ -155,7 +156,7 @@ base::Result<std::vector<std::string>> TemplateParser::parse_targets() {
 }
 
 base::Result<TemplateStatement> TemplateParser::parse_loop() {
-    TemplateStatement out{Kind::loop, peek().line, {}, {}, {}, {}};
+    TemplateStatement out{StatementKind::loop, peek().line, {}, {}, {}, {}};
     HONE_TRY(auto targets, parse_targets());
     out.names = std::move(targets);
     if (!take_name("in")) return error("expected 'in'");
@@ -183,12 +184,12 @@ base::Result<TemplateStatement> TemplateParser::parse_loop() {
 }
 
 base::Result<TemplateStatement> TemplateParser::parse_assign() {
-    TemplateStatement out{Kind::assign, peek().line, {}, {}, {}, {}};
+    TemplateStatement out{StatementKind::assign, peek().line, {}, {}, {}, {}};
     HONE_TRY(auto targets, parse_targets());
     out.names = std::move(targets);
     if (out.names.size() == 1 && take_operation(".")) {
         HONE_TRY(auto member, expect_identifier());
-        out.kind = Kind::assign_member;
+        out.kind = StatementKind::assign_member;
         out.names.push_back(std::move(member));
     }
     if (take_operation("=")) {
@@ -197,9 +198,9 @@ base::Result<TemplateStatement> TemplateParser::parse_assign() {
         if (take().kind != TokenKind::block_end) return error("expected '%}'");
         return out;
     }
-    if (out.kind != Kind::assign || out.names.size() != 1) return error("expected '='");
+    if (out.kind != StatementKind::assign || out.names.size() != 1) return error("expected '='");
     if (take().kind != TokenKind::block_end) return error("expected '=' or '%}'");
-    out.kind = Kind::assign_body;
+    out.kind = StatementKind::assign_body;
     HONE_TRY(auto body, parse_body({"endset"}));
     out.bodies.push_back(std::move(body));
     HONE_TRY_STATUS(finish_block("endset"));
@@ -223,7 +224,7 @@ base::Status TemplateParser::parse_parameters(TemplateStatement& macro) {
 }
 
 base::Result<TemplateStatement> TemplateParser::parse_macro() {
-    TemplateStatement out{Kind::macro, peek().line, {}, {}, {}, {}};
+    TemplateStatement out{StatementKind::macro, peek().line, {}, {}, {}, {}};
     HONE_TRY(auto name, expect_identifier());
     out.text = std::move(name);
     HONE_TRY_STATUS(parse_parameters(out));
@@ -238,7 +239,7 @@ base::Result<TemplateStatement> TemplateParser::parse_macro() {
 }
 
 base::Result<TemplateStatement> TemplateParser::parse_scope() {
-    TemplateStatement out{Kind::scope, peek().line, {}, {}, {}, {}};
+    TemplateStatement out{StatementKind::scope, peek().line, {}, {}, {}, {}};
     while (peek().kind != TokenKind::block_end) {
         if (!out.names.empty()) HONE_TRY_STATUS(expect_operation(","));
         HONE_TRY(auto name, expect_identifier());
@@ -256,7 +257,7 @@ base::Result<TemplateStatement> TemplateParser::parse_scope() {
 
 // {% generation %} marks what the assistant wrote, for training; it prints its body.
 base::Result<TemplateStatement> TemplateParser::parse_group() {
-    TemplateStatement out{Kind::group, peek().line, {}, {}, {}, {}};
+    TemplateStatement out{StatementKind::group, peek().line, {}, {}, {}, {}};
     if (take().kind != TokenKind::block_end) return error("expected '%}'");
     HONE_TRY(auto body, parse_body({"endgeneration"}));
     out.bodies.push_back(std::move(body));

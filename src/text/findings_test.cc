@@ -170,7 +170,7 @@ TEST(Findings, ATextOfEverySpecialTokenIsCut) {
     EXPECT_EQ(tokenizer.encode(text, {.parse_special = true, .add_bos = false}).size(), 2'000u);
 }
 
-base::Result<std::string> render(const std::string& source, const ChatInput& input = {}) {
+base::Result<std::string> render_finding(const std::string& source, const ChatInput& input = {}) {
     auto parsed = ChatTemplate::parse(source);
     if (!parsed) return tl::unexpected<base::Error>(parsed.error());
     return parsed->render(input);
@@ -207,7 +207,7 @@ TEST(Findings, TemplatesReachNothingOfTheHost) {
                                    "caller.__globals__",
                                    "environ['HOME']",
                                    "''.format_map({})"}) {
-        const auto got = render(fmt::format("{{{{ {} }}}}", expression), input);
+        const auto got = render_finding(fmt::format("{{{{ {} }}}}", expression), input);
         // Refused, or undefined, which prints as nothing.
         EXPECT_EQ(got.value_or(""), "") << expression;
     }
@@ -215,7 +215,7 @@ TEST(Findings, TemplatesReachNothingOfTheHost) {
          {"{% include '/etc/passwd' %}", "{% import 'os' as os %}", "{% extends 'base' %}",
           "{% from 'os' import system %}", "{% block x %}{% endblock %}", "{% debug %}",
           "{% do messages.append(1) %}", "{% call x() %}{% endcall %}x"}) {
-        EXPECT_FALSE(render(tag, input).has_value()) << tag;
+        EXPECT_FALSE(render_finding(tag, input).has_value()) << tag;
     }
 }
 
@@ -224,7 +224,7 @@ TEST(Findings, VariablesOfARequestCannotReplaceOurs) {
     for (const char* name : {"messages", "add_generation_prompt", "bos_token", "eos_token"}) {
         ChatInput input;
         input.extra = base::Json{{name, "x"}};
-        EXPECT_EQ(render("x", input).error().code, ErrorCode::invalid_argument) << name;
+        EXPECT_EQ(render_finding("x", input).error().code, ErrorCode::invalid_argument) << name;
     }
 }
 

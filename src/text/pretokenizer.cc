@@ -12,7 +12,7 @@ namespace hone::text {
 namespace {
 
 using base::ErrorCode;
-using Kind = PretokenizerStage::Kind;
+using StageKind = PretokenizerStage::Kind;
 
 // A code point beyond ASCII collapses to 0x80 + 16 * class + one bit for each set it is in.
 constexpr uint8_t kBeyondAscii = 0x80;
@@ -193,7 +193,7 @@ base::Result<Pretokenizer::Stages> Pretokenizer::compile(const PretokenizerFamil
                                                          bool counting) {
     Stages out;
     for (const PretokenizerStage& stage : family.stages) {
-        if (stage.kind == Kind::digits_from_right) {
+        if (stage.kind == StageKind::digits_from_right) {
             out.push_back(nullptr);
             continue;
         }

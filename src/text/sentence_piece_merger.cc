@@ -13,8 +13,8 @@ namespace {
 using base::ErrorCode;
 
 // The best score on top, the leftmost among equals.
-bool worse(const SentencePieceMerger::Scratch::Candidate& a,
-           const SentencePieceMerger::Scratch::Candidate& b) {
+bool worse_piece_pair(const SentencePieceMerger::Scratch::Candidate& a,
+                      const SentencePieceMerger::Scratch::Candidate& b) {
     return a.score != b.score ? a.score < b.score : a.left > b.left;
 }
 
@@ -90,7 +90,7 @@ void SentencePieceMerger::encode(std::string_view text, const StringIndex& index
         push_candidate(text, index, scratch, i, i + 1);
     }
     while (!scratch.heap.empty()) {
-        std::pop_heap(scratch.heap.begin(), scratch.heap.end(), worse);
+        std::pop_heap(scratch.heap.begin(), scratch.heap.end(), worse_piece_pair);
         const Scratch::Candidate best = scratch.heap.back();
         scratch.heap.pop_back();
         ++scratch.steps;
@@ -121,7 +121,7 @@ void SentencePieceMerger::push_candidate(std::string_view text, const StringInde
     const int32_t token = index.find(text.substr(a.begin, size));
     if (token < 0) return;
     scratch.heap.push_back({scores_[static_cast<size_t>(token)], left, right, size});
-    std::push_heap(scratch.heap.begin(), scratch.heap.end(), worse);
+    std::push_heap(scratch.heap.begin(), scratch.heap.end(), worse_piece_pair);
 }
 
 void SentencePieceMerger::append_piece(std::string_view piece, const StringIndex& index,

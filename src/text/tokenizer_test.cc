@@ -111,7 +111,7 @@ struct BrokenVocabulary {
     const char* word;  // of the message
 };
 
-constexpr BrokenVocabulary kBroken[] = {
+constexpr BrokenVocabulary kBrokenVocabularies[] = {
     {"model", [](VocabularyData& d) { d.model = "rwkv"; }, ErrorCode::unsupported, "gemma4, llama"},
     {"pre", [](VocabularyData& d) { d.pre = "alien"; }, ErrorCode::unsupported,
      "'alien'; known are default"},
@@ -144,7 +144,7 @@ constexpr BrokenVocabulary kBroken[] = {
 };
 
 TEST(Tokenizer, BrokenVocabulariesAreRefused) {
-    for (const BrokenVocabulary& broken : kBroken) {
+    for (const BrokenVocabulary& broken : kBrokenVocabularies) {
         VocabularyData data = small_vocabulary("gpt-2");
         broken.damage(data);
         const auto result = Tokenizer::create(data);

@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-VocabularyData vocabulary() {
+VocabularyData word_piece_vocabulary() {
     VocabularyData data;
     data.model = "bert";
     data.tokens = {"[PAD]",   "[UNK]",         "[CLS]",       "[SEP]", "\u2581a",
@@ -23,20 +23,23 @@ VocabularyData vocabulary() {
     return data;
 }
 
-std::vector<int32_t> encode(const VocabularyData& data, std::string_view text) {
+std::vector<int32_t> encode_word_piece(const VocabularyData& data, std::string_view text) {
     return Tokenizer::create(data)->encode(text, {.add_bos = false});
 }
 
 TEST(WordPiece, TheLongestPieceFromTheLeft) {
-    EXPECT_THAT(encode(vocabulary(), "a ab abc aab"), ElementsAre(4, 6, 6, 7, 4, 8));
-    EXPECT_THAT(encode(vocabulary(), "abx ab"), ElementsAre(1, 6)) << "a word that is not covered";
-    EXPECT_THAT(encode(vocabulary(), "b"), ElementsAre(1)) << "no word begins so";
-    EXPECT_THAT(encode(vocabulary(), "a\u4F60!a"), ElementsAre(4, 9, 10, 4));
-    EXPECT_TRUE(encode(vocabulary(), " \t\n").empty());
+    EXPECT_THAT(encode_word_piece(word_piece_vocabulary(), "a ab abc aab"),
+                ElementsAre(4, 6, 6, 7, 4, 8));
+    EXPECT_THAT(encode_word_piece(word_piece_vocabulary(), "abx ab"), ElementsAre(1, 6))
+        << "a word that is not covered";
+    EXPECT_THAT(encode_word_piece(word_piece_vocabulary(), "b"), ElementsAre(1))
+        << "no word begins so";
+    EXPECT_THAT(encode_word_piece(word_piece_vocabulary(), "a\u4F60!a"), ElementsAre(4, 9, 10, 4));
+    EXPECT_TRUE(encode_word_piece(word_piece_vocabulary(), " \t\n").empty());
 }
 
 TEST(WordPiece, FramesATextWhateverTheFlagsSay) {
-    VocabularyData data = vocabulary();
+    VocabularyData data = word_piece_vocabulary();
     data.add_bos = false;
     const auto tokenizer = *Tokenizer::create(data);
     EXPECT_THAT(tokenizer.encode("ab"), ElementsAre(2, 6, 3));
@@ -46,7 +49,7 @@ TEST(WordPiece, FramesATextWhateverTheFlagsSay) {
 
 TEST(WordPiece, CleansWhatTheFileAsksFor) {
     const auto words = [](std::string_view text, bool lower, bool strip) {
-        VocabularyData data = vocabulary();
+        VocabularyData data = word_piece_vocabulary();
         data.lowercase = lower;
         data.strip_accents = strip;
         return WordPieceEncoder(data).words(text);
@@ -68,10 +71,10 @@ TEST(WordPiece, CleansWhatTheFileAsksFor) {
 }
 
 TEST(WordPiece, AMarkOfABeginningAloneIsNoPiece) {
-    VocabularyData data = vocabulary();
+    VocabularyData data = word_piece_vocabulary();
     data.tokens.push_back("\u2581");
     data.types.push_back(1);
-    EXPECT_THAT(encode(data, "bab"), ElementsAre(1));
+    EXPECT_THAT(encode_word_piece(data, "bab"), ElementsAre(1));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 namespace hone::graph {
 namespace {
 
-bool quantized(const WeightPart& part) {
+bool is_quantized(const WeightPart& part) {
     return kernels::is_quantized(kernels::pack_format_for(part.dtype));
 }
 
@@ -38,7 +38,7 @@ bool can_concatenate(const Graph& graph, const std::vector<const Node*>& linears
         if (weight.parts.size() != 1 || linears[i]->inputs[0] != linears[0]->inputs[0])
             return false;
         const WeightPart& first = graph.values[linears[0]->inputs[1]].parts[0];
-        if (quantized(weight.parts[0]) != quantized(first)) return false;
+        if (is_quantized(weight.parts[0]) != is_quantized(first)) return false;
         if (i + 1 < linears.size() && weight.parts[0].rows % kernels::kTileRows != 0) return false;
     }
     return true;
@@ -119,7 +119,8 @@ int quantize_activations(Graph& graph) {
         if (cost::is_linear(node.kind)) {
             const auto& parts = graph.values[node.inputs[1]].parts;
             const Value x = graph.values[node.inputs[0]];
-            if (x.type == ElementType::f32 && std::all_of(parts.begin(), parts.end(), quantized)) {
+            if (x.type == ElementType::f32 &&
+                std::all_of(parts.begin(), parts.end(), is_quantized)) {
                 Value value = x;
                 value.origin = ValueOrigin::node;
                 value.type = ElementType::q8;

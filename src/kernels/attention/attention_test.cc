@@ -674,7 +674,7 @@ TEST_P(Attention, ALargeScoreTakesAll) {
     }
 }
 
-std::vector<const AttentionVariant*> runnable() {
+std::vector<const AttentionVariant*> runnable_attention() {
     std::vector<const AttentionVariant*> found;
     for (const AttentionVariant& variant : attention_variants()) {
         if (variant.isa <= machine::detect_isa()) {
@@ -686,7 +686,7 @@ std::vector<const AttentionVariant*> runnable() {
     return found;
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, Attention, testing::ValuesIn(runnable()),
+INSTANTIATE_TEST_SUITE_P(Variants, Attention, testing::ValuesIn(runnable_attention()),
                          [](const auto& info) { return std::string(info.param->name); });
 
 TEST(AttentionSelect, TakesTheBestAndRefusesWhatCannotRun) {

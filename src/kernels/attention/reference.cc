@@ -10,7 +10,6 @@ namespace hone::kernels::attention_reference {
 namespace {
 
 constexpr uint32_t kHeadDimMax = 256;
-constexpr float kHalfMax = 65504.0f;
 
 void rotate(const RopeStoreArgs& args, const float* cos_sin, float* x) {
     if (args.style == RopeStyle::none) return;
@@ -36,7 +35,7 @@ void normalize_head(const float* weight, float epsilon, uint32_t dim, float* x) 
 }
 
 uint16_t to_half(float x) {
-    return tensor::f32_to_f16(std::clamp(x, -kHalfMax, kHalfMax));
+    return tensor::f32_to_f16(std::clamp(x, -tensor::kHalfMax, tensor::kHalfMax));
 }
 
 uint16_t* half_at(std::byte* base) {
@@ -48,7 +47,7 @@ float scale_of(const float* x, uint32_t dim) {
     float largest = 0.0f;
     for (uint32_t d = 0; d < dim; ++d) {
         if (std::isnan(x[d])) return 0.0f;
-        largest = std::max(largest, std::min(std::fabs(x[d]), kHalfMax));
+        largest = std::max(largest, std::min(std::fabs(x[d]), tensor::kHalfMax));
     }
     return largest / 127.0f;
 }
@@ -144,7 +143,7 @@ void store_small(const KvLayout& layout, size_t slot, const float* x, std::byte*
                  Where where) {
     float turned[kHeadDimMax];
     for (uint32_t d = 0; d < layout.head_dim; ++d) {
-        turned[d] = std::isnan(x[d]) ? x[d] : std::clamp(x[d], -kHalfMax, kHalfMax);
+        turned[d] = std::isnan(x[d]) ? x[d] : std::clamp(x[d], -tensor::kHalfMax, tensor::kHalfMax);
     }
     turn(turned, layout.head_dim);
     float& scale = reinterpret_cast<float*>(head + layout.scales_offset())[slot];

@@ -10,7 +10,7 @@ namespace {
             attention_##name::merge                                                           \
     }
 
-constexpr AttentionVariant kVariants[] = {
+constexpr AttentionVariant kAttentionVariants[] = {
     HONE_ATTENTION_LINE(avx512, avx512),
     HONE_ATTENTION_LINE(avx2, avx2),
     HONE_ATTENTION_LINE(portable, portable),
@@ -38,11 +38,11 @@ size_t attend_scratch_bytes(uint32_t group, uint32_t head_dim) {
 }
 
 std::span<const AttentionVariant> attention_variants() {
-    return kVariants;
+    return kAttentionVariants;
 }
 
 base::Result<const AttentionVariant*> select_attention(machine::Isa have, std::string_view name) {
-    for (const AttentionVariant& variant : kVariants) {
+    for (const AttentionVariant& variant : kAttentionVariants) {
         const bool wanted = name.empty() || name == variant.name;
         if (wanted && variant.isa <= have) return &variant;
     }

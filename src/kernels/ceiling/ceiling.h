@@ -25,11 +25,14 @@
 
 namespace hone::kernels {
 
+// Loops over memory take whole chunks of this many bytes.
+constexpr size_t kCeilingChunkBytes = 512;
+
 struct CeilingVariant {
     const char* name;
     machine::Isa isa;
     uint64_t (*read)(const std::byte* data,
-                     size_t bytes) noexcept;  // 64-byte aligned, multiple of 512
+                     size_t bytes) noexcept;  // 64-byte aligned, whole chunks
     // As read; copy must not overlap.
     void (*write)(std::byte* data, size_t bytes) noexcept;
     void (*write_streaming)(std::byte* data, size_t bytes) noexcept;

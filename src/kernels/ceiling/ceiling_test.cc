@@ -13,7 +13,7 @@ namespace hone::kernels {
 namespace {
 
 // The variants this CPU can run; says which it cannot, because a pass without them proves less.
-std::vector<const CeilingVariant*> runnable() {
+std::vector<const CeilingVariant*> runnable_ceiling() {
     std::vector<const CeilingVariant*> found;
     for (const CeilingVariant& variant : ceiling_variants()) {
         if (variant.isa <= machine::detect_isa()) {
@@ -35,7 +35,7 @@ TEST(Ceiling, ReadSumsEveryWord) {
         const uint64_t word = random.next_u64();
         std::memcpy(buffer->data() + at, &word, 8);
     }
-    for (const CeilingVariant* variant : runnable()) {
+    for (const CeilingVariant* variant : runnable_ceiling()) {
         for (const size_t bytes : {size_t{0}, size_t{512}, size_t{1024}, kBytes}) {
             expected = 0;
             for (size_t at = 0; at < bytes; at += 8) {
@@ -55,7 +55,7 @@ TEST(Ceiling, WritesAndCopiesEveryByteAndNoneBeyond) {
     ASSERT_TRUE(from.has_value() && to.has_value());
     base::Random random(9);
     for (std::byte& byte : from->span()) byte = static_cast<std::byte>(random.next_below(256));
-    for (const CeilingVariant* variant : runnable()) {
+    for (const CeilingVariant* variant : runnable_ceiling()) {
         SCOPED_TRACE(variant->name);
         for (const auto copy : {variant->copy, variant->copy_streaming}) {
             for (const size_t bytes : {size_t{0}, size_t{512}, kBytes - 512}) {
@@ -92,7 +92,7 @@ TEST(Ceiling, ChainsAreFollowedToTheirEnd) {
 }
 
 TEST(Ceiling, ArithmeticCountsGrowWithRoundsAndResultsAreUsed) {
-    for (const CeilingVariant* variant : runnable()) {
+    for (const CeilingVariant* variant : runnable_ceiling()) {
         SCOPED_TRACE(variant->name);
         float f32 = 0.0f;
         const double once = variant->f32_fma(1, &f32);
@@ -115,7 +115,7 @@ TEST(Ceiling, Bf16DotsOnlyWhereTheIsaHasThem) {
     for (const CeilingVariant& variant : ceiling_variants()) {
         EXPECT_EQ(variant.bf16_dot != nullptr, variant.isa == machine::Isa::avx512bf16);
     }
-    for (const CeilingVariant* variant : runnable()) {
+    for (const CeilingVariant* variant : runnable_ceiling()) {
         if (variant->bf16_dot == nullptr) continue;
         float sum = 0.0f;
         const double operations = variant->bf16_dot(10, &sum);

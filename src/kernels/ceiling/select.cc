@@ -11,7 +11,7 @@ namespace {
             ceiling_##name::f32_fma, ceiling_##name::int8_dot, bf16                                \
     }
 
-constexpr CeilingVariant kVariants[] = {
+constexpr CeilingVariant kCeilingVariants[] = {
     HONE_CEILING_LINE(avx512bf16, ceiling_avx512bf16::bf16_dot),
     HONE_CEILING_LINE(avx512vnni, nullptr),
     HONE_CEILING_LINE(avx512, nullptr),
@@ -24,11 +24,11 @@ constexpr CeilingVariant kVariants[] = {
 }  // namespace
 
 std::span<const CeilingVariant> ceiling_variants() {
-    return kVariants;
+    return kCeilingVariants;
 }
 
 base::Result<const CeilingVariant*> select_ceiling(machine::Isa have, std::string_view name) {
-    for (const CeilingVariant& variant : kVariants) {
+    for (const CeilingVariant& variant : kCeilingVariants) {
         const bool wanted = name.empty() || name == variant.name;
         if (wanted && variant.isa <= have) return &variant;
     }

@@ -20,7 +20,7 @@ using machine::Isa;
      &linear_f32_##format##_##name},
 
 // From the most to the least demanding ISA, which is also the order of speed (LADDER.md).
-constexpr LinearVariant kVariants[] = {
+constexpr LinearVariant kLinearVariants[] = {
     HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_LINE, avx512vnni)
     HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_LINE, avx512)
     HONE_LINEAR_QUANTIZED_FORMATS(HONE_QUANTIZED_LINE, avx2)
@@ -36,13 +36,13 @@ constexpr LinearVariant kVariants[] = {
 }  // namespace
 
 std::span<const LinearVariant> linear_variants() {
-    return kVariants;
+    return kLinearVariants;
 }
 
 base::Result<const LinearVariant*> select_linear(Isa have, PackFormat format,
                                                  ActivationClass activation,
                                                  std::string_view name) {
-    for (const LinearVariant& variant : kVariants) {
+    for (const LinearVariant& variant : kLinearVariants) {
         if (variant.format != format || variant.activation != activation) continue;
         if (variant.isa > have) continue;
         if (name.empty() || name == variant.name) return &variant;

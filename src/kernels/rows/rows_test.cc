@@ -413,7 +413,7 @@ TEST_P(Rows, ArgmaxFindsTheFirstOfTheLargest) {
     });
 }
 
-std::vector<const RowsVariant*> runnable() {
+std::vector<const RowsVariant*> runnable_rows() {
     std::vector<const RowsVariant*> found;
     for (const RowsVariant& variant : rows_variants()) {
         if (variant.isa <= machine::detect_isa()) {
@@ -425,7 +425,7 @@ std::vector<const RowsVariant*> runnable() {
     return found;
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, Rows, testing::ValuesIn(runnable()),
+INSTANTIATE_TEST_SUITE_P(Variants, Rows, testing::ValuesIn(runnable_rows()),
                          [](const auto& info) { return std::string(info.param->name); });
 
 TEST(RowsSelect, TakesTheBestAndRefusesWhatCannotRun) {

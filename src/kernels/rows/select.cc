@@ -13,7 +13,7 @@ namespace {
             rows_##name::argmax                                                                 \
     }
 
-constexpr RowsVariant kVariants[] = {
+constexpr RowsVariant kRowsVariants[] = {
     HONE_ROWS_LINE(avx512, avx512),
     HONE_ROWS_LINE(avx2, avx2),
     HONE_ROWS_LINE(portable, portable),
@@ -25,11 +25,11 @@ constexpr RowsVariant kVariants[] = {
 }  // namespace
 
 std::span<const RowsVariant> rows_variants() {
-    return kVariants;
+    return kRowsVariants;
 }
 
 base::Result<const RowsVariant*> select_rows(machine::Isa have, std::string_view name) {
-    for (const RowsVariant& variant : kVariants) {
+    for (const RowsVariant& variant : kRowsVariants) {
         const bool wanted = name.empty() || name == variant.name;
         if (wanted && variant.isa <= have) return &variant;
     }
