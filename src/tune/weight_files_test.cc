@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/text.h"
 #include "compress/compress_fixture.h"
+#include "compress/quantize_file.h"
 
 namespace hone::tune {
 namespace {
@@ -85,6 +88,41 @@ TEST_F(WeightFilesTest, AreMadeOnceAndNamedByWhatTheyAre) {
     // What was made of it needs no making again.
     WeightFiles files(folder(), clock_);
     EXPECT_EQ(files.file_for(*made, "Q4_0,head=Q5_0", 1, {}).value(), *made);
+}
+
+// Of a file in these formats: which tensors calibration rounded in another way.
+std::set<std::string> calibrated_tensors(const compress::SynthModel& model, const char* weights) {
+    const base::SteadyClock clock;
+    WeightFiles files(model.directory().file("weights"), clock);
+    const auto made = files.file_for(model.path(), weights, 1, {});
+    const auto recipe = compress::make_recipe(model.file(), *parse_weights(weights));
+    const std::string plain = model.directory().file("plain.gguf");
+    const auto team = compress::make_team(1);
+    EXPECT_TRUE(compress::write_quantized(model.file(), *recipe, {}, *team, plain));
+    const auto a = formats::GgufFile::open(*made);
+    const auto b = formats::GgufFile::open(plain);
+    std::set<std::string> out;
+    for (const formats::GgufTensor& tensor : a->tensors()) {
+        const auto bytes = tensor.view.span();
+        const auto other = b->tensor(tensor.name)->span();
+        if (!std::equal(bytes.begin(), bytes.end(), other.begin(), other.end())) {
+            out.insert(std::string(tensor.name));
+        }
+    }
+    return out;
+}
+
+TEST(WeightFiles, EightBitsAreNotCalibrated) {
+    models::SynthSpec spec;
+    spec.type = tensor::DType::f16;
+    const compress::SynthModel model(spec);
+    // The embedding is the head as well, so it is read by no norm alone and never scaled.
+    const char* embedding = "token_embd.weight";
+    const auto mixed = calibrated_tensors(model, "Q5_0,embedding=Q8_0");
+    EXPECT_TRUE(mixed.contains("blk.0.ffn_down.weight"));
+    EXPECT_FALSE(mixed.contains(embedding));
+    EXPECT_TRUE(calibrated_tensors(model, "Q5_0,embedding=Q5_0").contains(embedding));
+    EXPECT_TRUE(calibrated_tensors(model, "Q8_0").empty());
 }
 
 TEST_F(WeightFilesTest, StopWhenAskedAndLeaveNothing) {
