@@ -9,6 +9,10 @@ For every fault: a synthetic model, `hone explain` with the fault, then
   held    the repair is applied and both sides run in turn: the measured change of the card's metric lies in
           the card's interval. Its own 95 % interval comes from resampling the rounds (10 000 draws, seed 1);
           rounds go on until it is narrow, 4 points or a tenth of the change to each side, or until the last.
+Not every machine is slowed by every fault (one copying core takes no bandwidth from another where there is plenty). So
+what the repair of a fault gains is measured whether it was named or not: where that is surely less than 5 %, not naming
+it is right, and so is not offering a card.
+A measurement that Hone grades D says of itself that it needs another, so explain runs again then, three times at most.
 The clean run must end in "nothing pays". Takes 30 to 120 s a fault; wants a machine that does nothing else.
 Exit status: 0 when every case is named and at least 8 of 9 predictions held and no clean run shows a gain.
 """
@@ -28,6 +32,8 @@ import time
 CPUS = len(os.sched_getaffinity(0))
 PREFIX_TOKENS = 128
 REPAIR_S = 1  # of requests, for each run of a side
+HARMLESS_PERCENT = 5
+TRIES_MAX = 3
 PADDING_ID = 2  # of a synthetic model: its end token, as in many real ones
 
 MODELS = {
@@ -52,15 +58,13 @@ class Case:
     """One fault. `fault` and `repair` are arguments of explain, `subject` a pattern, `action` the card's name."""
 
     def __init__(self, name, model, bottleneck, subject, action, fault=(), repair=(), prompts=None, before=None,
-                 around=None, may_cost_nothing=False):
+                 around=None):
         self.name, self.model, self.bottleneck = name, model, bottleneck
         self.subject, self.action = subject, action
         self.fault, self.repair = list(fault), list(repair)
         self.prompts = prompts  # lists of token ids, or None for the scenario's own
         self.before = before  # called with the model's path before a run with the fault
         self.around = around  # a context in which the fault is there
-        # The fault is real, but not every CPU is slowed by it: then the diagnosis must say so.
-        self.may_cost_nothing = may_cost_nothing
 
 
 def drop_pages(path):
@@ -117,9 +121,9 @@ def cases():
         Case("threads", "small", "startup_overhead", r"threads/8", f"threads:{few}", ["--threads", "8"],
              ["--threads", few]),
         Case("fusion", "narrow", "structural_redundancy", r"pass/merge_gate_up", "with:merge_gate_up",
-             ["--without", "merge_gate_up"], may_cost_nothing=True),
+             ["--without", "merge_gate_up"]),
         Case("denormals", "denormal", "structural_redundancy", r"(weights|activations)/denormals",
-             "flush_denormals", repair=["--flush-denormals"], may_cost_nothing=True),
+             "flush_denormals", repair=["--flush-denormals"]),
         Case("cold", "large", "io", r"load", "keep_warm", before=drop_pages),
         Case("logits", "head", "structural_redundancy", r"prefill/(output|head)", "with:last_position_logits",
              ["--without", "last_position_logits"]),
@@ -236,29 +240,35 @@ def repair(bench, case, metric, rounds):
     return measured
 
 
-def costs_nothing(result, case):
-    """The diagnosis looked for the fault and says that repairing it surely gains nothing."""
-    card = find_card(result, case)
-    return case.may_cost_nothing and card is not None and card["predicted"] is not None and \
-        not card["predicted"]["better"]
+def costs_nothing(measured):
+    return measured is not None and measured["ci95"][0] > -HARMLESS_PERCENT
+
+
+def trusted(measure):
+    """The first of a few measurements that is not graded D, or the last; and how many there were."""
+    for tries in range(1, TRIES_MAX + 1):
+        result = measure()
+        if result["measurement"]["grade"] != "D":
+            break
+    return result, tries
 
 
 def judge(bench, case, rounds):
-    result = bench.run(case, True, bench.budget)
+    result, tries = trusted(lambda: bench.run(case, True, bench.budget))
     entry, card = find_entry(result, case), find_card(result, case)
-    out = {"case": case.name, "expected": {"class": case.bottleneck, "subject": case.subject, "card": case.action},
-           "grade": result["measurement"]["grade"], "entry": entry, "card": card, "held": None, "measured": None,
-           "without_cost": False}
-    out["named"] = entry is not None
-    if not out["named"] and costs_nothing(result, case):
-        out["named"] = out["without_cost"] = True
     predicted = card["predicted"] if card else None
-    if predicted:
-        out["measured"] = repair(bench, case, predicted["metric"], rounds)
-    if out["measured"]:
+    metric = predicted["metric"] if predicted else result["context"]["primary_metric"]
+    measured = repair(bench, case, metric, rounds)
+    without_cost = entry is None and costs_nothing(measured)
+    held = None
+    if measured and predicted:
         low, high = predicted["interval"]
-        out["held"] = low <= out["measured"]["change_percent"] <= high
-    return out
+        held = low <= measured["change_percent"] <= high
+    elif without_cost:
+        held = True
+    return {"case": case.name, "expected": {"class": case.bottleneck, "subject": case.subject, "card": case.action},
+            "grade": result["measurement"]["grade"], "tries": tries, "entry": entry, "card": card, "measured": measured,
+            "named": entry is not None or without_cost, "without_cost": without_cost, "held": held}
 
 
 def judge_clean(bench, runs):
@@ -304,7 +314,7 @@ def main():
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", ".")) as directory:
         bench = Bench(args.hone, directory, args.budget)
-        subprocess.run([args.hone, "machine", "--json"], check=True, capture_output=True)  # ceilings, cached
+        subprocess.run([args.hone, "machine", "--refresh", "--json"], check=True, capture_output=True)  # as they are today
         wanted = [c for c in cases() if not args.only or c.name in args.only]
         print(f"{'case':10} grade {'named':25} {'share':>6}  {'card':25} {'predicted':28} {'measured':28} verdict")
         results = []
