@@ -47,6 +47,10 @@ struct CeilingOptions {
     // Waiting for a CPU, of the wall time, beyond which a profile is not kept for later runs: it
     // would hold the neighbours' roofs. A quiet virtual machine shows below 0.05.
     double run_delay_share_max = 0.25;
+    // A cached profile is measured anew when memory is read faster than this times what it says:
+    // neighbours only ever slow a machine down, so it was measured beside some. Medians of a quiet
+    // machine differ by 5 % from one profile to the next.
+    double faster_ratio_max = 1.2;
 };
 
 // 1, 2, 4, ... and all the CPUs that affinity and cgroup quota leave.

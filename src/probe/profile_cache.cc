@@ -4,10 +4,12 @@
 #include <cctype>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "kernels/ceiling/ceiling.h"
+#include "machine/thread_team.h"
 #include "probe/interference.h"
 
 namespace hone::probe {
@@ -34,6 +36,35 @@ bool covers(const machine::MachineProfile& profile, machine::Isa isa) {
         if (std::none_of(profile.peaks.begin(), profile.peaks.end(), measured)) return false;
     }
     return true;
+}
+
+// Of the whole machine, on a set that is memory's own on most machines and soon touched.
+constexpr uint64_t kLookBytesMax = uint64_t{64} << 20;
+
+const machine::BandwidthPoint* point_to_look_at(const machine::MachineProfile& profile) {
+    const machine::BandwidthPoint* found = nullptr;
+    for (const machine::BandwidthPoint& point : profile.bandwidth) {
+        if (point.operation != "read" || point.bytes > kLookBytesMax) continue;
+        const auto size = [](const machine::BandwidthPoint& p) {
+            return std::pair(p.threads, p.bytes);
+        };
+        if (found == nullptr || size(*found) < size(point)) found = &point;
+    }
+    return found;
+}
+
+// What cannot be looked at is believed.
+bool is_too_low(const machine::MachineProfile& profile, machine::Isa isa, const base::Clock& clock,
+                double faster_ratio_max) {
+    const machine::BandwidthPoint* then = point_to_look_at(profile);
+    if (then == nullptr) return false;
+    machine::ThreadTeamOptions options;
+    options.threads = then->threads;
+    const auto team = machine::ThreadTeam::create(options);
+    if (!team) return false;
+    const auto now =
+        reprobe_bandwidth(**team, isa, clock, {.bytes = then->bytes, .budget_s = 0.15});
+    return now && now->gb_per_s > faster_ratio_max * then->gb_per_s;
 }
 
 }  // namespace
@@ -95,7 +126,8 @@ base::Result<CachedCeilings> ceilings_of_machine(const machine::MachineFacts& fa
     CachedCeilings ceilings;
     if (!refresh) {
         auto cached = cache.load(facts);
-        if (cached && covers(*cached, isa)) {
+        if (cached && covers(*cached, isa) &&
+            !is_too_low(*cached, isa, clock, options.faster_ratio_max)) {
             ceilings.profile = std::move(*cached);
             ceilings.from_cache = true;
             return ceilings;

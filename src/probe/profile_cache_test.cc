@@ -39,6 +39,7 @@ class ProfileCacheTest : public ::testing::Test {
         options.budget_s = 0;
         options.whole = false;
         options.run_delay_share_max = 1e9;  // the machine that tests may be busy
+        options.faster_ratio_max = 1e9;     // and less so a moment later
         return options;
     }
 
@@ -108,6 +109,23 @@ TEST_F(ProfileCacheTest, MeasuresOnceThenReadsThenRefreshes) {
     const auto third = ceilings_of_machine(facts_, isa, clock, cache, true, tiny());
     ASSERT_TRUE(third);
     EXPECT_FALSE(third->from_cache);
+}
+
+TEST_F(ProfileCacheTest, ProfilesBelowWhatTheMachineGivesAreMeasuredAnew) {
+    const base::SteadyClock clock;
+    const ProfileCache cache(directory_);
+    const auto isa = machine::Isa::portable;
+    ASSERT_TRUE(ceilings_of_machine(facts_, isa, clock, cache, false, tiny()));
+    machine::MachineProfile stored = *cache.load(facts_);
+    CeilingOptions options = tiny();
+    options.faster_ratio_max = 1.2;
+    for (const double gb_per_s : {0.001, 1e6}) {
+        stored.bandwidth.front().gb_per_s = gb_per_s;
+        ASSERT_TRUE(cache.save(stored));
+        const auto found = ceilings_of_machine(facts_, isa, clock, cache, false, options);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->from_cache, gb_per_s == 1e6);
+    }
 }
 
 TEST_F(ProfileCacheTest, ProfilesOfABusyMachineAreNotKept) {
