@@ -12,11 +12,21 @@ namespace {
 
 // Rows of the factor that are subtracted from the rest at once.
 constexpr size_t kPanel = 8;
+// Columns of a block that are fed back to at once; blocks are whole multiples of it.
+constexpr size_t kColumnsAtOnce = 4;
 // A pivot below this share of the mean is as good as zero; the damping keeps pivots above it, but
 // for rounding.
 constexpr float kPivotMin = 1e-6f;
 
-using RowLanes = std::array<float, kFeedbackRows>;
+// One column of a tile: a row in each lane. Spelled out in vectors, since GCC 12 otherwise
+// transposes the columns instead and shuffles for most of the time.
+using FourRows = float __attribute__((vector_size(16)));
+struct RowLanes {
+    std::array<FourRows, kFeedbackRows / 4> parts;
+
+    float operator[](size_t row) const { return parts[row / 4][row % 4]; }
+    void set(size_t row, float value) { parts[row / 4][row % 4] = value; }
+};
 
 // Row j loses factor[k] times row k, for `Count` rows k at once; i <= j.
 template <size_t Count>
@@ -52,14 +62,22 @@ void factor_in_place(std::vector<float>& h, size_t n, float pivot_min) {
     }
 }
 
-// acc += sum over i in [begin, end) of a[i] * errors[i].
-void add_feedback(const float* a, const RowLanes* errors, size_t begin, size_t end, RowLanes& acc) {
-    RowLanes sum = acc;
+// sums[c] += sum over i in [begin, end) of a[c][i] * errors[i], for `Columns` rows of `a` at once:
+// additions that wait for each other leave a core idle for most of the time.
+template <size_t Columns>
+void add_feedback(const float* a, size_t width, const RowLanes* errors, size_t begin, size_t end,
+                  RowLanes* sums) {
+    std::array<RowLanes, Columns> sum;
+    std::copy_n(sums, Columns, sum.begin());
     for (size_t i = begin; i < end; ++i) {
-        const float factor = a[i];
-        for (size_t lane = 0; lane < kFeedbackRows; ++lane) sum[lane] += factor * errors[i][lane];
+        for (size_t c = 0; c < Columns; ++c) {
+            const float factor = a[c * width + i];
+            for (size_t p = 0; p < sum[c].parts.size(); ++p) {
+                sum[c].parts[p] += factor * errors[i].parts[p];
+            }
+        }
     }
-    acc = sum;
+    std::copy_n(sum.begin(), Columns, sums);
 }
 
 // A tile of rows under work: element [column][row].
@@ -73,7 +91,8 @@ class FeedbackTile {
           weights_(factor.width),
           errors_(factor.width) {
         for (size_t r = 0; r < n_rows_; ++r) {
-            for (size_t k = 0; k < factor.width; ++k) weights_[k][r] = rows[r * factor.width + k];
+            for (size_t k = 0; k < factor.width; ++k)
+                weights_[k].set(r, rows[r * factor.width + k]);
         }
     }
 
@@ -106,10 +125,10 @@ class FeedbackTile {
 
   private:
     void start_block(size_t at, size_t n) {
-        for (size_t c = 0; c < n; ++c) {
-            base_[c] = weights_[at + c];
-            add_feedback(factor_.lower.data() + (at + c) * factor_.width, errors_.data(), 0, at,
-                         base_[c]);
+        std::copy_n(weights_.begin() + static_cast<ptrdiff_t>(at), n, base_.begin());
+        for (size_t c = 0; c < n; c += kColumnsAtOnce) {
+            add_feedback<kColumnsAtOnce>(factor_.lower.data() + (at + c) * factor_.width,
+                                         factor_.width, errors_.data(), 0, at, &base_[c]);
         }
         std::array<float, kBlockElementsMax> x{};
         for (size_t r = 0; r < n_rows_; ++r) {
@@ -120,13 +139,14 @@ class FeedbackTile {
 
     void round_column(size_t k, size_t at) {
         RowLanes target = base_[k - at];
-        add_feedback(factor_.lower.data() + k * factor_.width, errors_.data(), at, k, target);
+        add_feedback<1>(factor_.lower.data() + k * factor_.width, 0, errors_.data(), at, k,
+                        &target);
         const int group = static_cast<int>(k - at) / shape_.group_elements;
         for (size_t r = 0; r < n_rows_; ++r) {
             const int code = nearest_code(shape_, grids_[r], group, target[r]);
             const float value = code_value(shape_, grids_[r], group, code);
             codes_[r][k - at] = static_cast<int8_t>(code);
-            errors_[k][r] = weights_[k][r] - value;
+            errors_[k].set(r, weights_[k][r] - value);
             const double off = double{target[r]} - value;
             cost_ += factor_.diagonal[k] * off * off;
         }
