@@ -12,7 +12,6 @@
 namespace hone::probe {
 namespace {
 
-constexpr uint64_t kReadChunkBytes = 512;  // what CeilingVariant::read asks for
 constexpr double kPointSampleNs = 4e6;
 constexpr int kSamplesMin = 3;
 constexpr int kSamplesMax = 400;
@@ -83,7 +82,8 @@ base::Result<ReadArena> ReadArena::create(machine::ThreadTeam& team, uint64_t by
     ReadArena arena;
     const uint64_t threads = static_cast<uint64_t>(team.threads());
     const uint64_t part = (bytes_total + threads - 1) / threads;
-    arena.part_bytes_ = (part + kReadChunkBytes - 1) / kReadChunkBytes * kReadChunkBytes;
+    arena.part_bytes_ = (part + kernels::kCeilingChunkBytes - 1) / kernels::kCeilingChunkBytes *
+                        kernels::kCeilingChunkBytes;
     for (uint64_t i = 0; i < threads; ++i) {
         HONE_TRY(tensor::Buffer buffer, tensor::Buffer::allocate(arena.part_bytes_));
         arena.parts_.push_back(std::move(buffer));
@@ -102,7 +102,8 @@ std::optional<machine::BandwidthPoint> bandwidth_point(machine::ThreadTeam& team
                                                        double budget_s, const base::Clock& clock) {
     const uint64_t threads = static_cast<uint64_t>(team.threads());
     const uint64_t share = (bytes_total + threads - 1) / threads;
-    const uint64_t part = (share + kReadChunkBytes - 1) / kReadChunkBytes * kReadChunkBytes;
+    const uint64_t part = (share + kernels::kCeilingChunkBytes - 1) / kernels::kCeilingChunkBytes *
+                          kernels::kCeilingChunkBytes;
     HONE_CHECK_LE(part, arena.part_bytes());
     const std::optional<Rate> rate = sample_rate(clock, budget_s, [&](int64_t rounds) {
         return run_together(team, [&](int thread) {
