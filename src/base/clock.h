@@ -19,26 +19,16 @@ class SteadyClock final : public Clock {
     int64_t now_ns() const override;
 };
 
-// A clock that moves by a step whenever somebody looks, and when told; for tests of what waits.
-class TickingClock final : public Clock {
+// A clock that moves when told, and by `tick_ns` whenever somebody looks; for tests.
+class VirtualClock final : public Clock {
   public:
-    explicit TickingClock(int64_t tick_ns) : tick_ns_(tick_ns) {}
+    explicit VirtualClock(int64_t tick_ns = 0) : tick_ns_(tick_ns) {}
     int64_t now_ns() const override { return now_ns_.fetch_add(tick_ns_); }
     void advance_ns(int64_t delta_ns) { now_ns_ += delta_ns; }
 
   private:
     int64_t tick_ns_;
     mutable std::atomic<int64_t> now_ns_{0};
-};
-
-// A clock that moves only when told; for tests.
-class VirtualClock final : public Clock {
-  public:
-    int64_t now_ns() const override { return now_ns_; }
-    void advance_ns(int64_t delta_ns) { now_ns_ += delta_ns; }
-
-  private:
-    int64_t now_ns_ = 0;
 };
 
 }  // namespace hone::base

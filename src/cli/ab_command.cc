@@ -40,8 +40,6 @@ struct AbOptions {
     bool json = false;
 };
 
-constexpr size_t kQualityTextBytesMax = 1u << 20;
-
 // The flags of a side are those of every command with a model, and what ab adds.
 base::Result<Side> parse_side(const char* name, const std::string& flags) {
     Side side;

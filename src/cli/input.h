@@ -2,6 +2,7 @@
 // to write and names of files.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,9 @@
 #include "probe/prompt.h"
 
 namespace hone::cli {
+
+// Of a text that two sides predict to compare their quality.
+inline constexpr size_t kQualityTextBytesMax = size_t{1} << 20;
 
 // All of standard input; exhausted over the limit, cancelled by Ctrl-C.
 base::Result<std::string> read_standard_input(size_t bytes_max);

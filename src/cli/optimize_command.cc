@@ -43,8 +43,6 @@ struct OptimizeOptions {
     bool json = false;
 };
 
-constexpr size_t kGateTextBytesMax = 1u << 20;
-
 // A kind that no action has would be waited for in vain.
 base::Status check_kinds(const std::vector<std::string>& kinds) {
     for (const std::string& kind : kinds) {
@@ -81,7 +79,7 @@ base::Result<tune::OptimizeOptions> request_of(const OptimizeOptions& options) {
     HONE_TRY(request.budget_s, parse_duration_s(options.budget));
     HONE_TRY(request.work.prompts, read_prompts(options.prompts));
     if (!options.text_file.empty()) {
-        HONE_TRY(request.work.text, base::read_file(options.text_file, kGateTextBytesMax));
+        HONE_TRY(request.work.text, base::read_file(options.text_file, kQualityTextBytesMax));
         request.work.text_name = file_name(options.text_file);
         if (request.work.text.empty()) {
             return base::fail(base::ErrorCode::invalid_argument, "{}: empty", options.text_file);

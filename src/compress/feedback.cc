@@ -91,8 +91,9 @@ class FeedbackTile {
           weights_(factor.width),
           errors_(factor.width) {
         for (size_t r = 0; r < n_rows_; ++r) {
-            for (size_t k = 0; k < factor.width; ++k)
+            for (size_t k = 0; k < factor.width; ++k) {
                 weights_[k].set(r, rows[r * factor.width + k]);
+            }
         }
     }
 

@@ -7,11 +7,10 @@
 #include "graph/plan.h"
 #include "graph/routes.h"
 #include "kernels/quantized_rows.h"
+#include "tensor/buffer.h"
 
 namespace hone::graph {
 namespace {
-
-constexpr size_t kBufferAlignment = 64;
 
 // The rows of the result are split over the threads, and row r needs row r of the inputs alone.
 bool takes_same_rows(OpKind kind) {
@@ -177,13 +176,13 @@ size_t value_bytes(const Value& value, uint32_t tokens, uint32_t outputs) {
     if (value.type == ElementType::q8) return kernels::quantized_rows_bytes(rows, value.width());
     if (value.type == ElementType::routes) {
         const size_t bytes = routes_bytes(rows, value.width(), value.dims[1].factor);
-        return base::round_up(bytes, kBufferAlignment);
+        return base::round_up(bytes, tensor::kBufferAlignmentBytes);
     }
     if (value.type != ElementType::f32) return 0;
     const size_t width = value.dims.size() < 2 ? 1 : padded_width(value.width());
     return base::round_up(
         (value.dims.size() < 2 ? padded_width(rows) : rows) * width * sizeof(float),
-        kBufferAlignment);
+        tensor::kBufferAlignmentBytes);
 }
 
 Binding plan_memory(const Graph& graph, const std::vector<PlanNode>& nodes, uint32_t tokens_max,

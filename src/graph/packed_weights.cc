@@ -10,12 +10,11 @@
 
 #include "base/check.h"
 #include "base/checked.h"
+#include "tensor/buffer.h"
 #include "tensor/codec.h"
 
 namespace hone::graph {
 namespace {
-
-constexpr size_t kMatrixAlignment = 64;
 
 // An interleaved pair is packed in groups of two tiles (32 rows) of each part.
 constexpr size_t kInterleaveTiles = 2;
@@ -149,7 +148,7 @@ base::Status PackedWeights::lay_out(const Plan& plan) {
             matrix.offset = total;
             const auto bytes = base::checked_add<size_t>(total, matrix.view.bytes());
             if (!bytes) return base::fail(base::ErrorCode::exhausted, "weights overflow memory");
-            total = base::round_up(*bytes, kMatrixAlignment);
+            total = base::round_up(*bytes, tensor::kBufferAlignmentBytes);
             if (matrix.is_screen()) {
                 matrix.bounds_offset = total;
                 total += matrix.view.tiles() * kernels::kTileRows * sizeof(float);
@@ -157,7 +156,7 @@ base::Status PackedWeights::lay_out(const Plan& plan) {
             matrices_.push_back(std::move(matrix));
         }
     }
-    matrix_bytes_ = std::max<size_t>(total, kMatrixAlignment);
+    matrix_bytes_ = std::max<size_t>(total, tensor::kBufferAlignmentBytes);
     bytes_ = total;
     return {};
 }

@@ -28,7 +28,7 @@ class AbTest : public TinyModelTest {
         options.budget_s = 0.2;
         return options;
     }
-    base::TickingClock ticking_{10'000};
+    base::VirtualClock ticking_{10'000};
 };
 
 TEST_F(AbTest, IdenticalSidesAreWithinNoiseAndAlike) {

@@ -12,7 +12,7 @@ namespace hone::probe {
 namespace {
 
 TEST(NodeDelay, WaitsAfterItsNodesOnly) {
-    const base::TickingClock clock(10);
+    const base::VirtualClock clock(10);
     NodeDelay delay(4, {1, 3}, 95, 2, false, clock);
     const graph::NodeHook hook = delay.hook();
     EXPECT_EQ(delay.waited_ns_mean(), 0);
@@ -25,7 +25,7 @@ TEST(NodeDelay, WaitsAfterItsNodesOnly) {
 }
 
 TEST(NodeDelay, OneThreadIsTheCaller) {
-    const base::TickingClock clock(10);
+    const base::VirtualClock clock(10);
     NodeDelay delay(2, {0}, 50, 3, true, clock);
     const graph::NodeHook hook = delay.hook();
     for (const int thread : {0, 1, 2}) hook.after(hook.context, 0, thread);

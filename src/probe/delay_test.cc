@@ -6,7 +6,7 @@ namespace hone::probe {
 namespace {
 
 TEST(StepDelay, AddsItsShareOfTheStep) {
-    base::TickingClock clock(1000);
+    base::VirtualClock clock(1000);
     const StepDelay delay(clock, 0.25);
     const int64_t begin_ns = clock.now_ns();
     const int result = delay.run([&] {
@@ -19,7 +19,7 @@ TEST(StepDelay, AddsItsShareOfTheStep) {
 }
 
 TEST(StepDelay, WithoutAShareItDoesNotEvenLookAtTheClock) {
-    base::TickingClock clock(1000);
+    base::VirtualClock clock(1000);
     EXPECT_FALSE(StepDelay().active());
     const StepDelay none(clock, 0);
     EXPECT_FALSE(none.active());
